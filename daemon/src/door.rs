@@ -1,0 +1,131 @@
+//! The one door through which every program starts and ends.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{CommandFactory, FromArgMatches};
+use tokio::runtime;
+use tracing::{error, info};
+
+use crate::config::{self, ConfigError, Sources};
+use crate::{Exit, Failed, Stop, logging, signals};
+
+/// Who knocks: what [`main`] has to know about a program.
+#[derive(Debug, Clone, Copy)]
+pub struct About {
+    /// The binary's name: `crispy-uploader`. What follows `crispy-` names its table in `crispy.toml`.
+    pub name: &'static str,
+    /// Its version: `env!("CARGO_PKG_VERSION")`.
+    pub version: &'static str,
+    /// To whom it speaks.
+    pub role: Role,
+    /// How many threads its tasks run on.
+    pub threads: Threads,
+}
+
+/// To whom a program speaks on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A process that runs until it is stopped. It logs from `info` on, start, stop and failure too.
+    Daemon,
+    /// An operator's command. It logs from `warn` on, and its failure is one plain line: `error: …`.
+    Command,
+}
+
+impl Role {
+    /// NATS' own client reports each connection at `info`; ours says it better.
+    fn default_level(self) -> &'static str {
+        match self {
+            Role::Daemon => "info,async_nats=warn",
+            Role::Command => "warn",
+        }
+    }
+}
+
+/// How many threads a program's tasks run on. Blocking work (`spawn_blocking`) has its own in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// One: the least CPU and memory. For programs that mostly wait for disk and network.
+    Few,
+    /// One for each core. For programs whose tasks compute.
+    PerCore,
+}
+
+/// Runs a program: configuration, logs, signals, one "starting" line, `run`, exit code.
+///
+/// * What is wrong with command line or file ends it before `run`, with [`Exit::Usage`] or [`Exit::Configuration`].
+/// * The first SIGTERM or SIGINT requests the [`Stop`] that `run` was given; a `run` that then returns `Ok` ends in
+///   [`Exit::Ok`]. The second ends the process at once, even one whose runtime is stuck.
+/// * A failure is shown once, as its chain on one line, with its exit code.
+/// * Tasks and blocking work that `run` has not joined when it returns are abandoned.
+pub fn main<C, R, F>(about: &About, run: R) -> ExitCode
+where
+    C: CommandFactory + FromArgMatches,
+    R: FnOnce(C, Stop) -> F,
+    F: Future<Output = Result<(), Failed>>,
+{
+    let (config, logs) = match config::parse::<C>(about.name, &Sources::of_process()) {
+        Ok(parsed) => parsed,
+        Err(error) => return refuse(error).into(),
+    };
+    logging::init(&logs, about.role.default_level());
+    let outcome = start(about, |stop| run(config, stop));
+    match (outcome, about.role) {
+        (Ok(()), _) => {
+            info!(program = about.name, "stopped");
+            Exit::Ok
+        }
+        (Err(failed), Role::Daemon) => {
+            // The chain is the message: whoever reads a log of failures by eye finds it first, and alerts go by `exit`.
+            error!(exit = failed.exit.code(), program = about.name, "{failed}");
+            failed.exit
+        }
+        (Err(failed), Role::Command) => {
+            say(&format!("error: {failed}"));
+            failed.exit
+        }
+    }
+    .into()
+}
+
+fn start<F>(about: &About, run: impl FnOnce(Stop) -> F) -> Result<(), Failed>
+where
+    F: Future<Output = Result<(), Failed>>,
+{
+    signals::arm_second().context("listen for signals")?;
+    let mut builder = match about.threads {
+        Threads::Few => runtime::Builder::new_current_thread(),
+        Threads::PerCore => runtime::Builder::new_multi_thread(),
+    };
+    let runtime = builder.enable_all().build().context("start the runtime")?;
+    let outcome = runtime.block_on(async {
+        let stop = Stop::new();
+        tokio::spawn(signals::first(stop.clone()).context("listen for signals")?);
+        info!(
+            program = about.name,
+            version = about.version,
+            pid = std::process::id(),
+            "starting"
+        );
+        run(stop).await
+    });
+    runtime.shutdown_background();
+    outcome
+}
+
+/// There are no logs yet: it is said as clap says it.
+fn refuse(error: ConfigError) -> Exit {
+    let exit = error.exit();
+    match error {
+        // Help goes to stdout, errors to stderr; where neither can be written there is nobody to tell.
+        ConfigError::CommandLine(error) => drop(error.print()),
+        ConfigError::File(error) => say(&format!("error: {:#}", anyhow::Error::new(error))),
+    }
+    exit
+}
+
+fn say(line: &str) {
+    // Where stderr cannot be written there is nobody to tell; the exit code still says it.
+    drop(writeln!(io::stderr(), "{line}"));
+}

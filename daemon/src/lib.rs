@@ -1,0 +1,56 @@
+//! What every process of the house shares: how it is configured, how it speaks, how it is stopped and how it ends.
+//!
+//! Every program is a `main.rs` that knocks on one door, and every program therefore starts and ends alike:
+//!
+//! ```text
+//!   argv ── CRISPY_* ── crispy.toml ── defaults
+//!                 │
+//!              config ──► logging ──► signals ──► "starting" ──► run(config, stop) ──► Exit
+//!                 │                      │                          │    ▲                ▲
+//!                 └── wrong: exit 2, 13  └── first signal ── Stop ──┘    │                │
+//!                                        └── second signal ── at once ───┼── 130, 143 ────┤
+//!                                                                        └── Failed ──────┘
+//! ```
+//!
+//! ```no_run
+//! # mod uploader {
+//! #     #[derive(clap::Parser)] pub struct Config {}
+//! #     pub async fn run(_: Config, _: daemon::Stop) -> Result<(), daemon::Failed> { Ok(()) }
+//! # }
+//! use daemon::{About, Role, Threads};
+//!
+//! fn main() -> std::process::ExitCode {
+//!     let about = About {
+//!         name: "crispy-uploader",
+//!         version: env!("CARGO_PKG_VERSION"),
+//!         role: Role::Daemon,
+//!         threads: Threads::Few,
+//!     };
+//!     daemon::main::<uploader::Config, _, _>(&about, uploader::run)
+//! }
+//! ```
+//!
+//! * [`main`] is the door; [`About`] says who knocks.
+//! * [`config`] puts flags over environment over `crispy.toml` over defaults, and reads durations and sizes.
+//! * [`logging`] writes lines to stderr: for people on a terminal, JSON elsewhere.
+//! * [`Stop`] is how a program learns that it shall stop. Shutdown is an argument, never a global.
+//! * [`Exit`] is the one table of exit codes, [`Failed`] an error that knows its row in it.
+//! * [`Redacted`] shows an address without its password.
+//!
+//! Traces, metrics and the health endpoints live on this floor too, and come later.
+#![warn(missing_docs)]
+
+pub mod config;
+mod door;
+mod exit;
+mod failed;
+pub mod logging;
+mod redact;
+mod signals;
+mod stop;
+
+pub use door::{About, Role, Threads, main};
+pub use exit::Exit;
+pub use failed::{Failed, WithExit};
+pub use redact::Redacted;
+pub use stop::{GRACE, Stop};

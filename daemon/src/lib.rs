@@ -36,10 +36,13 @@
 //! * [`Stop`] is how a program learns that it shall stop. Shutdown is an argument, never a global.
 //! * [`Exit`] is the one table of exit codes, [`Failed`] an error that knows its row in it.
 //! * [`Redacted`] shows an address without its password.
+//! * [`cameras`] reads the cameras and the site that a program was given, with one refusal for all programs.
+//! * [`producer`] and [`now_us`] sign a message: who wrote it, and when.
 //!
 //! Traces, metrics and the health endpoints live on this floor too, and come later.
 #![warn(missing_docs)]
 
+pub mod cameras;
 pub mod config;
 mod door;
 mod exit;
@@ -47,10 +50,12 @@ mod failed;
 pub mod logging;
 mod redact;
 mod signals;
+mod signature;
 mod stop;
 
 pub use door::{About, Role, Threads, main};
 pub use exit::Exit;
 pub use failed::{Failed, WithExit};
 pub use redact::Redacted;
+pub use signature::{now_us, producer};
 pub use stop::{GRACE, Stop};

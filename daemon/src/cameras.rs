@@ -1,0 +1,123 @@
+//! The cameras and the site that a program was given: `--camera front=clip.mp4 --camera yard=rtsp://… --site demo`.
+//!
+//! Checked after the command line has been read, not by it, so that a wrong name ends with a code of its own.
+
+use std::fmt;
+
+use anyhow::anyhow;
+use proto::id::Name;
+
+use crate::{Exit, Failed, Redacted};
+
+/// A camera and where its video comes from.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CameraSource {
+    /// What it is called.
+    pub name: Name,
+    /// A path or a URL. It may hold a password: never printed as it is.
+    pub location: String,
+}
+
+impl fmt::Debug for CameraSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.name, Redacted(&self.location))
+    }
+}
+
+/// The cameras of `--camera NAME=SOURCE`.
+///
+/// # Errors
+/// [`Exit::Usage`] for another form, [`Exit::WrongName`] for a refused name, [`Exit::NameTwice`] for two cameras of one name.
+pub fn parse(arguments: &[String]) -> Result<Vec<CameraSource>, Failed> {
+    let mut cameras: Vec<CameraSource> = Vec::with_capacity(arguments.len());
+    for argument in arguments {
+        let camera = parse_one(argument)?;
+        if let Some(other) = cameras.iter().find(|other| other.name == camera.name) {
+            let message = anyhow!(
+                "two cameras are called {}: {other:?} and {camera:?}; give each a name of its own",
+                camera.name
+            );
+            return Err(Failed::new(Exit::NameTwice, message));
+        }
+        cameras.push(camera);
+    }
+    Ok(cameras)
+}
+
+/// The site of `--site NAME`.
+///
+/// # Errors
+/// [`Exit::WrongName`] for a refused name.
+pub fn site(argument: &str) -> Result<Name, Failed> {
+    let name = argument.parse();
+    name.map_err(|error| Failed::new(Exit::WrongName, anyhow::Error::new(error).context("--site")))
+}
+
+fn parse_one(argument: &str) -> Result<CameraSource, Failed> {
+    let parts = argument
+        .split_once('=')
+        .filter(|(_, location)| !location.is_empty());
+    let Some((name, location)) = parts else {
+        let message = anyhow!(
+            "--camera {}: a camera is given as NAME=SOURCE, such as front=clip.mp4",
+            Redacted(argument)
+        );
+        return Err(Failed::new(Exit::Usage, message));
+    };
+    let refused = |error| {
+        Failed::new(
+            Exit::WrongName,
+            anyhow::Error::new(error).context("--camera"),
+        )
+    };
+    Ok(CameraSource {
+        name: name.parse().map_err(refused)?,
+        location: location.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(arguments: &[&str]) -> (Exit, String) {
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        let failed = parse(&arguments).unwrap_err();
+        (failed.exit, failed.to_string())
+    }
+
+    #[test]
+    fn a_location_may_hold_equals_signs() {
+        let cameras =
+            parse(&["front=http://cam/v?channel=1".into(), "yard=a=b.mp4".into()]).unwrap();
+        assert_eq!(cameras[0].location, "http://cam/v?channel=1");
+        assert_eq!(cameras[1].location, "a=b.mp4");
+    }
+
+    #[test]
+    fn each_mistake_has_its_own_code_and_says_what_to_do() {
+        let (exit, said) = refusal(&["Front Door=clip.mp4"]);
+        assert!(
+            exit == Exit::WrongName && said.contains("lower-case"),
+            "{said}"
+        );
+        let (exit, said) = refusal(&["front=a.mp4", "yard=b.mp4", "front=c.mp4"]);
+        assert!(
+            exit == Exit::NameTwice && said.contains("front=a.mp4") && said.contains("front=c.mp4"),
+            "{said}"
+        );
+        for argument in ["clip.mp4", "front=", "front"] {
+            let (exit, said) = refusal(&[argument]);
+            assert!(
+                exit == Exit::Usage && said.contains("NAME=SOURCE"),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_repeated() {
+        let (_, said) = refusal(&["front=rtsp://u:secret@a/1", "front=rtsp://u:secret@a/2"]);
+        assert!(!said.contains("secret"), "{said}");
+    }
+}

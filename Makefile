@@ -1,0 +1,64 @@
+# The commands of the house; `make` alone lists them. CI runs `make check` and nothing else.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+# The house's own tools first: the nats-server that is tested.
+export PATH := $(CURDIR)/tools/bin:$(PATH)
+# No build is started twice here, so incremental state is only written and never read; in CI it costs a fifth of the disk.
+ifdef CI
+export CARGO_INCREMENTAL := 0
+endif
+
+VIDEO ?= demo/clip.mp4
+CARGO ?= cargo
+
+##@ Using it
+.PHONY: help setup demo
+help: ## list the commands
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what building, testing and the demo need
+	@tools/setup
+
+demo: setup $(VIDEO) ## one minute of video (VIDEO=file takes yours) through the whole system, into demo/bucket
+	@$(CARGO) build --release --bins --quiet
+	@target/release/crispy up --camera demo=$(VIDEO) --bucket file://$(CURDIR)/demo/bucket --data-dir demo/data --site demo
+
+demo/clip.mp4: tools/clip
+	@tools/clip $@
+
+##@ Working on it
+.PHONY: test check bench fmt clippy doc deny advisories floors sizes links
+check: setup fmt floors sizes links deny clippy doc test ## all that CI checks, cheap things first
+
+test: setup ## all tests, with a real nats-server
+	$(CARGO) test --workspace
+
+bench: setup demo/clip.mp4 ## CPU and wall time of one minute of video, beside ffmpeg alone
+	@$(CARGO) build --release --bins --quiet
+	@tools/bench demo/clip.mp4
+
+fmt: ## formatting is rustfmt's
+	$(CARGO) fmt --all --check
+
+clippy: ## no warning from the compiler or clippy
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+doc: ## documentation builds, every link in it leads somewhere
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+
+deny: ## licences and origins of dependencies
+	tools/deny
+
+advisories: ## known holes in dependencies; needs GitHub
+	$(CARGO) deny check advisories
+
+floors: ## a crate imports only from floors below
+	@tools/floors
+
+sizes: ## small files, with names that say something
+	@tools/sizes
+
+links: ## paths and links in the documents lead somewhere
+	@tools/links

@@ -1,0 +1,214 @@
+//! The boxes of an mp4 file: is it whole, and where is its index?
+//!
+//! ```text
+//!   ftyp | moov ........ | free | mdat ..............................|
+//!   '------ index ------'         '- as long as its header says? ----'
+//! ```
+//!
+//! libav reads as much as there is and calls a file whole whose second half is missing: its index says 60 s, so 60 s it
+//! is. The box sizes know better. Pure: reads through whatever [`Read`] and [`Seek`] it is given, 16 bytes a box.
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+
+/// The kinds of box that a file can begin with, of those that anybody writes.
+const FIRST: [&[u8; 4]; 8] = [
+    b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp",
+];
+
+/// The boxes that a file could have and none is expected to exceed: more is an attack or not an mp4.
+const MOST_BOXES: usize = 100_000;
+
+/// The shortest header of a box, in bytes.
+const HEADER: u64 = 8;
+
+/// A box of the outermost level.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TopBox {
+    /// Its four letters.
+    pub(crate) kind: [u8; 4],
+    /// From its header to its end, as its header says; may lie beyond the end of the file.
+    pub(crate) range: Range<u64>,
+}
+
+/// The outermost boxes of an mp4 file.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Boxes(Vec<TopBox>);
+
+impl Boxes {
+    /// Reads the headers of a file of `size` bytes; `None` if it does not begin like an mp4 file.
+    pub(crate) fn read<R: Read + Seek>(reader: &mut R, size: u64) -> io::Result<Option<Boxes>> {
+        let mut boxes = Vec::new();
+        let mut at = 0;
+        while at < size && boxes.len() < MOST_BOXES {
+            reader.seek(SeekFrom::Start(at))?;
+            let mut header = Vec::with_capacity(16);
+            reader
+                .by_ref()
+                .take((size - at).min(16))
+                .read_to_end(&mut header)?;
+            // less than a header after whole boxes: somebody's trailing bytes, or a cut that `missing` sees
+            let Some(found) = parse(&header, at, size) else {
+                break;
+            };
+            if boxes.is_empty() && !FIRST.contains(&&found.kind) {
+                return Ok(None);
+            }
+            at = found.range.end;
+            boxes.push(found);
+        }
+        Ok((!boxes.is_empty()).then_some(Boxes(boxes)))
+    }
+
+    /// The first box of a kind.
+    pub(crate) fn find(&self, kind: &[u8; 4]) -> Option<&TopBox> {
+        self.0.iter().find(|found| &found.kind == kind)
+    }
+
+    /// From the start of the file to the end of its index, if the index is in front.
+    pub(crate) fn index(&self) -> Range<u64> {
+        match (self.find(b"moov"), self.find(b"mdat")) {
+            (Some(index), None) => 0..index.range.end,
+            (Some(index), Some(data)) if index.range.end <= data.range.start => 0..index.range.end,
+            _ => 0..0,
+        }
+    }
+
+    /// The fewest bytes that the whole file can have, if that is more than it has.
+    ///
+    /// A fragmented file may end anywhere after its index: what is there can be played.
+    pub(crate) fn missing(&self, size: u64) -> Option<u64> {
+        let whole_index = self
+            .find(b"moov")
+            .is_some_and(|index| index.range.end <= size);
+        if whole_index && self.find(b"moof").is_some() {
+            return None;
+        }
+        let end = self
+            .0
+            .iter()
+            .map(|found| found.range.end)
+            .max()
+            .unwrap_or(0);
+        if self.find(b"moov").is_none() || self.find(b"mdat").is_none() {
+            return Some(end.max(size) + HEADER); // the box that is still to come has a header at least
+        }
+        (end > size).then_some(end)
+    }
+}
+
+/// The header of a box that begins at `at`.
+fn parse(header: &[u8], at: u64, size: u64) -> Option<TopBox> {
+    let (short, rest) = header.split_first_chunk::<4>()?;
+    let (kind, rest) = rest.split_first_chunk::<4>()?;
+    let length = match u32::from_be_bytes(*short) {
+        0 => size.checked_sub(at)?, // to the end of the file
+        1 => u64::from_be_bytes(*rest.first_chunk::<8>()?),
+        short => u64::from(short),
+    };
+    (length >= HEADER).then_some(TopBox {
+        kind: *kind,
+        range: at..at.checked_add(length)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Cursor;
+
+    fn atom(kind: &[u8; 4], length: usize) -> Vec<u8> {
+        let mut bytes = u32::try_from(length).unwrap().to_be_bytes().to_vec();
+        bytes.extend_from_slice(kind);
+        bytes.resize(length, 0);
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Option<Boxes> {
+        Boxes::read(&mut Cursor::new(bytes), bytes.len() as u64).unwrap()
+    }
+
+    #[test]
+    fn a_whole_file_lacks_nothing_and_shows_its_index() {
+        let bytes = [
+            atom(b"ftyp", 24),
+            atom(b"moov", 100),
+            atom(b"free", 8),
+            atom(b"mdat", 500),
+        ]
+        .concat();
+        let boxes = read(&bytes).unwrap();
+        assert_eq!(boxes.missing(632), None);
+        assert_eq!(boxes.index(), 0..124);
+    }
+
+    #[test]
+    fn a_file_cut_at_any_byte_is_cut_short() {
+        let bytes = [atom(b"ftyp", 24), atom(b"moov", 100), atom(b"mdat", 50)].concat();
+        for length in 24..bytes.len() {
+            let boxes = read(&bytes[..length]).unwrap();
+            assert!(
+                boxes
+                    .missing(length as u64)
+                    .is_some_and(|expected| expected > length as u64),
+                "at {length}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_whose_index_would_come_last_is_cut_short() {
+        let bytes = [atom(b"ftyp", 24), atom(b"mdat", 50)].concat();
+        assert_eq!(read(&bytes).unwrap().missing(74), Some(82));
+    }
+
+    #[test]
+    fn a_fragmented_file_may_end_in_a_fragment() {
+        let bytes = [
+            atom(b"ftyp", 24),
+            atom(b"moov", 100),
+            atom(b"moof", 60),
+            atom(b"mdat", 500),
+        ]
+        .concat();
+        assert_eq!(read(&bytes[..300]).unwrap().missing(300), None);
+    }
+
+    #[test]
+    fn lengths_of_64_bits_and_to_the_end_are_understood() {
+        let mut large = vec![0, 0, 0, 1, b'm', b'd', b'a', b't', 0, 0, 0, 1, 0, 0, 0, 0];
+        let bytes = [
+            atom(b"ftyp", 24),
+            atom(b"moov", 8),
+            std::mem::take(&mut large),
+        ]
+        .concat();
+        assert_eq!(read(&bytes).unwrap().missing(48), Some((1 << 32) + 32));
+        let bytes = [
+            atom(b"ftyp", 24),
+            atom(b"moov", 8),
+            vec![0, 0, 0, 0, b'm', b'd', b'a', b't', 9, 9],
+        ]
+        .concat();
+        assert_eq!(read(&bytes).unwrap().missing(42), None);
+    }
+
+    #[test]
+    fn other_files_have_no_boxes() {
+        assert_eq!(read(b"\x1a\x45\xdf\xa3 matroska and more of it"), None);
+        assert_eq!(read(b""), None);
+        assert_eq!(read(b"G@\0"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200), first in 0..8usize) {
+            let bytes = [&40u32.to_be_bytes()[..], FIRST[first], &bytes].concat();
+            if let Some(boxes) = read(&bytes) {
+                boxes.missing(bytes.len() as u64);
+                boxes.index();
+            }
+        }
+    }
+}

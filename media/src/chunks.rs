@@ -1,0 +1,119 @@
+//! Source, cutter and muxer in one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::chunk::Chunk;
+use crate::creation_time;
+use crate::cutter::{Cutter, Limits};
+use crate::error::{OpenError, ReadError};
+use crate::ffi::Packet;
+use crate::muxer;
+use crate::source::Source;
+use crate::spec::Spec;
+use crate::video::VideoFormat;
+
+/// The chunks of a source, in order.
+///
+/// Every packet of the source is in exactly one chunk or counted as lost by one; the same source, cut with the same
+/// settings by the same [`muxer_version`](crate::muxer_version), gives the same bytes. Blocks: give each its own thread.
+pub struct Chunks {
+    source: Source,
+    cutter: Cutter<Packet>,
+    over: bool,
+    /// Why the source ended, until that is told.
+    failure: Option<ReadError>,
+    /// Chunks so far.
+    given: u64,
+}
+
+impl Chunks {
+    /// Opens a source and finds out everything that would make it useless, before the first chunk.
+    pub fn open(spec: &Spec) -> Result<Chunks, OpenError> {
+        let source = Source::open(spec)?;
+        let cutter = Cutter::new(source.pace(), spec.window, Limits::default());
+        Ok(Chunks {
+            source,
+            cutter,
+            over: false,
+            failure: None,
+            given: 0,
+        })
+    }
+
+    /// What the pictures are at the start of the source.
+    pub fn format(&self) -> &VideoFormat {
+        self.source.format()
+    }
+
+    /// How long the container claims to be. For progress bars only: claims are wrong.
+    pub fn expected_duration(&self) -> Option<Duration> {
+        self.source.expected_duration()
+    }
+
+    /// When the recording began, as the container says, in microseconds of Unix time; `None` if it says nothing, or
+    /// nothing believable (cameras that do not know the time write 1904 or 1970).
+    pub fn creation_time_us(&self) -> Option<i64> {
+        creation_time::parse(&self.source.creation_time()?)
+    }
+
+    /// The next chunk; `None` when the source has ended.
+    ///
+    /// When a live source fails or is stopped, what it gave until then comes first, as a last and shorter chunk, and then
+    /// the error. A file that fails or is stopped gives no such chunk: it can be read again, and has to give the same ones.
+    pub fn next_chunk(&mut self) -> Result<Option<Chunk>, ReadError> {
+        loop {
+            if let Some(cut) = self.cutter.pop() {
+                self.given += 1;
+                let start_ticks = cut.facts.start_ticks;
+                let chunk = muxer::write(cut, self.source.format(), self.source.parameters());
+                return chunk.map(Some).map_err(|source| ReadError::Mux {
+                    location: self.source.location().to_string(),
+                    start_ticks,
+                    source,
+                });
+            }
+            if self.over {
+                return self.end();
+            }
+            match self.source.next() {
+                Ok(Some(sample)) => self.cutter.push(sample),
+                Ok(None) => self.finish(),
+                // what was read of a live source cannot be read again; a file can, and must then be cut the same way
+                Err(failure) if self.source.is_live() => {
+                    self.failure = Some(failure);
+                    self.finish();
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        self.over = true;
+        self.cutter.finish();
+    }
+
+    fn end(&mut self) -> Result<Option<Chunk>, ReadError> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        if self.given > 0 {
+            return Ok(None);
+        }
+        Err(ReadError::NoKeyFrame {
+            location: self.source.location().to_string(),
+            packets: u64::from(self.cutter.lost()),
+        })
+    }
+}
+
+impl std::fmt::Debug for Chunks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let format: &Arc<VideoFormat> = self.source.format();
+        f.debug_struct("Chunks")
+            .field("location", self.source.location())
+            .field("format", format)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,321 @@
+//! Where to cut: packets in the order of decoding go in, stretches that stand alone come out.
+//!
+//! ```text
+//!   grid        |           |           |           |      origin + n * window: no drift, whatever the keys do
+//!   packets     K . . . . K . . . . K . . . . K . . . . K
+//!   cuts        |           '-----> |       '-> |          at the first key frame at or after each line
+//! ```
+//!
+//! Pure: no clock, no I/O, no FFmpeg; the payload is a type parameter that nobody here looks at. Where a chunk begins is
+//! known only after its key frame: pictures shown before the key may be stored after it. So a cut is *proposed* at a key
+//! frame and *made* when the first packet shown after that key arrives; only then the length of the frame before the cut
+//! is known as well. A proposal that would put two chunks' pictures in the wrong order is withdrawn, and the next key is tried.
+
+mod cadence;
+mod cut;
+mod limits;
+mod sample;
+mod timeline;
+
+#[cfg(test)]
+mod properties;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+pub(crate) use cut::Cut;
+use cut::Place;
+pub(crate) use limits::Limits;
+pub(crate) use sample::{Picture, Sample};
+use timeline::Timeline;
+
+use crate::time::Timebase;
+
+/// Half a millisecond: Matroska rounds to milliseconds and cameras jitter, and a key frame that misses the grid by less
+/// belongs to it. Without it, a chunk now and then would be twice as long.
+const SLACK: Duration = Duration::from_micros(500);
+
+/// What is known of a stream before its first packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// The unit of all ticks.
+    pub(crate) timebase: Timebase,
+    /// After how many bits its timestamps wrap; 64 for never.
+    pub(crate) timestamp_bits: u32,
+    /// The time between two frames, as its header claims.
+    pub(crate) frame_interval: Option<Duration>,
+}
+
+/// Cuts one stream.
+///
+/// Every packet that is pushed comes out again in exactly one cut, in the same order, except those that come before the
+/// first key frame: they are counted as lost. Within a run the intervals of the cuts are gapless and never empty.
+pub(crate) struct Cutter<P> {
+    timebase: Timebase,
+    window: Duration,
+    limits: Limits,
+    timeline: Timeline,
+    /// Packets that are in no cut yet, in the order of decoding.
+    held: Vec<Sample<P>>,
+    /// First and latest shown timestamps among `held`, before the proposal if there is one.
+    span: Option<Span>,
+    proposal: Option<Proposal>,
+    run: Run,
+    /// Packets that no key frame came before, not yet reported.
+    lost: u32,
+    /// Bytes and time since decoding last could begin.
+    group: Group,
+    /// Whether waiting for a better key frame than an open one has been worth it.
+    patient: bool,
+    ready: VecDeque<Cut<P>>,
+}
+
+/// Shown timestamps from the first to the latest.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    first: i64,
+    latest: i64,
+}
+
+impl Span {
+    fn with(span: Option<Span>, pts: i64) -> Span {
+        span.map_or(
+            Span {
+                first: pts,
+                latest: pts,
+            },
+            |span| Span {
+                first: span.first.min(pts),
+                latest: span.latest.max(pts),
+            },
+        )
+    }
+}
+
+/// A cut that waits for the first packet shown after its key frame.
+#[derive(Clone, Copy, Debug)]
+struct Proposal {
+    /// Which of the held packets would be the first of the new chunk.
+    index: usize,
+    key: i64,
+    /// Shown timestamps from its key frame on.
+    span: Span,
+}
+
+/// Where in the source's timelines we are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    number: u32,
+    origin: Option<i64>,
+    /// The end of the cut before, which is the start of the next one.
+    end: Option<i64>,
+    /// The end of the run before this one, until its first cut has told it.
+    previous_end: Option<i64>,
+}
+
+/// The group of pictures being read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Group {
+    start: i64,
+    bytes: usize,
+}
+
+impl<P> Cutter<P> {
+    /// A cutter for a stream; `window` is how long a chunk should be.
+    pub(crate) fn new(pace: Pace, window: Duration, limits: Limits) -> Cutter<P> {
+        Cutter {
+            timebase: pace.timebase,
+            window,
+            limits,
+            timeline: Timeline::new(pace.timebase, pace.timestamp_bits, pace.frame_interval),
+            held: Vec::new(),
+            span: None,
+            proposal: None,
+            run: Run::default(),
+            lost: 0,
+            group: Group::default(),
+            patient: true,
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// Takes the next packet in the order of decoding.
+    pub(crate) fn push(&mut self, mut sample: Sample<P>) {
+        let placed = self.timeline.place(sample.pts);
+        sample.pts = placed.pts;
+        if placed.jumped {
+            self.end_run();
+        }
+        if self.is_unusable(&sample) {
+            self.lost += 1;
+            return;
+        }
+        if self.settles(&sample) {
+            self.settle();
+        }
+        if self.proposal.is_none() && self.wants_cut(&sample) {
+            let span = Span {
+                first: sample.pts,
+                latest: sample.pts,
+            };
+            self.proposal = Some(Proposal {
+                index: self.held.len(),
+                key: sample.pts,
+                span,
+            });
+        }
+        self.hold(sample);
+    }
+
+    /// The source is over: what is held becomes the last cut.
+    pub(crate) fn finish(&mut self) {
+        self.end_run();
+    }
+
+    /// The next finished cut.
+    pub(crate) fn pop(&mut self) -> Option<Cut<P>> {
+        self.ready.pop_front()
+    }
+
+    /// Packets that came before any key frame and are in no cut's facts yet.
+    pub(crate) fn lost(&self) -> u32 {
+        self.lost
+    }
+
+    /// Nothing can be decoded before the source's first key frame. After a jump it can: by joining it to the run before.
+    fn is_unusable(&self, sample: &Sample<P>) -> bool {
+        let nothing_yet =
+            self.held.is_empty() && self.run.end.is_none() && self.run.previous_end.is_none();
+        nothing_yet && sample.picture == Picture::Dependent
+    }
+
+    /// Whether this packet tells where the proposed cut is: nothing stored after it is shown before it.
+    fn settles(&self, sample: &Sample<P>) -> bool {
+        self.proposal
+            .is_some_and(|proposal| !sample.hidden && sample.pts > proposal.key)
+    }
+
+    /// Makes the proposed cut; or withdraws it, if pictures after it are shown before pictures in front of it.
+    fn settle(&mut self) {
+        let Some(proposal) = self.proposal.take() else {
+            return;
+        };
+        match self.span {
+            Some(before) if before.latest < proposal.span.first => {
+                let rest = self.held.split_off(proposal.index);
+                let samples = std::mem::replace(&mut self.held, rest);
+                self.emit(samples, before.first, proposal.span.first, false);
+                self.span = Some(proposal.span);
+            }
+            _ => {
+                self.span = Some(Span::with(
+                    Some(Span::with(self.span, proposal.span.first)),
+                    proposal.span.latest,
+                ))
+            }
+        }
+    }
+
+    fn wants_cut(&mut self, sample: &Sample<P>) -> bool {
+        let (Some(span), Some(last)) = (self.span, self.held.last()) else {
+            return false;
+        };
+        let must = sample.entry != last.entry || self.held[0].picture == Picture::Dependent;
+        match sample.picture {
+            _ if sample.hidden => false,
+            Picture::Idr => {
+                self.patient = true;
+                must || self.windows_since(span.first, sample.pts) >= 1
+            }
+            Picture::OpenKey => {
+                let windows = self.windows_since(span.first, sample.pts);
+                let enough = must || windows >= if self.patient { 2 } else { 1 };
+                self.patient &= !(enough && windows >= 2);
+                enough
+            }
+            Picture::RecoveryPoint | Picture::Dependent => {
+                let lasted = self.timebase.duration(sample.pts - self.group.start);
+                sample.pts > span.latest && self.limits.is_too_long(lasted, self.group.bytes)
+            }
+        }
+    }
+
+    /// How many lines of the grid lie between the chunk's start and this moment.
+    fn windows_since(&self, start: i64, pts: i64) -> i64 {
+        let origin = self.run.origin.unwrap_or(start);
+        let line = |pts: i64| self.timebase.interval(pts - origin, self.window, SLACK);
+        line(pts) - line(start)
+    }
+
+    fn hold(&mut self, sample: Sample<P>) {
+        let splits = self
+            .proposal
+            .is_some_and(|proposal| proposal.index == self.held.len());
+        if sample.picture.is_key() || splits || self.held.is_empty() {
+            self.group = Group {
+                start: sample.pts,
+                bytes: 0,
+            };
+        }
+        self.group.bytes += sample.size;
+        if !sample.hidden {
+            match &mut self.proposal {
+                Some(proposal) => proposal.span = Span::with(Some(proposal.span), sample.pts),
+                None => self.span = Some(Span::with(self.span, sample.pts)),
+            }
+        }
+        self.held.push(sample);
+    }
+
+    /// Ends the timeline: afterwards nothing is held, and the next packet begins a new run.
+    fn end_run(&mut self) {
+        self.settle();
+        let samples = std::mem::take(&mut self.held);
+        let last = samples
+            .iter()
+            .filter(|sample| !sample.hidden)
+            .max_by_key(|sample| sample.pts);
+        match (self.span.take(), last) {
+            (Some(span), Some(last)) => {
+                let inferred = last.duration.is_none();
+                let end = last.pts
+                    + last
+                        .duration
+                        .unwrap_or_else(|| self.timeline.interval())
+                        .max(1);
+                self.emit(samples, span.first, end, inferred);
+            }
+            // nothing to show: packets that were only there for a picture that never came
+            _ => self.lost += u32::try_from(samples.len()).unwrap_or(u32::MAX),
+        }
+        if let Some(end) = self.run.end {
+            self.run = Run {
+                number: self.run.number + 1,
+                previous_end: Some(end),
+                ..Run::default()
+            };
+        }
+    }
+
+    fn emit(&mut self, samples: Vec<Sample<P>>, first: i64, end: i64, end_inferred: bool) {
+        // gapless by construction: whatever a late packet's timestamp says, a chunk starts where the last one ended
+        let start = self.run.end.unwrap_or(first);
+        let place = Place {
+            run: self.run.number,
+            gap_before: self
+                .run
+                .previous_end
+                .take()
+                .map(|previous| start - previous),
+            start,
+            end,
+            end_inferred,
+            origin: *self.run.origin.get_or_insert(start),
+            timebase: self.timebase,
+            window: self.window,
+            lost: std::mem::take(&mut self.lost),
+        };
+        self.run.end = Some(end);
+        self.ready.push_back(Cut::new(samples, place));
+    }
+}

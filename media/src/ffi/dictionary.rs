@@ -1,0 +1,38 @@
+//! Options for libav.
+
+use std::ffi::CString;
+use std::ptr;
+
+use ffmpeg_next::ffi as av;
+
+/// Options by name. libav takes out those it knows; what stays was not understood.
+pub(super) struct Dictionary(pub(super) *mut av::AVDictionary);
+
+impl Dictionary {
+    /// Options from pairs of name and value. Neither may hold a NUL byte: they are written in this crate.
+    pub(super) fn new(options: &[(&str, String)]) -> Dictionary {
+        let mut dictionary = Dictionary(ptr::null_mut());
+        for (name, value) in options {
+            let name =
+                CString::new(*name).expect("option names are written in this crate, without NUL");
+            let value = CString::new(value.as_str())
+                .expect("option values are numbers and words of this crate");
+            // SAFETY: the dictionary is null or one that libav made; both strings are copied by libav.
+            unsafe { av::av_dict_set(&raw mut dictionary.0, name.as_ptr(), value.as_ptr(), 0) };
+        }
+        dictionary
+    }
+
+    /// Whether libav has taken every option: a name that it does not know is a mistake here, and would be ignored.
+    pub(super) fn is_empty(&self) -> bool {
+        // SAFETY: null and dictionaries made by libav are both counted.
+        unsafe { av::av_dict_count(self.0) == 0 }
+    }
+}
+
+impl Drop for Dictionary {
+    fn drop(&mut self) {
+        // SAFETY: frees what `new` made or what libav left of it, once, and sets the pointer to null.
+        unsafe { av::av_dict_free(&raw mut self.0) };
+    }
+}

@@ -1,0 +1,132 @@
+//! Packets in, one file in memory out.
+
+use std::ffi::CStr;
+use std::ops::Range;
+use std::ptr::{self, NonNull};
+
+use ffmpeg_next::ffi as av;
+
+use super::dictionary::Dictionary;
+use super::memory_file::MemoryFile;
+use super::{LibavError, Packet, Parameters, quiet};
+use crate::time::Timebase;
+
+/// When a packet is decoded and shown within the file, in ticks of its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) dts: i64,
+    pub(crate) pts: i64,
+    pub(crate) duration: i64,
+}
+
+/// A file being written.
+pub(crate) struct Muxer {
+    context: NonNull<av::AVFormatContext>,
+    /// After the context: it is freed first.
+    file: MemoryFile,
+}
+
+impl Muxer {
+    /// An empty file of the format that libav knows under `format`, with room for `capacity` bytes.
+    pub(crate) fn create(format: &CStr, capacity: usize) -> Result<Muxer, LibavError> {
+        quiet();
+        let file = MemoryFile::new(capacity)?;
+        let mut context = ptr::null_mut();
+        // SAFETY: libav makes the context or leaves null; the format's name is a C string.
+        let made = unsafe {
+            av::avformat_alloc_output_context2(
+                &raw mut context,
+                ptr::null_mut(),
+                format.as_ptr(),
+                ptr::null(),
+            )
+        };
+        LibavError::check(made)?;
+        let mut context = NonNull::new(context).ok_or(LibavError::NO_MEMORY)?;
+        // SAFETY: fresh and unshared; the file outlives it.
+        unsafe {
+            context.as_mut().pb = file.as_ptr();
+            context.as_mut().flags |= av::AVFMT_FLAG_CUSTOM_IO | av::AVFMT_FLAG_BITEXACT;
+        }
+        Ok(Muxer { context, file })
+    }
+
+    /// Adds the one stream: its parameters, the unit of its ticks and its four letters in the container (0: by default).
+    pub(crate) fn add_stream(
+        &mut self,
+        parameters: &Parameters,
+        base: Timebase,
+        tag: u32,
+    ) -> Result<(), LibavError> {
+        // SAFETY: the context is ours and its header is not yet written; a new stream has valid parameters of its own.
+        unsafe {
+            let stream = av::avformat_new_stream(self.context.as_ptr(), ptr::null());
+            let stream = stream.as_mut().ok_or(LibavError::NO_MEMORY)?;
+            parameters.copy_into(stream.codecpar)?;
+            (*stream.codecpar).codec_tag = tag;
+            stream.time_base = av::AVRational {
+                num: base.num().cast_signed(),
+                den: base.den().cast_signed(),
+            };
+        }
+        Ok(())
+    }
+
+    /// Writes the header; every option has to be one that the muxer knows.
+    pub(crate) fn write_header(&mut self, options: &[(&str, String)]) -> Result<(), LibavError> {
+        let mut options = Dictionary::new(options);
+        // SAFETY: the context is complete: it has a file and its streams.
+        LibavError::check(unsafe {
+            av::avformat_write_header(self.context.as_ptr(), &raw mut options.0)
+        })?;
+        debug_assert!(
+            options.is_empty(),
+            "an option that this muxer does not know"
+        );
+        Ok(())
+    }
+
+    /// Writes a packet of the one stream and says where in the file it went. Packets come in the order of decoding.
+    pub(crate) fn write(
+        &mut self,
+        packet: &mut Packet,
+        stamp: Stamp,
+        base: Timebase,
+    ) -> Result<Range<u64>, LibavError> {
+        let start = self.file.position();
+        // SAFETY: after the header, the one stream is there.
+        let target = unsafe { (**self.context.as_ref().streams).time_base };
+        let raw = packet.get_mut();
+        raw.stream_index = 0;
+        raw.dts = stamp.dts;
+        raw.pts = stamp.pts;
+        raw.duration = stamp.duration;
+        // SAFETY: both are ours and unshared; `av_write_frame` does not take the packet.
+        unsafe {
+            let source = av::AVRational {
+                num: base.num().cast_signed(),
+                den: base.den().cast_signed(),
+            };
+            av::av_packet_rescale_ts(packet.as_mut_ptr(), source, target);
+            LibavError::check(av::av_write_frame(
+                self.context.as_ptr(),
+                packet.as_mut_ptr(),
+            ))?;
+        }
+        Ok(start..self.file.position())
+    }
+
+    /// Writes the trailer and gives the whole file.
+    pub(crate) fn finish(mut self) -> Result<Vec<u8>, LibavError> {
+        // SAFETY: the header was written; called once, as it takes `self`.
+        LibavError::check(unsafe { av::av_write_trailer(self.context.as_ptr()) })?;
+        Ok(self.file.take())
+    }
+}
+
+impl Drop for Muxer {
+    fn drop(&mut self) {
+        // SAFETY: owned and freed once; the file it points to goes after it.
+        unsafe { av::avformat_free_context(self.context.as_ptr()) };
+    }
+}

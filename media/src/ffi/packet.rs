@@ -1,0 +1,98 @@
+//! One coded picture.
+
+use std::ptr::NonNull;
+
+use ffmpeg_next::ffi as av;
+
+use super::LibavError;
+
+/// A packet that owns its payload. Moving it moves a pointer; the payload is never copied.
+pub(crate) struct Packet(NonNull<av::AVPacket>);
+
+// SAFETY: the packet owns its `AVPacket`, whose buffers are counted atomically; nothing in it is bound to a thread.
+unsafe impl Send for Packet {}
+
+impl Packet {
+    /// A packet with nothing in it, for the demuxer to fill.
+    pub(super) fn empty() -> Result<Packet, LibavError> {
+        // SAFETY: takes nothing; null is checked.
+        let packet = unsafe { av::av_packet_alloc() };
+        NonNull::new(packet)
+            .map(Packet)
+            .ok_or(LibavError::NO_MEMORY)
+    }
+
+    pub(super) fn as_mut_ptr(&mut self) -> *mut av::AVPacket {
+        self.0.as_ptr()
+    }
+
+    fn get(&self) -> &av::AVPacket {
+        // SAFETY: never null, owned, and only changed through `&mut self`.
+        unsafe { self.0.as_ref() }
+    }
+
+    pub(super) fn get_mut(&mut self) -> &mut av::AVPacket {
+        // SAFETY: never null, owned, and `&mut self` makes it unshared.
+        unsafe { self.0.as_mut() }
+    }
+
+    /// Which stream of the source it belongs to.
+    pub(crate) fn stream(&self) -> usize {
+        usize::try_from(self.get().stream_index).unwrap_or(usize::MAX)
+    }
+
+    /// When it is shown, in ticks of its stream.
+    pub(crate) fn pts(&self) -> Option<i64> {
+        Some(self.get().pts).filter(|&pts| pts != av::AV_NOPTS_VALUE)
+    }
+
+    /// When it is decoded, in ticks of its stream.
+    pub(crate) fn dts(&self) -> Option<i64> {
+        Some(self.get().dts).filter(|&dts| dts != av::AV_NOPTS_VALUE)
+    }
+
+    /// How long it is shown, in ticks, as far as the demuxer knows.
+    pub(crate) fn duration(&self) -> Option<i64> {
+        Some(self.get().duration).filter(|&ticks| ticks > 0)
+    }
+
+    /// Whether the demuxer calls it a key frame.
+    pub(crate) fn is_key(&self) -> bool {
+        self.get().flags & av::AV_PKT_FLAG_KEY != 0
+    }
+
+    /// Whether the demuxer calls it damaged.
+    pub(crate) fn is_corrupt(&self) -> bool {
+        self.get().flags & av::AV_PKT_FLAG_CORRUPT != 0
+    }
+
+    /// Whether it has to be decoded but must not be shown.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.get().flags & av::AV_PKT_FLAG_DISCARD != 0
+    }
+
+    /// The coded bytes.
+    pub(crate) fn data(&self) -> &[u8] {
+        let packet = self.get();
+        let size = usize::try_from(packet.size).unwrap_or(0);
+        if packet.data.is_null() || size == 0 {
+            return &[];
+        }
+        // SAFETY: libav guarantees `size` bytes at `data`, kept alive by the packet's own reference.
+        unsafe { std::slice::from_raw_parts(packet.data, size) }
+    }
+}
+
+impl Drop for Packet {
+    fn drop(&mut self) {
+        let mut packet = self.0.as_ptr();
+        // SAFETY: owned and freed once.
+        unsafe { av::av_packet_free(&raw mut packet) };
+    }
+}
+
+impl std::fmt::Debug for Packet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Packet({} bytes at {:?})", self.data().len(), self.pts())
+    }
+}

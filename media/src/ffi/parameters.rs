@@ -1,0 +1,153 @@
+//! What a decoder must know before the first packet.
+
+use std::ffi::c_int;
+use std::ptr::NonNull;
+
+use ffmpeg_next::ffi as av;
+
+use super::{LibavError, static_text};
+
+pub(crate) use av::AVCodecID as CodecId;
+
+/// The parameters of a stream, owned: they outlive the source that they came from.
+pub(crate) struct Parameters(NonNull<av::AVCodecParameters>);
+
+// SAFETY: owned plain data with owned buffers; nothing in it is bound to a thread, and shared access only reads.
+unsafe impl Send for Parameters {}
+// SAFETY: as above: no method changes anything through a shared reference.
+unsafe impl Sync for Parameters {}
+
+impl Parameters {
+    /// A copy of a stream's parameters.
+    ///
+    /// # Safety
+    /// `source` must point to valid parameters.
+    pub(super) unsafe fn copy_of(
+        source: *const av::AVCodecParameters,
+    ) -> Result<Parameters, LibavError> {
+        // SAFETY: takes nothing; null is checked.
+        let copy =
+            NonNull::new(unsafe { av::avcodec_parameters_alloc() }).ok_or(LibavError::NO_MEMORY)?;
+        let copy = Parameters(copy);
+        // SAFETY: the destination was just made, the source is valid by the caller's word.
+        LibavError::check(unsafe { av::avcodec_parameters_copy(copy.0.as_ptr(), source) })?;
+        Ok(copy)
+    }
+
+    fn get(&self) -> &av::AVCodecParameters {
+        // SAFETY: never null, owned, and never changed after `copy_of`.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Writes them into a stream of a muxer.
+    ///
+    /// # Safety
+    /// `target` must point to the valid parameters of a stream that nothing else reads at the moment.
+    pub(super) unsafe fn copy_into(
+        &self,
+        target: *mut av::AVCodecParameters,
+    ) -> Result<(), LibavError> {
+        // SAFETY: the target is valid by the caller's word, the source is ours.
+        LibavError::check(unsafe { av::avcodec_parameters_copy(target, self.0.as_ptr()) }).map(drop)
+    }
+
+    /// The codec by libav's number.
+    pub(crate) fn codec(&self) -> CodecId {
+        self.get().codec_id
+    }
+
+    /// libav's name of the codec: for messages.
+    pub(crate) fn codec_name(&self) -> &'static str {
+        // SAFETY: returns a static string for every number.
+        unsafe { static_text(av::avcodec_get_name(self.get().codec_id)) }.unwrap_or("unknown")
+    }
+
+    /// The profile in libav's words.
+    pub(crate) fn profile_name(&self) -> Option<&'static str> {
+        // SAFETY: returns a static string or null for every pair of numbers.
+        unsafe {
+            static_text(av::avcodec_profile_name(
+                self.get().codec_id,
+                self.get().profile,
+            ))
+        }
+    }
+
+    /// Width and height in pixels; zero where unknown.
+    pub(crate) fn size(&self) -> (u32, u32) {
+        (
+            self.get().width.try_into().unwrap_or(0),
+            self.get().height.try_into().unwrap_or(0),
+        )
+    }
+
+    /// Shape of a pixel, width to height, where the stream says.
+    pub(crate) fn sample_aspect(&self) -> Option<(u32, u32)> {
+        let ratio = self.get().sample_aspect_ratio;
+        let positive = |part: c_int| u32::try_from(part).ok().filter(|&part| part > 0);
+        Some((positive(ratio.num)?, positive(ratio.den)?))
+    }
+
+    /// How many frames the decoder may hold back to put them in order.
+    pub(crate) fn reorder_depth(&self) -> u32 {
+        self.get().video_delay.try_into().unwrap_or(0)
+    }
+
+    /// The codec's configuration record or parameter sets.
+    pub(crate) fn extradata(&self) -> &[u8] {
+        let size = usize::try_from(self.get().extradata_size).unwrap_or(0);
+        if self.get().extradata.is_null() || size == 0 {
+            return &[];
+        }
+        // SAFETY: libav guarantees `extradata_size` bytes at `extradata`, owned by these parameters.
+        unsafe { std::slice::from_raw_parts(self.get().extradata, size) }
+    }
+
+    /// Name, number of components and bits of the pixel format, where it is known.
+    pub(crate) fn pixel_format(&self) -> Option<(&'static str, u32, u32)> {
+        let number = self.get().format;
+        if number < 0 {
+            return None;
+        }
+        // SAFETY: for video, libav stores one of its own `AVPixelFormat` values in `format`, and the bindings were made
+        // from the headers of the very library that is linked.
+        let format = unsafe { std::mem::transmute::<c_int, av::AVPixelFormat>(number) };
+        // SAFETY: both return static data or null for every pixel format.
+        let (name, description) = unsafe {
+            (
+                static_text(av::av_get_pix_fmt_name(format))?,
+                av::av_pix_fmt_desc_get(format).as_ref()?,
+            )
+        };
+        let depth = u32::try_from(description.comp[0].depth).unwrap_or(0);
+        Some((name, u32::from(description.nb_components), depth))
+    }
+
+    /// Primaries, transfer, matrix and range in libav's words.
+    pub(crate) fn color(&self) -> [Option<&'static str>; 4] {
+        let parameters = self.get();
+        // SAFETY: all four return static strings or null for every value of their type.
+        unsafe {
+            [
+                static_text(av::av_color_primaries_name(parameters.color_primaries)),
+                static_text(av::av_color_transfer_name(parameters.color_trc)),
+                static_text(av::av_color_space_name(parameters.color_space)),
+                static_text(av::av_color_range_name(parameters.color_range)),
+            ]
+        }
+    }
+}
+
+impl Drop for Parameters {
+    fn drop(&mut self) {
+        let mut parameters = self.0.as_ptr();
+        // SAFETY: owned and freed once.
+        unsafe { av::avcodec_parameters_free(&raw mut parameters) };
+    }
+}
+
+impl std::fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Parameters({} {:?})", self.codec_name(), self.size())
+    }
+}

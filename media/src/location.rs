@@ -1,0 +1,129 @@
+//! Where a source is, and how to speak of it without giving away its password.
+
+use std::ffi::CString;
+use std::fmt;
+use std::path::Path;
+
+/// A path or URL that was checked.
+///
+/// Displays and debug-prints without user names, passwords and query strings, so that it can stand in any message.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Location(String);
+
+impl Location {
+    /// Checks a path or URL; `None` if it is empty or holds a NUL byte, at which C would cut it off.
+    pub(crate) fn parse(text: &str) -> Option<Location> {
+        (!text.is_empty() && !text.contains('\0')).then(|| Location(text.to_owned()))
+    }
+
+    /// The path, if it is a file.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self.scheme() {
+            None => Some(Path::new(&self.0)),
+            Some("file") => self.0.split_once("://").map(|(_, path)| Path::new(path)),
+            Some(_) => None,
+        }
+    }
+
+    /// What comes before `://`, if that looks like a scheme.
+    pub(crate) fn scheme(&self) -> Option<&str> {
+        let (scheme, _) = self.0.split_once("://")?;
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+        (!scheme.is_empty() && scheme.chars().all(legal)).then_some(scheme)
+    }
+
+    /// The location as libav takes it. Paths get the prefix `file:`, or one with a colon in it would be taken for a
+    /// protocol (`concat:`, `data:`).
+    pub(crate) fn for_libav(&self) -> CString {
+        let text = match self.file() {
+            Some(path) => format!("file:{}", path.display()),
+            None => self.0.clone(),
+        };
+        CString::new(text).expect("checked for NUL when it was parsed")
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&redact(&self.0))
+    }
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Location({self})")
+    }
+}
+
+/// A path or URL fit to be shown: user name and password, and the query string of a URL (cameras take passwords there
+/// too), are replaced by `***`; control characters are escaped.
+pub fn redact(location: &str) -> String {
+    let shown = match location.split_once("://") {
+        None => location.to_owned(),
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+            let host = authority
+                .rsplit_once('@')
+                .map_or(authority.to_owned(), |(_, host)| format!("***@{host}"));
+            let path = path
+                .split_once('?')
+                .map_or(path.to_owned(), |(path, _)| format!("{path}?***"));
+            format!("{scheme}://{host}{path}")
+        }
+    };
+    shown
+        .chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_password_nor_query_is_shown() {
+        let shown = [
+            (
+                "rtsp://admin:s3cret@10.0.0.7:554/live",
+                "rtsp://***@10.0.0.7:554/live",
+            ),
+            (
+                "rtsp://admin:p@ss@10.0.0.7/live",
+                "rtsp://***@10.0.0.7/live",
+            ),
+            (
+                "http://cam/snap.cgi?user=a&pwd=b",
+                "http://cam/snap.cgi?***",
+            ),
+            ("http://cam/a@b", "http://cam/a@b"),
+            ("/videos/a@b?.mp4", "/videos/a@b?.mp4"),
+        ];
+        for (location, expected) in shown {
+            assert_eq!(redact(location), expected);
+        }
+    }
+
+    #[test]
+    fn a_path_with_a_colon_stays_a_path() {
+        let location = Location::parse("concat:a|b").unwrap();
+        assert_eq!(location.for_libav().to_str().unwrap(), "file:concat:a|b");
+        assert_eq!(
+            Location::parse("file:///a.mp4").unwrap().file(),
+            Some(Path::new("/a.mp4"))
+        );
+        assert_eq!(Location::parse("rtsp://cam/1").unwrap().file(), None);
+    }
+
+    #[test]
+    fn nul_bytes_and_nothing_are_no_locations() {
+        assert_eq!(Location::parse("a\0b"), None);
+        assert_eq!(Location::parse(""), None);
+    }
+}

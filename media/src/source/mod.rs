@@ -1,0 +1,132 @@
+//! A source that is open: packets in the order of decoding, each with what the cutter must know of it.
+
+mod open;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bitstream::Framing;
+use crate::cutter::{Pace, Picture, Sample};
+use crate::error::ReadError;
+use crate::ffi::{Demuxer, LibavError, Packet, Parameters};
+use crate::location::Location;
+use crate::video::VideoFormat;
+
+/// How long a network source may be silent before it is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A source of one video stream.
+///
+/// Blocks, at most [`PATIENCE`] for a network source and until the stop flag is set in any case.
+pub(crate) struct Source {
+    demuxer: Demuxer,
+    location: Location,
+    stream: usize,
+    framing: Framing,
+    pace: Pace,
+    format: Arc<VideoFormat>,
+    parameters: Arc<Parameters>,
+    /// The first packet, read to know that there is one.
+    first: Option<Packet>,
+    /// The timestamp that the next packet without one would get.
+    expected_pts: Option<i64>,
+}
+
+impl Source {
+    /// What the pictures are.
+    pub(crate) fn format(&self) -> &Arc<VideoFormat> {
+        &self.format
+    }
+
+    /// What a decoder must know.
+    pub(crate) fn parameters(&self) -> &Arc<Parameters> {
+        &self.parameters
+    }
+
+    /// What is known of its time.
+    pub(crate) fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Where it is.
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// How long the container claims to be.
+    pub(crate) fn expected_duration(&self) -> Option<Duration> {
+        self.demuxer.duration_us().map(Duration::from_micros)
+    }
+
+    /// Whether what it gives can be had only once.
+    pub(crate) fn is_live(&self) -> bool {
+        self.location.file().is_none() && self.demuxer.duration_us().is_none()
+    }
+
+    /// What the container says about when it was made, as text.
+    pub(crate) fn creation_time(&self) -> Option<String> {
+        self.demuxer.metadata(c"creation_time")
+    }
+
+    /// The next video packet; `None` when the source is over.
+    pub(crate) fn next(&mut self) -> Result<Option<Sample<Packet>>, ReadError> {
+        let Some(packet) = self.next_packet()? else {
+            return Ok(None);
+        };
+        let stamped = packet.pts();
+        let pts = stamped.or(packet.dts()).or(self.expected_pts).unwrap_or(0);
+        self.expected_pts = Some(pts + packet.duration().unwrap_or(1));
+        let codec = self.format.codec;
+        let picture = if packet.is_key() {
+            codec.classify_key(packet.data(), self.framing)
+        } else {
+            Picture::Dependent
+        };
+        Ok(Some(Sample {
+            pts,
+            duration: packet.duration(),
+            picture,
+            hidden: packet.is_hidden(),
+            corrupt: packet.is_corrupt(),
+            inferred: stamped.is_none(),
+            entry: 0,
+            size: packet.data().len(),
+            payload: packet,
+        }))
+    }
+
+    fn next_packet(&mut self) -> Result<Option<Packet>, ReadError> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        loop {
+            if self.location.file().is_none() {
+                self.demuxer.watch().allow(PATIENCE);
+            }
+            match self.demuxer.read() {
+                Ok(Some(packet)) if packet.stream() == self.stream => return Ok(Some(packet)),
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(None),
+                Err(failure) => return Err(self.read_error(failure)),
+            }
+        }
+    }
+
+    fn read_error(&self, failure: LibavError) -> ReadError {
+        let location = self.location.to_string();
+        let watch = self.demuxer.watch();
+        if watch.stopped() {
+            ReadError::Cancelled { location }
+        } else if watch.expired() || failure.is_timeout() {
+            ReadError::Timeout {
+                location,
+                seconds: PATIENCE.as_secs(),
+            }
+        } else {
+            ReadError::Io {
+                location,
+                source: failure.into(),
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Opening a source: whatever would make it useless is found out here, before the first chunk.
+
+use std::fs::File;
+use std::io::{self, BufReader, ErrorKind};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{PATIENCE, Source};
+use crate::boxes::Boxes;
+use crate::cutter::Pace;
+use crate::describe::video_format;
+use crate::error::OpenError;
+use crate::ffi::{Demuxer, LibavError, Parameters, Stream, Watch};
+use crate::location::{Location, redact};
+use crate::spec::Spec;
+use crate::time::Timebase;
+use crate::video::Codec;
+
+impl Source {
+    /// Opens a path or URL, checks that it holds video that can be carried, and reads the first packet of it.
+    pub(crate) fn open(spec: &Spec) -> Result<Source, OpenError> {
+        let Some(location) = Location::parse(&spec.location) else {
+            return Err(OpenError::InvalidLocation {
+                location: redact(&spec.location),
+            });
+        };
+        if let Some(path) = location.file() {
+            check_file(path, &location)?;
+        }
+        let watch = Watch::new(spec.stop.clone());
+        if location.file().is_none() {
+            watch.allow(PATIENCE);
+        }
+        let mut demuxer = connect(&location, watch)?;
+        let stream = choose_video(&mut demuxer, &location)?;
+        let mut source = describe(demuxer, location, stream)?;
+        match source.next_packet() {
+            Ok(Some(first)) => source.first = Some(first),
+            Ok(None) => {
+                return Err(OpenError::NoVideo {
+                    location: source.location.to_string(),
+                });
+            }
+            Err(failure) => return Err(OpenError::after_open(failure)),
+        }
+        Ok(source)
+    }
+}
+
+/// What can be said about a file without knowing its format.
+fn check_file(path: &Path, location: &Location) -> Result<(), OpenError> {
+    let failed = |source: io::Error| open_error(location, source);
+    let file = File::open(path).map_err(failed)?;
+    let facts = file.metadata().map_err(failed)?;
+    if facts.is_dir() {
+        return Err(failed(io::Error::from(ErrorKind::IsADirectory)));
+    }
+    // a pipe or device has no size and cannot be looked at twice
+    if !facts.is_file() {
+        return Ok(());
+    }
+    if facts.len() == 0 {
+        return Err(OpenError::Empty {
+            location: location.to_string(),
+        });
+    }
+    let boxes =
+        Boxes::read(&mut BufReader::with_capacity(64, file), facts.len()).map_err(failed)?;
+    match boxes.and_then(|boxes| boxes.missing(facts.len())) {
+        Some(expected) => Err(OpenError::Truncated {
+            location: location.to_string(),
+            expected,
+            actual: facts.len(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn connect(location: &Location, watch: Box<Watch>) -> Result<Demuxer, OpenError> {
+    let stop = watch.flag();
+    let begun = std::time::Instant::now();
+    let result = Demuxer::open(&location.for_libav(), &options(location), watch);
+    result.map_err(|failure| {
+        let location_text = location.to_string();
+        if stop.is_stopped() {
+            OpenError::Cancelled {
+                location: location_text,
+            }
+        } else if location.file().is_none() && (begun.elapsed() >= PATIENCE || failure.is_timeout())
+        {
+            OpenError::Timeout {
+                location: location_text,
+                seconds: PATIENCE.as_secs(),
+            }
+        } else if failure.is_not_found() {
+            OpenError::NotFound {
+                location: location_text,
+                source: failure.into(),
+            }
+        } else if failure.is_denied() {
+            OpenError::PermissionDenied {
+                location: location_text,
+                source: failure.into(),
+            }
+        } else if failure.is_invalid_data() {
+            OpenError::NotVideo {
+                location: location_text,
+                source: failure,
+            }
+        } else {
+            OpenError::Io {
+                location: location_text,
+                source: failure.into(),
+            }
+        }
+    })
+}
+
+/// What libav is told for each kind of source.
+fn options(location: &Location) -> Vec<(&'static str, String)> {
+    match location.scheme() {
+        // over UDP, one lost datagram damages every picture up to the next key frame
+        Some("rtsp" | "rtsps") => {
+            vec![
+                ("rtsp_transport", "tcp".to_owned()),
+                ("allowed_media_types", "video".to_owned()),
+            ]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Finds the one stream that is wanted; what its header does not say is learned from its first packets.
+fn choose_video(demuxer: &mut Demuxer, location: &Location) -> Result<usize, OpenError> {
+    demuxer.analyse().map_err(|failure| OpenError::Io {
+        location: location.to_string(),
+        source: failure.into(),
+    })?;
+    let Some(stream) = demuxer.best_video() else {
+        let location = location.to_string();
+        // libav takes almost anything for some kind of text or sound; with no stream at all it is no video file either
+        return Err(if demuxer.streams().next().is_none() {
+            OpenError::NotVideo {
+                location,
+                source: LibavError::INVALID_DATA,
+            }
+        } else {
+            OpenError::NoVideo { location }
+        });
+    };
+    demuxer.keep_only(stream);
+    Ok(stream)
+}
+
+fn describe(demuxer: Demuxer, location: Location, index: usize) -> Result<Source, OpenError> {
+    let failed = |failure: LibavError| OpenError::Io {
+        location: location.to_string(),
+        source: failure.into(),
+    };
+    let stream = demuxer
+        .streams()
+        .nth(index)
+        .ok_or_else(|| failed(LibavError::INVALID_DATA))?;
+    let parameters = stream.parameters().map_err(failed)?;
+    let unsupported = |parameters: &Parameters| OpenError::UnsupportedCodec {
+        location: location.to_string(),
+        codec: parameters.codec_name().to_owned(),
+    };
+    let codec = Codec::of(&parameters).ok_or_else(|| unsupported(&parameters))?;
+    let timebase = stream
+        .timebase()
+        .ok_or_else(|| failed(LibavError::INVALID_DATA))?;
+    let format = video_format(codec, &stream, &parameters, timebase);
+    let pace = pace(&stream, timebase);
+    Ok(Source {
+        stream: index,
+        framing: codec.framing(parameters.extradata()),
+        pace,
+        format: Arc::new(format),
+        parameters: Arc::new(parameters),
+        first: None,
+        expected_pts: None,
+        demuxer,
+        location,
+    })
+}
+
+fn pace(stream: &Stream<'_>, timebase: Timebase) -> Pace {
+    let frame_interval = stream
+        .frame_rate()
+        .map(|(num, den)| Duration::from_secs_f64(f64::from(den) / f64::from(num)));
+    Pace {
+        timebase,
+        timestamp_bits: stream.timestamp_bits(),
+        frame_interval,
+    }
+}
+
+fn open_error(location: &Location, source: io::Error) -> OpenError {
+    let location = location.to_string();
+    match source.kind() {
+        ErrorKind::NotFound => OpenError::NotFound { location, source },
+        ErrorKind::PermissionDenied => OpenError::PermissionDenied { location, source },
+        _ => OpenError::Io { location, source },
+    }
+}

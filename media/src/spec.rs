@@ -1,0 +1,37 @@
+//! What to open, and how to cut it.
+
+use std::time::Duration;
+
+use crate::stop::StopFlag;
+
+/// What to open, and how to cut it.
+#[derive(Clone)]
+pub struct Spec {
+    /// A path, or a URL that FFmpeg can read.
+    pub location: String,
+    /// How long a chunk should be. Cuts are made at the first key frame at or after each multiple of it.
+    pub window: Duration,
+    /// Ends whatever blocks.
+    pub stop: StopFlag,
+}
+
+impl Spec {
+    /// Chunks of `window` from a path or URL.
+    pub fn new(location: impl Into<String>, window: Duration) -> Spec {
+        Spec {
+            location: location.into(),
+            window,
+            stop: StopFlag::new(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Spec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let location = crate::location::redact(&self.location);
+        f.debug_struct("Spec")
+            .field("location", &location)
+            .field("window", &self.window)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,119 @@
+//! Ticks, and what a tick is worth.
+
+use std::time::Duration;
+
+/// Nanoseconds in a second, as wide as the arithmetic needs it.
+const NANOS: i128 = 1_000_000_000;
+
+/// How long one tick of a stream lasts: `num / den` seconds.
+///
+/// Never zero and never negative, so arithmetic on it cannot divide by zero. All conversions are exact integer
+/// arithmetic in 128 bits; where a result has to be rounded, the method says which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Timebase {
+    /// Numerator in seconds, at least 1.
+    num: u32,
+    /// Denominator, at least 1.
+    den: u32,
+}
+
+impl Timebase {
+    /// A timebase of `num / den` seconds; `None` if either is zero.
+    pub fn new(num: u32, den: u32) -> Option<Timebase> {
+        (num > 0 && den > 0).then_some(Timebase { num, den })
+    }
+
+    /// Numerator in seconds, at least 1.
+    pub fn num(self) -> u32 {
+        self.num
+    }
+
+    /// Denominator, at least 1.
+    pub fn den(self) -> u32 {
+        self.den
+    }
+
+    /// How long `ticks` last, rounded down to a nanosecond; zero for negative ticks.
+    pub fn duration(self, ticks: i64) -> Duration {
+        let nanos = i128::from(ticks.max(0)) * i128::from(self.num) * NANOS / i128::from(self.den);
+        let seconds = u64::try_from(nanos / NANOS).unwrap_or(u64::MAX);
+        let below_second = u32::try_from(nanos % NANOS).unwrap_or(0);
+        Duration::new(seconds, below_second)
+    }
+
+    /// The number of ticks in `duration`, rounded down and held at the largest an `i64` has.
+    pub fn ticks(self, duration: Duration) -> i64 {
+        let ticks = self.ticks_times_unit(duration) / self.unit();
+        i64::try_from(ticks).unwrap_or(i64::MAX)
+    }
+
+    /// Which interval of length `window` counted from 0 the moment `ticks` lies in, after `slack` is added to it.
+    ///
+    /// The grid of cuts is read with this: no rounding is carried from one interval to the next, so it cannot drift
+    /// (3.333 s in a timebase of 1/90000 is not a whole number of ticks).
+    pub fn interval(self, ticks: i64, window: Duration, slack: Duration) -> i64 {
+        let at = i128::from(ticks) * self.unit() + self.ticks_times_unit(slack);
+        let index = at.div_euclid(self.ticks_times_unit(window).max(1));
+        i64::try_from(index).unwrap_or(i64::MAX)
+    }
+
+    /// One tick in units of 1 / (den * 10^9) seconds.
+    fn unit(self) -> i128 {
+        i128::from(self.num) * NANOS
+    }
+
+    /// A duration in the same units.
+    fn ticks_times_unit(self, duration: Duration) -> i128 {
+        let nanos = i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX >> 40);
+        nanos * i128::from(self.den)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn base(num: u32, den: u32) -> Timebase {
+        Timebase::new(num, den).unwrap()
+    }
+
+    #[test]
+    fn a_timebase_is_never_zero() {
+        assert_eq!(Timebase::new(0, 90_000), None);
+        assert_eq!(Timebase::new(1, 0), None);
+    }
+
+    #[test]
+    fn ticks_of_ntsc_video_are_exact() {
+        assert_eq!(
+            base(1, 30_000).duration(30_030),
+            Duration::from_millis(1001)
+        );
+        assert_eq!(base(1001, 30_000).duration(30), Duration::from_millis(1001));
+        assert_eq!(base(1, 90_000).ticks(Duration::from_secs(3)), 270_000);
+    }
+
+    #[test]
+    fn the_grid_of_an_uneven_window_does_not_drift() {
+        // 3.333 s in a timebase of 1/25 s is 83.325 ticks: after 1000 windows, rounding each would be 325 ticks off.
+        let window = Duration::from_millis(3333);
+        assert_eq!(base(1, 25).interval(83_325, window, Duration::ZERO), 1000);
+        assert_eq!(base(1, 25).interval(83_324, window, Duration::ZERO), 999);
+    }
+
+    proptest! {
+        #[test]
+        fn ticks_and_durations_are_inverse_to_a_tick(ticks in 0..1i64 << 50, den in 1..100_000u32, num in 1..2000u32) {
+            let back = base(num, den).ticks(base(num, den).duration(ticks));
+            prop_assert!((ticks - 1..=ticks).contains(&back));
+        }
+
+        #[test]
+        fn an_interval_holds_its_moment(ticks in -(1i64 << 40)..1i64 << 40, millis in 1..100_000u64, den in 1..100_000u32) {
+            let n = i128::from(base(1, den).interval(ticks, Duration::from_millis(millis), Duration::ZERO));
+            let (at, step) = (i128::from(ticks) * 1000, i128::from(millis) * i128::from(den));
+            prop_assert!(n * step <= at && at < (n + 1) * step);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Clips made by the ffmpeg command line, and what it says about the frames of a file.
+#![allow(dead_code)] // every test binary uses its own part of this
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crispy_media as media;
+use media::{Chunk, Chunks, Spec};
+use tempfile::TempDir;
+
+/// A folder of clips, gone when dropped.
+pub(crate) struct Clips(TempDir);
+
+impl Clips {
+    pub(crate) fn new() -> Clips {
+        Clips(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Makes a clip of moving test pictures: `ffmpeg -f lavfi -i SOURCE OPTIONS NAME`.
+    pub(crate) fn make(&self, name: &str, source: &str, options: &str) -> PathBuf {
+        let path = self.path(name);
+        let mut arguments = vec!["-f", "lavfi", "-i", source];
+        arguments.extend(options.split_whitespace());
+        ffmpeg(&arguments, &path);
+        path
+    }
+
+    /// Another file from one that is there: `ffmpeg -i FROM OPTIONS NAME`.
+    pub(crate) fn convert(&self, name: &str, from: &Path, options: &str) -> PathBuf {
+        let path = self.path(name);
+        let mut arguments = vec!["-i", from.to_str().unwrap()];
+        arguments.extend(options.split_whitespace());
+        ffmpeg(&arguments, &path);
+        path
+    }
+
+    /// Writes bytes to a file.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+fn ffmpeg(arguments: &[&str], out: &Path) {
+    let mut command = Command::new("ffmpeg");
+    command
+        .args(["-v", "error", "-nostdin", "-y"])
+        .args(arguments)
+        .arg(out);
+    let output = command
+        .output()
+        .expect("the ffmpeg command line is installed (make setup)");
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// One hash for each decoded frame of a file, in the order in which they are shown.
+pub(crate) fn frame_hashes(path: &Path) -> Vec<String> {
+    let mut command = Command::new("ffmpeg");
+    command
+        .args(["-v", "quiet", "-nostdin", "-noautorotate"])
+        .arg("-i")
+        .arg(path);
+    command.args([
+        "-map",
+        "0:v:0",
+        "-autoscale",
+        "0",
+        "-vsync",
+        "passthrough",
+        "-f",
+        "framemd5",
+        "-",
+    ]);
+    let output = command
+        .output()
+        .expect("the ffmpeg command line is installed (make setup)");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let frames = text.lines().filter(|line| !line.starts_with('#'));
+    frames
+        .map(|line| line.rsplit(',').next().unwrap().trim().to_owned())
+        .collect()
+}
+
+/// All chunks of a source.
+pub(crate) fn chunks(source: &Path, window: Duration) -> Vec<Chunk> {
+    let mut chunks = Chunks::open(&Spec::new(source.to_str().unwrap(), window)).unwrap();
+    std::iter::from_fn(|| chunks.next_chunk().unwrap()).collect()
+}
+
+/// The frames of chunks, each decoded alone, in order.
+pub(crate) fn hashes_of_chunks(clips: &Clips, chunks: &[Chunk]) -> Vec<String> {
+    let hashes = chunks.iter().enumerate().map(|(n, chunk)| {
+        let name = format!("chunk-{n}.{}", chunk.container.extension());
+        frame_hashes(&clips.write(&name, &chunk.bytes))
+    });
+    hashes.collect::<Vec<_>>().concat()
+}
+
+/// What ffprobe says of the first video stream, `key=value` by `key`.
+pub(crate) fn ffprobe(path: &Path, entries: &str) -> Vec<String> {
+    let mut command = Command::new("ffprobe");
+    command
+        .args([
+            "-v",
+            "error",
+            "-select_streams",
+            "v:0",
+            "-show_entries",
+            entries,
+            "-of",
+            "csv=p=0",
+        ])
+        .arg(path);
+    let output = command.output().expect("ffprobe is installed with ffmpeg");
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| line.trim_end_matches(',').to_owned())
+        .collect()
+}
+
+/// Fails with the places where two lists of hashes differ, not with the hashes.
+pub(crate) fn assert_same_frames(found: &[String], expected: &[String]) {
+    let differing: Vec<usize> = (0..found.len().max(expected.len()))
+        .filter(|&n| found.get(n) != expected.get(n))
+        .collect();
+    assert!(
+        differing.is_empty(),
+        "{} frames for {}, differing at {differing:?}",
+        found.len(),
+        expected.len()
+    );
+}

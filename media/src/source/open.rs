@@ -137,18 +137,17 @@ fn choose_video(demuxer: &mut Demuxer, location: &Location) -> Result<usize, Ope
         location: location.to_string(),
         source: failure.into(),
     })?;
-    let Some(stream) = demuxer.best_video() else {
-        let location = location.to_string();
-        // libav takes almost anything for some kind of text or sound; with no stream at all it is no video file either
-        return Err(if demuxer.streams().next().is_none() {
-            OpenError::NotVideo {
-                location,
-                source: LibavError::INVALID_DATA,
-            }
-        } else {
-            OpenError::NoVideo { location }
+    // any text is a video of a terminal to libav
+    let is_text = demuxer.format_name() == "tty";
+    if is_text || demuxer.streams().next().is_none() {
+        return Err(OpenError::NotVideo {
+            location: location.to_string(),
+            source: LibavError::INVALID_DATA,
         });
-    };
+    }
+    let stream = demuxer.best_video().ok_or_else(|| OpenError::NoVideo {
+        location: location.to_string(),
+    })?;
     demuxer.keep_only(stream);
     Ok(stream)
 }

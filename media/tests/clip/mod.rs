@@ -1,5 +1,6 @@
 //! Clips made by the ffmpeg command line, and what it says about the frames of a file.
 #![allow(dead_code)] // every test binary uses its own part of this
+#![allow(clippy::unwrap_used)] // what only tests call is test code too
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

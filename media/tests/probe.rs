@@ -1,0 +1,229 @@
+//! What the inspector learns from the bytes is what the cutter said of them, for a few bytes read.
+#![allow(clippy::unwrap_used)] // what only tests call is test code too
+
+mod clip;
+
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use clip::{Clips, chunks};
+use crispy_media::{Chunk, Container, ProbeError, probe};
+
+/// Counts what is read through it.
+struct Counted {
+    inner: Cursor<Vec<u8>>,
+    reads: Arc<AtomicU64>,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+impl Seek for Counted {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
+    }
+}
+
+fn probe_bytes(bytes: &[u8]) -> Result<crispy_media::Probe, ProbeError> {
+    probe(Cursor::new(bytes.to_vec()), bytes.len() as u64)
+}
+
+fn assert_agrees(chunk: &Chunk) {
+    let (reads, bytes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let inner = Cursor::new(chunk.bytes.clone());
+    let counted = Counted {
+        inner,
+        reads: Arc::clone(&reads),
+        bytes: Arc::clone(&bytes),
+    };
+    let probe = probe(counted, chunk.bytes.len() as u64).unwrap();
+
+    assert_eq!(
+        (probe.width, probe.height, probe.channels),
+        (
+            chunk.format.width,
+            chunk.format.height,
+            chunk.format.channels
+        )
+    );
+    assert_eq!(
+        (probe.codec, probe.container),
+        (chunk.format.codec, chunk.container)
+    );
+    assert_eq!(probe.rfc6381.as_ref(), Some(&chunk.format.rfc6381));
+    assert_eq!(probe.packets, Some(u64::from(chunk.cut.packets)));
+    // ticks of different units are compared as fractions
+    let ticks = |ticks: i64, base: crispy_media::Timebase, other: crispy_media::Timebase| {
+        i128::from(ticks) * i128::from(base.num()) * i128::from(other.den())
+    };
+    let (found, said) = (probe.timebase, chunk.cut.timebase);
+    assert_eq!(
+        ticks(probe.duration_ticks.unwrap(), found, said),
+        ticks(chunk.cut.duration_ticks(), said, found),
+        "{:?} in {found:?} for {} in {said:?}",
+        probe.duration_ticks,
+        chunk.cut.duration_ticks()
+    );
+    let (reads, bytes) = (reads.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed));
+    assert!(
+        reads <= 2 && bytes <= 64 * 1024,
+        "{bytes} bytes in {reads} reads"
+    );
+}
+
+fn assert_all_agree(name: &str, source: &str, options: &str) {
+    let clips = Clips::new();
+    let source = clips.make(name, source, options);
+    let chunks = chunks(&source, Duration::from_secs(1));
+    assert!(chunks.len() > 1);
+    chunks.iter().for_each(assert_agrees);
+}
+
+const PICTURES: &str = "testsrc2=size=320x180:rate=30000/1001:duration=4";
+
+#[test]
+fn h264_chunks_are_what_they_are_said_to_be() {
+    for name in ["a.mp4", "a.mkv", "a.ts"] {
+        assert_all_agree(
+            name,
+            PICTURES,
+            "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -bf 2 -g 15 -flags +cgop",
+        );
+    }
+}
+
+#[test]
+fn h265_chunks_are_what_they_are_said_to_be() {
+    for name in ["a.mp4", "a.mkv", "a.ts"] {
+        let options = "-c:v libx265 -preset ultrafast -x265-params keyint=15:open-gop=0:bframes=2:log-level=none";
+        assert_all_agree(name, PICTURES, &format!("-pix_fmt yuv420p10le {options}"));
+    }
+}
+
+#[test]
+fn grey_pictures_have_one_channel() {
+    let clips = Clips::new();
+    let source = clips.make(
+        "a.mp4",
+        PICTURES,
+        "-pix_fmt gray -c:v libx264 -preset ultrafast -g 15",
+    );
+    let chunks = chunks(&source, Duration::from_secs(1));
+    assert_eq!(
+        (
+            chunks[0].format.channels,
+            chunks[0].format.pixel_format.as_str()
+        ),
+        (1, "gray")
+    );
+    chunks.iter().for_each(assert_agrees);
+}
+
+#[test]
+fn two_megabytes_are_known_from_thirty_two_kilobytes() {
+    let clips = Clips::new();
+    let noise = "nullsrc=size=640x360:rate=30:duration=4,geq=random(1)*255:128:128";
+    let source = clips.make(
+        "a.mp4",
+        noise,
+        "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 30 -b:v 5M",
+    );
+    let chunks = chunks(&source, Duration::from_secs(4));
+    assert!(
+        chunks[0].bytes.len() > 2_000_000,
+        "{} bytes",
+        chunks[0].bytes.len()
+    );
+    chunks.iter().for_each(assert_agrees);
+}
+
+#[test]
+fn the_layout_points_at_the_index_and_the_first_key_frame() {
+    let clips = Clips::new();
+    let source = clips.make(
+        "a.mp4",
+        PICTURES,
+        "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 15",
+    );
+    for chunk in chunks(&source, Duration::from_secs(1)) {
+        let part =
+            |range: &std::ops::Range<u64>| &chunk.bytes[range.start as usize..range.end as usize];
+        assert_eq!(chunk.layout.index.start, 0);
+        let index = part(&chunk.layout.index);
+        assert!(index.windows(4).any(|four| four == b"stbl"));
+        assert!(!index.windows(4).any(|four| four == b"mdat"));
+        // every unit has its length in front, and the lengths fill the picture
+        let mut key_frame = part(&chunk.layout.first_key_frame);
+        let mut kinds = Vec::new();
+        while let Some((length, rest)) = key_frame.split_first_chunk::<4>() {
+            let (unit, rest) = rest.split_at(u32::from_be_bytes(*length) as usize);
+            kinds.push(unit[0] & 0x1f);
+            key_frame = rest;
+        }
+        assert!(kinds.contains(&5), "an IDR slice among {kinds:?}");
+    }
+}
+
+#[test]
+fn a_chunk_that_lost_its_end_is_cut_short() {
+    let clips = Clips::new();
+    let source = clips.make(
+        "a.mp4",
+        PICTURES,
+        "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 15",
+    );
+    let chunk = &chunks(&source, Duration::from_secs(4))[0];
+    assert_eq!(chunk.container, Container::Mp4);
+    let whole = chunk.bytes.len();
+    for kept in [40, whole / 2, whole - 1] {
+        match probe_bytes(&chunk.bytes[..kept]) {
+            Err(ProbeError::Truncated { expected, actual }) => {
+                assert!(actual == kept as u64 && expected > actual)
+            }
+            other => panic!("{kept} of {whole} bytes: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn other_bytes_are_no_video() {
+    let noise: Vec<u8> = (0..100_000u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    assert!(matches!(
+        probe_bytes(&noise),
+        Err(ProbeError::NotVideo { .. } | ProbeError::NoVideo)
+    ));
+    assert!(matches!(
+        probe_bytes(b"hello"),
+        Err(ProbeError::NotVideo { .. })
+    ));
+    assert!(probe_bytes(b"").is_err());
+}
+
+#[test]
+fn damaged_indexes_are_survived() {
+    let clips = Clips::new();
+    let source = clips.make(
+        "a.mp4",
+        PICTURES,
+        "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 15",
+    );
+    let chunk = &chunks(&source, Duration::from_secs(4))[0];
+    let index = chunk.layout.index.end as usize;
+    // every place in the index, one at a time: an answer or an error, never a crash or a hang
+    for at in (0..index).step_by(7) {
+        let mut bytes = chunk.bytes.clone();
+        bytes[at] ^= 0xff;
+        let _ = probe_bytes(&bytes);
+    }
+}

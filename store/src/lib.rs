@@ -12,13 +12,13 @@
 //! * [`RangeReader`] reads as little of an object as a question about it needs.
 #![warn(missing_docs)]
 
-//pub mod bucket;
+pub mod bucket;
 pub mod checksum;
 mod durable;
-//pub mod range_reader;
+pub mod range_reader;
 pub mod spool;
 
-//pub use bucket::Bucket;
+pub use bucket::Bucket;
 pub use checksum::Checksums;
-//pub use range_reader::RangeReader;
+pub use range_reader::RangeReader;
 pub use spool::{Spool, SpoolId, SpoolReader};

@@ -1,0 +1,117 @@
+//! What went wrong in a store, sorted by what a caller does next. The one place where answers of stores are judged.
+
+use std::{error::Error, io};
+
+/// Any error of any store, kept for its words.
+pub type Cause = Box<dyn Error + Send + Sync + 'static>;
+
+/// Without coordinates: those are added where they are known, at the bucket's door.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// There is no such object.
+    Absent,
+    /// Nothing can be had from this bucket now.
+    Unavailable(Cause),
+    /// This once it did not work.
+    Transient(Cause),
+    /// It will never work.
+    Invalid(Cause),
+}
+
+impl Fault {
+    pub(super) fn invalid(cause: impl Into<Cause>) -> Self {
+        Self::Invalid(cause.into())
+    }
+
+    /// A folder's error while an object is read: here a missing file is a missing object.
+    pub(super) fn reading(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory => Self::Absent,
+            _ => Self::writing(error),
+        }
+    }
+
+    /// A folder's error while an object is written.
+    pub(super) fn writing(error: io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        match error.kind() {
+            // The bucket's folder is missing (a disk that is not mounted), may not be touched, is full, or cannot do what is needed:
+            // true of every chunk, and for a person to mend.
+            Kind::NotFound
+            | Kind::PermissionDenied
+            | Kind::ReadOnlyFilesystem
+            | Kind::StorageFull
+            | Kind::QuotaExceeded
+            | Kind::Unsupported
+            | Kind::StaleNetworkFileHandle
+            | Kind::HostUnreachable
+            | Kind::NetworkUnreachable
+            | Kind::NetworkDown => Self::Unavailable(error.into()),
+            // A file where a folder should be, or a folder where the object should be: true of this key only.
+            Kind::NotADirectory
+            | Kind::IsADirectory
+            | Kind::InvalidFilename
+            | Kind::InvalidInput
+            | Kind::FileTooLarge => Self::Invalid(error.into()),
+            // EIO and what nobody thought of: worth another try, and the worker's own count ends it.
+            _ => Self::Transient(error.into()),
+        }
+    }
+}
+
+impl From<object_store::Error> for Fault {
+    fn from(error: object_store::Error) -> Self {
+        use object_store::Error as E;
+        match error {
+            E::NotFound { .. } => Self::Absent,
+            E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
+                Self::Unavailable(error.into())
+            }
+            E::InvalidPath { .. }
+            | E::NotSupported { .. }
+            | E::NotImplemented { .. }
+            | E::UnknownConfigurationKey { .. } => Self::Invalid(error.into()),
+            _ => Self::Transient(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn what_a_folder_answers_is_sorted_by_what_helps() {
+        for errno in [
+            Errno::NOSPC,
+            Errno::DQUOT,
+            Errno::ACCESS,
+            Errno::PERM,
+            Errno::ROFS,
+            Errno::NOENT,
+            Errno::OPNOTSUPP,
+        ] {
+            let fault = Fault::writing(errno.into());
+            assert!(matches!(fault, Fault::Unavailable(_)), "{errno}: {fault:?}");
+        }
+        for errno in [
+            Errno::IO,
+            Errno::INTR,
+            Errno::NFILE,
+            Errno::MFILE,
+            Errno::NOMEM,
+        ] {
+            let fault = Fault::writing(errno.into());
+            assert!(matches!(fault, Fault::Transient(_)), "{errno}: {fault:?}");
+        }
+        for errno in [Errno::NAMETOOLONG, Errno::NOTDIR, Errno::ISDIR, Errno::FBIG] {
+            let fault = Fault::writing(errno.into());
+            assert!(matches!(fault, Fault::Invalid(_)), "{errno}: {fault:?}");
+        }
+        assert!(matches!(Fault::reading(Errno::NOENT.into()), Fault::Absent));
+    }
+}

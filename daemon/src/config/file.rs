@@ -12,6 +12,9 @@
 //! Keys are the names of flags without the two dashes; values are written as on the command line, numbers and `true` bare.
 //! A key that nobody knows is an error, so that a typing error does not pass for a setting. Every program judges
 //! the top alike; of the tables it judges its own.
+//!
+//! What the environment may not set, the file may not either: a flag without an environment variable (`--dry-run`,
+//! `--output`) is about one call and not about the house, and stays with the command line.
 
 use std::path::{Path, PathBuf};
 
@@ -24,25 +27,27 @@ const PROGRAMS: [&str; 5] = ["ingestor", "uploader", "inspector", "crispy", "loa
 
 /// Keys that may stand at the top of the file: flags that mean the same in every program that has them.
 /// A program that lacks one passes over it.
-pub const SHARED: [&str; 18] = [
+pub const SHARED: [&str; 20] = [
     "site",
+    "camera",
+    "window",
     "bucket",
     "spool",
     "data-dir",
     "prefix",
     "nats-server",
-    "nats-creds",
-    "nats-nkey",
     "nats-user",
     "nats-password",
-    "nats-context",
+    "nats-token",
+    "nats-creds",
+    "nats-nkey",
     "nats-tlscert",
     "nats-tlskey",
     "nats-tlsca",
+    "nats-tlsfirst",
     "log-level",
     "log-format",
     "log-chunks",
-    "listen",
 ];
 
 /// Why the configuration file cannot be used.
@@ -154,7 +159,7 @@ impl<'a> Settings<'a> {
     fn set(&self, mut command: Command, key: &str, value: &Value) -> Result<Command, FileError> {
         let found = command
             .get_arguments()
-            .find(|arg| arg.get_long() == Some(key))
+            .find(|arg| settable(arg) == Some(key))
             .cloned();
         if let Some(arg) = found {
             let wrong = |reason| FileError::WrongValue {
@@ -183,12 +188,16 @@ impl<'a> Settings<'a> {
     }
 }
 
-/// Long names of the flags of a command and its subcommands that a file may set.
+/// The flag's long name, if a file may set it.
+fn settable(arg: &Arg) -> Option<&str> {
+    let long = arg.get_long().filter(|_| arg.get_env().is_some());
+    // The file that is read cannot name another.
+    long.filter(|long| *long != "config")
+}
+
+/// Names of the flags of a command and its subcommands that a file may set.
 fn flags(command: &Command) -> Vec<String> {
-    let here = command
-        .get_arguments()
-        .filter_map(Arg::get_long)
-        .filter(|long| !matches!(*long, "config" | "help" | "version"));
+    let here = command.get_arguments().filter_map(settable);
     here.map(str::to_owned)
         .chain(command.get_subcommands().flat_map(flags))
         .collect()

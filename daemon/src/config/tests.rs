@@ -14,20 +14,25 @@ use crate::logging::LogFormat;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Uploader {
-    #[arg(long)]
+    #[arg(long, env = "CRISPY_OF_A_TEST_SITE")]
     site: String,
-    #[arg(long, value_parser = duration, default_value = "3s")]
+    #[arg(long, env = "CRISPY_OF_A_TEST_WINDOW", value_parser = duration, default_value = "3s")]
     window: Duration,
-    #[arg(long, value_parser = size, default_value = "8GiB")]
+    #[arg(long, env = "CRISPY_OF_A_TEST_LIMIT", value_parser = size, default_value = "8GiB")]
     limit: u64,
-    #[arg(long)]
+    #[arg(long, env = "CRISPY_OF_A_TEST_CAMERA")]
     camera: Vec<String>,
-    #[arg(long)]
+    #[arg(long, env = "CRISPY_OF_A_TEST_VERIFY")]
     verify: bool,
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, env = "CRISPY_OF_A_TEST_AT_ONCE", default_value_t = 4)]
     at_once: u8,
-    #[arg(long, hide_env_values = true, value_parser = |_: &str| Err::<String, _>("too weak"))]
+    #[arg(long, env = "CRISPY_OF_A_TEST_PASSWORD", hide_env_values = true, value_parser = |_: &str| Err::<String, _>("too weak"))]
     nats_password: Option<String>,
+    /// No environment variable: for the command line alone
+    #[arg(long)]
+    nats_server: Option<String>,
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// The operator's command: its flags belong to subcommands.
@@ -40,11 +45,11 @@ struct Crispy {
 #[derive(Debug, Subcommand)]
 enum CrispyCommand {
     Up {
-        #[arg(long)]
+        #[arg(long, env = "CRISPY_OF_A_TEST_SITE")]
         site: String,
     },
     Setup {
-        #[arg(long, default_value_t = 1)]
+        #[arg(long, env = "CRISPY_OF_A_TEST_REPLICAS", default_value_t = 1)]
         replicas: u8,
     },
 }
@@ -148,6 +153,17 @@ fn what_belongs_to_other_programs_is_passed_over() {
 }
 
 #[test]
+fn a_flag_that_the_environment_may_not_set_is_not_set_by_the_file_either() {
+    let config = uploader("site = \"s\"\nnats-server = \"production\"", &[]).unwrap();
+    assert_eq!((config.nats_server, config.dry_run), (None, false));
+    let (message, _) = refusal("[uploader]\ndry-run = true", &["--site", "s"]);
+    assert!(
+        message.contains("no setting is called `dry-run` in [uploader]"),
+        "{message}"
+    );
+}
+
+#[test]
 fn a_subcommands_flag_is_set_by_the_file() {
     let folder = Folder::with("site = \"top\"\n[crispy]\nreplicas = 3");
     let (crispy, _) = parse::<Crispy>("crispy", &folder.sources(&["up"])).unwrap();
@@ -220,8 +236,8 @@ fn a_key_that_nobody_knows_is_refused_with_the_nearest_that_is_known() {
             "no setting is called `nats-sever`; did you mean `nats-server`?",
         ),
         (
-            "window = \"3s\"",
-            "no setting is called `window` that programs share; put it into the table [uploader]",
+            "limit = \"8GiB\"",
+            "no setting is called `limit` that programs share; put it into the table [uploader]",
         ),
         (
             "[upload]\nsite = \"s\"",

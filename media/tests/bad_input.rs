@@ -118,7 +118,7 @@ fn a_location_with_a_nul_byte_is_refused_and_not_cut_off_there() {
 fn a_file_without_permission_is_denied() {
     let clips = Clips::new();
     let path = clips.make("a.mp4", PICTURES, H264);
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
     // root may read anything; then there is nothing to refuse
     if std::fs::File::open(&path).is_err() {
         assert!(matches!(refusal(&path), OpenError::PermissionDenied { .. }));

@@ -1,1 +1,57 @@
-//! placeholder
+//! The queue: what travels between stages, and the promise that it arrives.
+//!
+//! ```text
+//!            Publisher                            JetStream                             Worker
+//!   message ──► window ──► answer awaited ──► stream ──► durable ──► pull ──► Handler::handle ──┬─ Ok          ──► double ack
+//!                            retried for ever    │                    ▲  held: kept alive       ├─ Retry       ──► nak, jittered
+//!                                                │                    └── free hands only       ├─ Reject      ──► dead letter, term
+//!                                                └──────► Reader, Answers (other ways to listen) └─ Unavailable ──► wait for what is away
+//! ```
+//!
+//! A stage writes a [`Handler`]; it never sees an acknowledgement. Order, always: effect, its announcement's publish answered, double ack;
+//! dead letter's publish answered, term. Every promise rests on that order, and on nothing that a server remembers only for a while.
+//!
+//! [`connect`] gives a [`Connection`]; [`topology`] makes and checks what must be on the server; [`Connection::publisher`], [`Worker`],
+//! [`Answers`] and [`Reader`] are the four ways to use it. Libraries do not log, with one exception: [`Worker::run`] owns its loop.
+#![warn(missing_docs)]
+
+mod answers;
+mod api;
+mod backoff;
+mod connection;
+mod dead_letter;
+pub mod header;
+mod message;
+pub mod message_id;
+mod prefix;
+mod publisher;
+mod pull;
+mod queued;
+mod reader;
+mod spools;
+mod stage;
+mod stream;
+mod subject;
+pub mod topology;
+mod worker;
+
+pub use {
+    answers::{Answer, Answers, AnswersError, Notice},
+    api::ApiError,
+    connection::{
+        ConnectError, ConnectOptions, Connection, FlushError, LinkState, Version, connect,
+    },
+    message::{Decode, DecodeError, Message},
+    prefix::{Prefix, PrefixError},
+    publisher::{PublishError, Published, Publisher, Stall},
+    queued::QueuedError,
+    reader::{From, Reader, ReaderError, Received},
+    spools::{Spools, SpoolsError},
+    stage::{Stage, StageError},
+    stream::Stream,
+    subject::{Subject, Subjects, Topic},
+    worker::{
+        BindError, BoxError, Cause, Delivery, Drained, Failure, Handler, Headers, Limits, Worker,
+        WorkerConfig, WorkerState,
+    },
+};

@@ -1,0 +1,125 @@
+//! Asking JetStream: one request, one answer, and which kind of no it was.
+
+use async_nats::jetstream::{
+    self, ErrorCode, consumer,
+    context::{RequestError, RequestErrorKind},
+    message::StreamMessage,
+    response::Response,
+    stream,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// A request to JetStream's API did not get what it asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiError {
+    /// The stream does not exist.
+    #[error("the stream does not exist")]
+    NoStream,
+    /// The consumer does not exist.
+    #[error("the consumer does not exist")]
+    NoConsumer,
+    /// The message does not exist.
+    #[error("the message does not exist")]
+    NoMessage,
+    /// JetStream is off on this server or for this account.
+    #[error("JetStream is not enabled: start nats-server with -js, or enable it for the account")]
+    NoJetStream,
+    /// The server, or the account, has not enough storage left.
+    #[error("the server has not enough storage left")]
+    NoStorage(#[source] jetstream::Error),
+    /// The server said no.
+    #[error("the server refused")]
+    Refused(#[source] jetstream::Error),
+    /// No answer, or none that can be read.
+    #[error("the server did not answer")]
+    NoAnswer(#[source] RequestError),
+    /// The message is there, but not in a form that can be read.
+    #[error("the stored message cannot be read")]
+    Unreadable(#[source] async_nats::Error),
+}
+
+impl ApiError {
+    fn refused(error: jetstream::Error) -> Self {
+        match error.error_code() {
+            ErrorCode::STREAM_NOT_FOUND => Self::NoStream,
+            ErrorCode::CONSUMER_NOT_FOUND => Self::NoConsumer,
+            ErrorCode::NO_MESSAGE_FOUND => Self::NoMessage,
+            ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => {
+                Self::NoJetStream
+            }
+            ErrorCode::STORAGE_RESOURCES_EXCEEDED
+            | ErrorCode::ACCOUNT_RESOURCES_EXCEEDED
+            | ErrorCode::INSUFFICIENT_RESOURCES => Self::NoStorage(error),
+            _ => Self::Refused(error),
+        }
+    }
+
+    fn unanswered(error: RequestError) -> Self {
+        match error.kind() {
+            RequestErrorKind::NoResponders => Self::NoJetStream,
+            _ => Self::NoAnswer(error),
+        }
+    }
+}
+
+pub(crate) async fn request<Q, A>(
+    jetstream: &jetstream::Context,
+    subject: String,
+    question: &Q,
+) -> Result<A, ApiError>
+where
+    Q: Serialize + ?Sized,
+    A: DeserializeOwned,
+{
+    let answer = jetstream.request(subject, question).await;
+    match answer.map_err(ApiError::unanswered)? {
+        Response::Ok(answer) => Ok(answer),
+        Response::Err { error } => Err(ApiError::refused(error)),
+    }
+}
+
+pub(crate) async fn stream_info(
+    jetstream: &jetstream::Context,
+    stream: &str,
+) -> Result<stream::Info, ApiError> {
+    request(jetstream, format!("STREAM.INFO.{stream}"), &()).await
+}
+
+pub(crate) async fn consumer_info(
+    jetstream: &jetstream::Context,
+    stream: &str,
+    consumer: &str,
+) -> Result<consumer::Info, ApiError> {
+    let subject = format!("CONSUMER.INFO.{stream}.{consumer}");
+    request(jetstream, subject, &()).await
+}
+
+/// When the stream was created, in Unix microseconds: what makes a sequence mean one message and no other.
+pub(crate) fn created_us(info: &stream::Info) -> i64 {
+    let nanos = info.created.unix_timestamp_nanos();
+    i64::try_from(nanos / 1000).unwrap_or(i64::MAX)
+}
+
+/// Which message of a stream.
+#[derive(Serialize)]
+pub(crate) enum Which<'a> {
+    #[serde(rename = "seq")]
+    At(u64),
+    #[serde(rename = "last_by_subj")]
+    LastOn(&'a str),
+}
+
+/// A message, from the stream's leader: a direct get may be answered by a replica that lags behind.
+pub(crate) async fn message(
+    jetstream: &jetstream::Context,
+    stream: &str,
+    which: &Which<'_>,
+) -> Result<StreamMessage, ApiError> {
+    #[derive(Deserialize)]
+    struct Found {
+        message: stream::RawMessage,
+    }
+    let found: Found = request(jetstream, format!("STREAM.MSG.GET.{stream}"), which).await?;
+    StreamMessage::try_from(found.message).map_err(ApiError::Unreadable)
+}

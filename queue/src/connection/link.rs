@@ -1,0 +1,118 @@
+//! One TCP connection, and what is known of its state.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{Client, Event, connection::State};
+use tokio::{sync::watch, time::timeout};
+
+use crate::backoff::Backoff;
+
+/// Pauses between attempts to connect again.
+///
+/// async-nats' own schedule has no jitter and grows to 4 s: measured, it turned an outage of 5 s into one of 8.2 s.
+const RECONNECTING: Backoff = Backoff {
+    first: Duration::from_millis(20),
+    longest: Duration::from_millis(500),
+};
+
+/// How often a wait for the connection looks for itself: the events that wake it are dropped when very many come at once.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Whether a connection stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkState {
+    /// It stands now.
+    pub connected: bool,
+    /// How often it has been made: a change means that whatever was asked of the server before may never be answered.
+    pub connects: u64,
+    /// The server has said that it is about to close.
+    pub lame_duck: bool,
+}
+
+/// A client, and the watch on its state.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) client: Client,
+    pub(crate) state: watch::Receiver<LinkState>,
+}
+
+impl Link {
+    /// Adds the watch and the pace of reconnecting to `options`; what comes back turns the client made with them into a link.
+    pub(super) fn prepare(
+        options: async_nats::ConnectOptions,
+    ) -> (async_nats::ConnectOptions, impl FnOnce(Client) -> Self) {
+        let (sender, state) = watch::channel(LinkState::default());
+        let sender = Arc::new(sender);
+        let options = options
+            .reconnect_delay_callback(|attempts| reconnect_pause(attempts, rand::random()))
+            .event_callback(move |event| {
+                let sender = Arc::clone(&sender);
+                async move { note(&sender, &event) }
+            });
+        (options, move |client| Self { client, state })
+    }
+
+    /// Whether it stands, as far as is known.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.state.borrow().connected || self.client.connection_state() == State::Connected
+    }
+
+    /// How often it has been made.
+    pub(crate) fn connects(&self) -> u64 {
+        self.state.borrow().connects
+    }
+
+    /// Waits until it stands.
+    pub(crate) async fn connected(&self) {
+        let mut state = self.state.clone();
+        while !self.is_connected() {
+            let _ = timeout(LOOK_AGAIN, state.changed()).await;
+        }
+    }
+
+    /// Waits until it has been made again since it had been made `connects` times.
+    pub(crate) async fn remade(&self, connects: u64) {
+        let mut state = self.state.clone();
+        if state
+            .wait_for(|state| state.connects > connects)
+            .await
+            .is_err()
+        {
+            // The client is closed for good; nothing will be made again.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn note(sender: &watch::Sender<LinkState>, event: &Event) {
+    match event {
+        Event::Connected => sender.send_modify(|state| {
+            state.connected = true;
+            state.connects += 1;
+            state.lame_duck = false;
+        }),
+        Event::Disconnected | Event::Closed => sender.send_modify(|state| state.connected = false),
+        Event::LameDuckMode => sender.send_modify(|state| state.lame_duck = true),
+        _ => {}
+    }
+}
+
+/// The first attempt is made at once; `attempt` counts from 1.
+fn reconnect_pause(attempt: usize, random: f64) -> Duration {
+    match u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX) {
+        0 => Duration::ZERO,
+        failure => RECONNECTING.pause(failure, random),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_connection_is_sought_again_at_once_and_then_within_half_a_second() {
+        assert_eq!(reconnect_pause(1, 0.9), Duration::ZERO);
+        assert!(reconnect_pause(2, 1.0) <= Duration::from_millis(20));
+        assert!(reconnect_pause(usize::MAX, 1.0) <= Duration::from_millis(500));
+    }
+}

@@ -1,0 +1,266 @@
+//! The way to a server, kept open.
+//!
+//! ```text
+//!   Connection ─┬─ link for consuming    pulls, deliveries, acks, API requests; made at once, so that errors show here
+//!               └─ link for publishing   made when the first publisher asks for it
+//! ```
+//!
+//! Two links, because a burst of publishing holds up what shares its socket: a publish that waits behind deliveries times out, is sent
+//! again, and makes the burst longer.
+
+mod error;
+mod link;
+mod options;
+mod version;
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{ServerAddr, jetstream};
+use tokio::{
+    sync::{OnceCell, watch},
+    time::{Instant, sleep, timeout},
+};
+
+pub(crate) use link::Link;
+pub use {error::ConnectError, link::LinkState, options::ConnectOptions, version::Version};
+
+use crate::{Prefix, Publisher, Subjects};
+use options::Identity;
+
+/// How long one request to the server's API may take. An election of a replicated stream's leader takes 4.5 to 7 s (measured), in which
+/// requests fail at once; 5 s is what natscli waits.
+const API_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long closing waits for the server to confirm that it has heard everything.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A connection to NATS that lasts: once made, it is made again whenever it is lost, within half a second of the server being back.
+///
+/// Clones share it. It closes when the last one is dropped; [`Connection::close`] makes sure first that nothing is left unsent.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    consuming: Link,
+    publishing: OnceCell<Publisher>,
+    options: ConnectOptions,
+    jetstream: jetstream::Context,
+    warning: Option<String>,
+}
+
+/// Connects, and says at once what is wrong when that cannot work: nothing there, not let in, too old.
+pub async fn connect(options: &ConnectOptions) -> Result<Connection, ConnectError> {
+    let addresses =
+        options::addresses(&options.servers).map_err(|source| ConnectError::Address {
+            servers: options::redacted(&options.servers),
+            source,
+        })?;
+    let consuming = first_link(options, &addresses).await?;
+    let info = consuming.client.server_info();
+    let warning = check_version(options, &info.version)?;
+    let context = jetstream::ContextBuilder::new().timeout(API_TIMEOUT);
+    let jetstream = match &options.domain {
+        Some(domain) => context.domain(domain).build(consuming.client.clone()),
+        None => context.build(consuming.client.clone()),
+    };
+    Ok(Connection {
+        inner: Arc::new(Inner {
+            consuming,
+            publishing: OnceCell::new(),
+            options: options.clone(),
+            jetstream,
+            warning,
+        }),
+    })
+}
+
+/// Tries until a server lets us in, refuses us, or the wait is over: a server that is just starting is worth waiting for.
+async fn first_link(
+    options: &ConnectOptions,
+    addresses: &[ServerAddr],
+) -> Result<Link, ConnectError> {
+    let deadline = Instant::now() + options.wait;
+    let mut pause = Duration::from_millis(5);
+    loop {
+        let (settings, link) = Link::prepare(settings(options, addresses).await?);
+        let left = deadline.saturating_duration_since(Instant::now());
+        let error = match timeout(left, settings.connect(addresses)).await {
+            Ok(Ok(client)) => return Ok(link(client)),
+            Ok(Err(error)) => error,
+            Err(_) => return Err(ConnectError::unreachable(options, None)),
+        };
+        if ConnectError::is_final(&error) {
+            return Err(ConnectError::refused(options, error));
+        }
+        if Instant::now() + pause >= deadline {
+            return Err(ConnectError::unreachable(options, Some(error)));
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(100));
+    }
+}
+
+/// async-nats' settings for `options`. Nothing of TLS is touched unless a server or an option asks for it: reading the system's
+/// certificates costs more than all else that a connection does.
+async fn settings(
+    options: &ConnectOptions,
+    addresses: &[ServerAddr],
+) -> Result<async_nats::ConnectOptions, ConnectError> {
+    let mut settings = async_nats::ConnectOptions::new()
+        .name(&options.name)
+        .request_timeout(Some(API_TIMEOUT))
+        // Dead peers are noticed after two unanswered pings; the default of 60 s leaves a cut cable unnoticed for two minutes.
+        .ping_interval(Duration::from_secs(5));
+    settings = match Identity::of(options, addresses) {
+        Identity::Nobody => settings,
+        Identity::User(user, password) => settings.user_and_password(user, password),
+        Identity::Token(token) => settings.token(token),
+    };
+    if let Some(path) = &options.creds {
+        let unreadable = |source| ConnectError::Credentials {
+            path: path.clone(),
+            source,
+        };
+        settings = settings.credentials_file(path).await.map_err(unreadable)?;
+    }
+    if let Some(path) = &options.nkey {
+        let seed = std::fs::read_to_string(path).map_err(|source| ConnectError::Credentials {
+            path: path.clone(),
+            source,
+        })?;
+        settings = settings.nkey(seed.trim().to_owned());
+    }
+    if let Some(ca) = &options.tls_ca {
+        settings = settings.add_root_certificates(ca.clone()).require_tls(true);
+    }
+    if let (Some(cert), Some(key)) = (&options.tls_cert, &options.tls_key) {
+        settings = settings
+            .add_client_certificate(cert.clone(), key.clone())
+            .require_tls(true);
+    }
+    if options.tls_first {
+        settings = settings.tls_first();
+    }
+    if let Some(prefix) = &options.inbox_prefix {
+        settings = settings.custom_inbox_prefix(prefix);
+    }
+    Ok(settings)
+}
+
+fn check_version(options: &ConnectOptions, text: &str) -> Result<Option<String>, ConnectError> {
+    match Version::parse(text) {
+        Some(version) if version < version::LEAST => Err(ConnectError::TooOld {
+            servers: options::redacted(&options.servers),
+            version,
+            least: version::LEAST,
+        }),
+        Some(version) if version >= version::TESTED => Ok(None),
+        _ => Ok(Some(format!(
+            "nats-server {text} is older than {}, the version that is tested",
+            version::TESTED
+        ))),
+    }
+}
+
+impl Connection {
+    /// The prefix of all subjects.
+    pub fn prefix(&self) -> &Prefix {
+        &self.inner.options.prefix
+    }
+
+    /// The subjects under [`Self::prefix`].
+    pub fn subjects(&self) -> Subjects {
+        Subjects::new(self.prefix())
+    }
+
+    /// What the owner of the program should log about the server that answered; `None` when all is well.
+    pub fn warning(&self) -> Option<&str> {
+        self.inner.warning.as_deref()
+    }
+
+    /// The servers, without secrets.
+    pub fn servers(&self) -> String {
+        options::redacted(&self.inner.options.servers)
+    }
+
+    /// JetStream's API, over the consuming link; a request takes at most 5 s.
+    pub fn jetstream(&self) -> &jetstream::Context {
+        &self.inner.jetstream
+    }
+
+    /// Whether the consuming link stands, to be watched.
+    pub fn state(&self) -> watch::Receiver<LinkState> {
+        self.inner.consuming.state.clone()
+    }
+
+    pub(crate) fn consuming(&self) -> &Link {
+        &self.inner.consuming
+    }
+
+    /// The first tokens of the subjects of JetStream's API.
+    pub(crate) fn api_prefix(&self) -> String {
+        match &self.inner.options.domain {
+            Some(domain) => format!("$JS.{domain}.API"),
+            None => "$JS.API".to_owned(),
+        }
+    }
+
+    /// The publisher, over a link of its own. All that are asked for are one: they share its window.
+    pub async fn publisher(&self) -> Publisher {
+        self.inner
+            .publishing
+            .get_or_init(|| async { Publisher::new(self.publishing_link().await, self.prefix()) })
+            .await
+            .clone()
+    }
+
+    /// Never fails: the same options have connected before, and from here on a missing server is an outage that passes.
+    async fn publishing_link(&self) -> Link {
+        let options = &self.inner.options;
+        let link = async {
+            let addresses = options::addresses(&options.servers).ok()?;
+            let settings = settings(options, &addresses).await.ok()?;
+            let (settings, link) = Link::prepare(settings.retry_on_initial_connect());
+            Some(link(settings.connect(addresses).await.ok()?))
+        };
+        // A credentials file that has vanished since: sharing the consuming link is slower and right.
+        link.await.unwrap_or_else(|| self.consuming().clone())
+    }
+
+    /// Waits until the server has everything that was sent.
+    pub async fn flush(&self) -> Result<(), FlushError> {
+        let publishing = self.inner.publishing.get().map(Publisher::link);
+        for link in [Some(self.consuming()), publishing].into_iter().flatten() {
+            let flushed = timeout(CLOSE_TIMEOUT, link.client.flush()).await;
+            flushed
+                .map_err(|_| FlushError::TimedOut)?
+                .map_err(|error| FlushError::Closed(Box::new(error)))?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is unsent, for at most 2 s, and closes both links, whoever still holds a clone.
+    pub async fn close(self) {
+        // A server that is away cannot be told: what it has not heard, it will ask for again.
+        let _ = self.flush().await;
+        let publishing = self.inner.publishing.get().map(Publisher::link);
+        for link in [Some(self.consuming()), publishing].into_iter().flatten() {
+            let _ = link.client.drain().await;
+        }
+    }
+}
+
+/// What was sent may not have reached the server.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// The server did not confirm within 2 s.
+    #[error("the server did not confirm in time")]
+    TimedOut,
+    /// The connection is closed.
+    #[error("flush a closed connection")]
+    Closed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}

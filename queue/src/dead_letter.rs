@@ -1,0 +1,90 @@
+//! Work that is given up, written down so that it can be looked at and sent again.
+
+use bytes::Bytes;
+use proto::{
+    id::CameraId,
+    v1::{self, dead_letter::Kind},
+};
+
+use crate::{
+    Delivery, Prefix, PublishError, Published, Publisher, Stage, Subjects, Topic, message_id,
+};
+
+/// Longest reason, in bytes. An error chain may quote what it choked on.
+const MAX_REASON: usize = 4096;
+
+/// Who gives up, what, and why.
+pub(crate) struct Obituary<'a> {
+    pub(crate) stage: Stage,
+    pub(crate) instance: &'a str,
+    pub(crate) version: &'a str,
+    pub(crate) delivery: &'a Delivery,
+    pub(crate) payload: &'a Bytes,
+    pub(crate) kind: Kind,
+    pub(crate) reason: String,
+    /// Unix microseconds.
+    pub(crate) first_failure_us: i64,
+    /// Unix microseconds.
+    pub(crate) last_failure_us: i64,
+}
+
+impl Obituary<'_> {
+    /// Writes it into the dead letters' stream. The original is given up only after this has succeeded.
+    pub(crate) async fn publish(
+        &self,
+        publisher: &Publisher,
+        prefix: &Prefix,
+    ) -> Result<Published, PublishError> {
+        let subjects = Subjects::new(prefix);
+        let camera = subjects
+            .parse(&self.delivery.subject)
+            .map_or_else(nobody, |topic: Topic| topic.camera().clone());
+        let id = message_id::dead(
+            self.stage,
+            self.delivery.stream_created_us,
+            self.delivery.stream_sequence,
+        );
+        publisher
+            .publish(subjects.dead(self.stage, &camera), &id, &self.letter())
+            .await
+    }
+
+    fn letter(&self) -> v1::DeadLetter {
+        let header = |(name, value): (&str, &str)| v1::dead_letter::Header {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        };
+        v1::DeadLetter {
+            payload: self.payload.to_vec(),
+            headers: self.delivery.headers.iter().map(header).collect(),
+            subject: self.delivery.subject.clone(),
+            stream: self.delivery.stream.clone(),
+            stream_sequence: self.delivery.stream_sequence,
+            stream_created_us: self.delivery.stream_created_us,
+            stage: self.stage.to_string(),
+            reason: shortened(&self.reason).to_owned(),
+            kind: self.kind.into(),
+            deliveries: self.delivery.deliveries,
+            first_failure_us: self.first_failure_us,
+            last_failure_us: self.last_failure_us,
+            producer: Some(v1::Producer {
+                instance: self.instance.to_owned(),
+                version: self.version.to_owned(),
+            }),
+            message_id: self.delivery.message_id.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// Whose dead letter it is when the subject names no camera of ours: somebody published by hand under our wildcard.
+fn nobody() -> CameraId {
+    CameraId::from_wire("unknown", "unknown").expect("these are names")
+}
+
+fn shortened(reason: &str) -> &str {
+    let mut end = reason.len().min(MAX_REASON);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    &reason[..end]
+}

@@ -1,0 +1,59 @@
+//! Whether a message is still in its stream.
+
+use crate::{
+    Connection, Stream,
+    api::{self, ApiError, Which},
+    header,
+};
+
+/// Asking a stream about a message failed.
+#[derive(Debug, thiserror::Error)]
+#[error("ask stream {stream} about its message {sequence}")]
+pub struct QueuedError {
+    /// The stream's name on the server.
+    pub stream: String,
+    /// The place that was asked about; 0 where it was about the stream itself.
+    pub sequence: u64,
+    /// Why it failed.
+    pub source: ApiError,
+}
+
+impl Connection {
+    /// Whether `stream` still holds, at `sequence`, the very message that was published there as `message_id`.
+    ///
+    /// The stream's leader is asked, never a replica that may lag behind. A sequence alone proves nothing: measured, after a wiped stream was
+    /// made again, the old sequence held another camera's message.
+    pub async fn is_queued(
+        &self,
+        stream: Stream,
+        sequence: u64,
+        message_id: &str,
+    ) -> Result<bool, QueuedError> {
+        let name = stream.name(self.prefix());
+        match api::message(self.jetstream(), &name, &Which::At(sequence)).await {
+            Ok(message) => {
+                let id = message.headers.get(header::MESSAGE_ID);
+                Ok(id.is_some_and(|id| id.as_str() == message_id))
+            }
+            Err(ApiError::NoMessage | ApiError::NoStream) => Ok(false),
+            Err(source) => Err(QueuedError {
+                stream: name,
+                sequence,
+                source,
+            }),
+        }
+    }
+
+    /// When `stream` was created, in Unix microseconds: another time, and every sequence of it means another message.
+    pub async fn stream_created(&self, stream: Stream) -> Result<i64, QueuedError> {
+        let name = stream.name(self.prefix());
+        match api::stream_info(self.jetstream(), &name).await {
+            Ok(info) => Ok(api::created_us(&info)),
+            Err(source) => Err(QueuedError {
+                stream: name,
+                sequence: 0,
+                source,
+            }),
+        }
+    }
+}

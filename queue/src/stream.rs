@@ -1,0 +1,61 @@
+//! The streams, by the names that a server knows them by.
+
+use crate::Prefix;
+
+/// One stream of the system. `topology` says what each is for and how it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Stream {
+    /// Work for the uploaders: committed chunks, and run states.
+    Chunks,
+    /// What is in the bucket: work for the inspectors, and answers for each ingestor.
+    Uploaded,
+    /// What was read back.
+    Inspected,
+    /// What happened to cameras.
+    Events,
+    /// Work that was given up.
+    Dead,
+    /// Where spools can be reached: the stream behind the key-value bucket `{prefix}_spools`.
+    Spools,
+}
+
+impl Stream {
+    /// Every stream.
+    pub const ALL: [Self; 6] = [
+        Self::Chunks,
+        Self::Uploaded,
+        Self::Inspected,
+        Self::Events,
+        Self::Dead,
+        Self::Spools,
+    ];
+
+    /// The stream's name on the server: `CRISPY_CHUNKS` under the default prefix.
+    ///
+    /// Two prefixes never share a name: a prefix has no upper-case letters, so upper-casing it loses nothing.
+    pub fn name(self, prefix: &Prefix) -> String {
+        let suffix = match self {
+            Self::Chunks => "CHUNKS",
+            Self::Uploaded => "UPLOADED",
+            Self::Inspected => "INSPECTED",
+            Self::Events => "EVENTS",
+            Self::Dead => "DEAD",
+            // The server's convention for key-value buckets, so that `nats kv` finds it.
+            Self::Spools => return format!("KV_{prefix}_spools"),
+        };
+        format!("{}_{suffix}", prefix.as_str().to_ascii_uppercase())
+    }
+
+    /// The subjects that the stream captures.
+    pub fn subjects(self, prefix: &Prefix) -> Vec<String> {
+        match self {
+            Self::Chunks => vec![format!("{prefix}.chunks.*.*"), format!("{prefix}.runs.*.*")],
+            Self::Uploaded => vec![format!("{prefix}.uploaded.*.*")],
+            Self::Inspected => vec![format!("{prefix}.inspected.*.*")],
+            Self::Events => vec![format!("{prefix}.events.*.*")],
+            Self::Dead => vec![format!("{prefix}.dead.*.*.*")],
+            Self::Spools => vec![format!("$KV.{prefix}_spools.>")],
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Where messages are published: the one place that builds subjects and takes them apart.
+
+use std::fmt;
+
+use proto::id::CameraId;
+
+use crate::{Prefix, Stage, Stream};
+
+/// A subject of ours, and the stream that must capture it.
+///
+/// Only [`Subjects`] makes one, from names that passed the door, so it is always legal and always has exactly one stream.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Subject {
+    text: String,
+    stream: Stream,
+}
+
+impl Subject {
+    /// The subject as the server knows it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The stream that captures it.
+    pub fn stream(&self) -> Stream {
+        self.stream
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// What a subject of ours says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Topic {
+    /// Committed chunks of a camera.
+    Chunks(CameraId),
+    /// Run states of a camera.
+    Runs(CameraId),
+    /// Uploaded chunks of a camera.
+    Uploaded(CameraId),
+    /// Inspected chunks of a camera.
+    Inspected(CameraId),
+    /// Events of a camera.
+    Events(CameraId),
+    /// Work of a camera that a stage gave up.
+    Dead(Stage, CameraId),
+}
+
+impl Topic {
+    /// The camera it is about.
+    pub fn camera(&self) -> &CameraId {
+        match self {
+            Self::Chunks(camera)
+            | Self::Runs(camera)
+            | Self::Uploaded(camera)
+            | Self::Inspected(camera)
+            | Self::Events(camera)
+            | Self::Dead(_, camera) => camera,
+        }
+    }
+}
+
+/// The subjects under one prefix: `{prefix}.{topic}.{site}.{camera}`.
+#[derive(Clone, Debug)]
+pub struct Subjects {
+    prefix: Prefix,
+}
+
+impl Subjects {
+    /// The subjects that begin with `prefix`.
+    pub fn new(prefix: &Prefix) -> Self {
+        Self {
+            prefix: prefix.clone(),
+        }
+    }
+
+    /// Where a camera's committed chunks are published.
+    pub fn chunks(&self, camera: &CameraId) -> Subject {
+        self.build("chunks", camera, Stream::Chunks)
+    }
+
+    /// Where a camera's run states are published.
+    pub fn runs(&self, camera: &CameraId) -> Subject {
+        self.build("runs", camera, Stream::Chunks)
+    }
+
+    /// Where a camera's uploaded chunks are published.
+    pub fn uploaded(&self, camera: &CameraId) -> Subject {
+        self.build("uploaded", camera, Stream::Uploaded)
+    }
+
+    /// Where a camera's inspected chunks are published.
+    pub fn inspected(&self, camera: &CameraId) -> Subject {
+        self.build("inspected", camera, Stream::Inspected)
+    }
+
+    /// Where a camera's events are published.
+    pub fn events(&self, camera: &CameraId) -> Subject {
+        self.build("events", camera, Stream::Events)
+    }
+
+    /// Where the work that `stage` gives up is published.
+    pub fn dead(&self, stage: Stage, camera: &CameraId) -> Subject {
+        self.build(&format!("dead.{stage}"), camera, Stream::Dead)
+    }
+
+    /// What `subject` says; `None` where it is not one of ours.
+    pub fn parse(&self, subject: &str) -> Option<Topic> {
+        let rest = subject.strip_prefix(self.prefix.as_str())?;
+        let tokens: Vec<&str> = rest.strip_prefix('.')?.split('.').collect();
+        let (topic, site, camera) = match tokens[..] {
+            ["dead", stage, site, camera] => (stage, site, camera),
+            [topic, site, camera] => (topic, site, camera),
+            _ => return None,
+        };
+        let camera = CameraId::from_wire(site, camera).ok()?;
+        if tokens.len() == 4 {
+            return Some(Topic::Dead(topic.parse().ok()?, camera));
+        }
+        Some(match topic {
+            "chunks" => Topic::Chunks(camera),
+            "runs" => Topic::Runs(camera),
+            "uploaded" => Topic::Uploaded(camera),
+            "inspected" => Topic::Inspected(camera),
+            "events" => Topic::Events(camera),
+            _ => return None,
+        })
+    }
+
+    fn build(&self, topic: &str, camera: &CameraId, stream: Stream) -> Subject {
+        Subject {
+            text: format!("{}.{topic}.{}.{}", self.prefix, camera.site, camera.camera),
+            stream,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn building_and_parsing_are_inverse(
+            prefix in "[a-z0-9][a-z0-9_-]{0,31}",
+            site in "[a-z0-9][a-z0-9_-]{0,62}",
+            camera in "[a-z0-9][a-z0-9_-]{0,62}",
+        ) {
+            let subjects = Subjects::new(&prefix.parse().unwrap());
+            let camera = CameraId::from_wire(&site, &camera).unwrap();
+            let dead = |stage| (subjects.dead(stage, &camera), Topic::Dead(stage, camera.clone()));
+            for (subject, topic) in [
+                (subjects.chunks(&camera), Topic::Chunks(camera.clone())),
+                (subjects.runs(&camera), Topic::Runs(camera.clone())),
+                (subjects.uploaded(&camera), Topic::Uploaded(camera.clone())),
+                (subjects.inspected(&camera), Topic::Inspected(camera.clone())),
+                (subjects.events(&camera), Topic::Events(camera.clone())),
+                dead(Stage::Uploader),
+                dead(Stage::Inspector),
+            ] {
+                prop_assert_eq!(subjects.parse(subject.as_str()), Some(topic));
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in ".{0,80}") {
+            let _ = Subjects::new(&Prefix::default()).parse(&text);
+        }
+
+        #[test]
+        fn every_subject_is_captured_by_its_own_stream_and_no_other(
+            site in "[a-z0-9][a-z0-9_-]{0,62}",
+            camera in "[a-z0-9][a-z0-9_-]{0,62}",
+        ) {
+            let prefix = Prefix::default();
+            let subjects = Subjects::new(&prefix);
+            let camera = CameraId::from_wire(&site, &camera).unwrap();
+            for subject in [
+                subjects.chunks(&camera),
+                subjects.runs(&camera),
+                subjects.uploaded(&camera),
+                subjects.inspected(&camera),
+                subjects.events(&camera),
+                subjects.dead(Stage::Uploader, &camera),
+            ] {
+                let capturing: Vec<_> = Stream::ALL
+                    .into_iter()
+                    .filter(|stream| stream.subjects(&prefix).iter().any(|filter| captures(filter, subject.as_str())))
+                    .collect();
+                prop_assert_eq!(capturing, vec![subject.stream()]);
+            }
+        }
+    }
+
+    #[test]
+    fn subjects_of_others_are_not_ours() {
+        let subjects = Subjects::new(&Prefix::default());
+        for text in [
+            "",
+            "crispy",
+            "crispy.",
+            "crispy.chunks",
+            "crispy.chunks.demo",
+            "crispy.chunks.demo.front.more",
+            "crispy.chunks.DEMO.front",
+            "crispy.dead.demo.front",
+            "crispy.dead.painter.demo.front",
+            "other.chunks.demo.front",
+            "crispyx.chunks.demo.front",
+        ] {
+            assert_eq!(subjects.parse(text), None, "{text:?}");
+        }
+    }
+
+    /// The server's own rule for `*`.
+    fn captures(filter: &str, subject: &str) -> bool {
+        let (filter, subject): (Vec<_>, Vec<_>) =
+            (filter.split('.').collect(), subject.split('.').collect());
+        filter.len() == subject.len()
+            && filter
+                .iter()
+                .zip(&subject)
+                .all(|(want, have)| *want == "*" || want == have)
+    }
+}

@@ -1,0 +1,186 @@
+//! What is to be done.
+
+use async_nats::jetstream::{account::Account, consumer, stream};
+
+use super::{
+    apply::{Applied, apply},
+    diff::{self, Change},
+    inspect::{Found, TopologyError, look},
+    sizes::Scale,
+    stage_consumer, streams,
+};
+use crate::{Connection, Stage, Stream};
+
+/// What setting up would do: decided, not done.
+///
+/// Planning changes nothing on the server. Applying does what [`Plan::changes`] says, except that streams are made smaller where the server
+/// turns out to have less room than it tells.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) connection: Connection,
+    pub(super) changes: Vec<Change>,
+    pub(super) create: Vec<Stream>,
+    pub(super) alter: Vec<stream::Config>,
+    pub(super) consumers: Vec<(Stage, consumer::pull::Config)>,
+    pub(super) replicas: u8,
+    pub(super) scale: Scale,
+}
+
+/// Looks at the server and decides what setting up would do.
+///
+/// `replicas` is 1, 3 or 5; None keeps what is there, and makes new streams with one. `force` sets limits that an operator has tuned back to
+/// ours.
+pub async fn plan(
+    connection: &Connection,
+    replicas: Option<u8>,
+    force: bool,
+) -> Result<Plan, TopologyError> {
+    if let Some(wrong) = replicas.filter(|replicas| ![1, 3, 5].contains(replicas)) {
+        return Err(TopologyError::Replicas(wrong));
+    }
+    let found = look(connection).await?;
+    let copies = replicas.unwrap_or_else(|| common_replicas(&found));
+    let missing: Vec<Stream> = found
+        .streams
+        .iter()
+        .filter(|(_, info)| info.is_none())
+        .map(|(stream, _)| *stream)
+        .collect();
+    let sized: &[Stream] = if force { &Stream::ALL } else { &missing };
+    let free = free_room(&found.account, &found, sized, copies);
+    let mut plan = Plan {
+        connection: connection.clone(),
+        changes: Vec::new(),
+        scale: Scale::fitting(sized, copies, free),
+        create: missing,
+        alter: Vec::new(),
+        consumers: Vec::new(),
+        replicas: copies,
+    };
+    plan.streams(&found, replicas, force);
+    plan.consumers(&found, force);
+    Ok(plan)
+}
+
+impl Plan {
+    /// What would be done, in order; empty when all is as it should be.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// Does it.
+    pub async fn apply(self) -> Result<Applied, TopologyError> {
+        apply(self).await
+    }
+
+    fn streams(&mut self, found: &Found, replicas: Option<u8>, force: bool) {
+        let prefix = self.connection.prefix().clone();
+        for (stream, info) in &found.streams {
+            let mut wanted =
+                streams::config(*stream, &prefix, self.replicas, self.scale.bytes(*stream));
+            let Some(info) = info else {
+                self.changes.push(Change::CreateStream {
+                    stream: wanted.name,
+                    replicas: wanted.num_replicas,
+                    max_bytes: wanted.max_bytes,
+                });
+                continue;
+            };
+            let mut config = info.config.clone();
+            if replicas.is_none() {
+                wanted.num_replicas = config.num_replicas;
+            }
+            let differences = diff::align_stream(&mut config, &wanted, force);
+            if !differences.is_empty() {
+                self.alter.push(config);
+            }
+            let alter = |(setting, from, to)| Change::AlterStream {
+                stream: wanted.name.clone(),
+                setting,
+                from,
+                to,
+            };
+            self.changes.extend(differences.into_iter().map(alter));
+        }
+    }
+
+    fn consumers(&mut self, found: &Found, force: bool) {
+        for (stage, info) in &found.consumers {
+            let wanted = stage_consumer(*stage);
+            let stream = stage.source().name(self.connection.prefix());
+            let Some(info) = info else {
+                self.changes.push(Change::CreateConsumer {
+                    stream,
+                    consumer: stage.to_string(),
+                });
+                self.consumers.push((*stage, wanted));
+                continue;
+            };
+            let mut config = pull_config(&info.config, &wanted);
+            let differences = diff::align_consumer(&mut config, &wanted, force);
+            if !differences.is_empty() {
+                self.consumers.push((*stage, config));
+            }
+            let alter = |(setting, from, to)| Change::AlterConsumer {
+                stream: stream.clone(),
+                consumer: stage.to_string(),
+                setting,
+                from,
+                to,
+            };
+            self.changes.extend(differences.into_iter().map(alter));
+        }
+    }
+}
+
+/// The replicas that most streams have now; 1 where there are none.
+fn common_replicas(found: &Found) -> u8 {
+    let replicas = |(_, info): &(Stream, Option<stream::Info>)| {
+        info.as_ref().map(|info| info.config.num_replicas)
+    };
+    let most = found.streams.iter().filter_map(replicas).max();
+    most.and_then(|most| u8::try_from(most).ok()).unwrap_or(1)
+}
+
+/// Bytes that the account may still reserve for `sized`, where the account has a limit: what those streams hold reserved now is theirs.
+fn free_room(account: &Account, found: &Found, sized: &[Stream], replicas: u8) -> Option<i64> {
+    let tier = account.tiers.get(&format!("R{replicas}"));
+    let (limits, reserved) = match tier {
+        Some(tier) => (&tier.limits, tier.reserved_storage),
+        None => (&account.limits, account.reserved_storage),
+    };
+    let limit = limits.max_storage?;
+    let ours: i64 = found
+        .streams
+        .iter()
+        .filter(|(stream, _)| sized.contains(stream))
+        .filter_map(|(_, info)| info.as_ref())
+        .map(|info| info.config.max_bytes.max(0))
+        .sum();
+    Some(limit - i64::try_from(reserved).unwrap_or(i64::MAX) + ours)
+}
+
+/// A durable's settings as a request to change them wants them: what is not ours to decide stays as it is.
+fn pull_config(is: &consumer::Config, wanted: &consumer::pull::Config) -> consumer::pull::Config {
+    consumer::pull::Config {
+        description: is.description.clone(),
+        deliver_policy: is.deliver_policy,
+        ack_policy: is.ack_policy,
+        ack_wait: is.ack_wait,
+        max_deliver: is.max_deliver,
+        filter_subject: is.filter_subject.clone(),
+        filter_subjects: is.filter_subjects.clone(),
+        replay_policy: is.replay_policy,
+        max_waiting: is.max_waiting,
+        max_ack_pending: is.max_ack_pending,
+        max_batch: is.max_batch,
+        max_bytes: is.max_bytes,
+        max_expires: is.max_expires,
+        inactive_threshold: is.inactive_threshold,
+        num_replicas: is.num_replicas,
+        memory_storage: is.memory_storage,
+        metadata: is.metadata.clone(),
+        backoff: is.backoff.clone(),
+        ..wanted.clone()
+    }
+}

@@ -1,0 +1,62 @@
+//! What a handler may say instead of "done".
+
+use std::error::Error;
+
+/// Any error: `anyhow::Error` and every `thiserror` enum turn into it.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Why a message was not handled, and so what becomes of it. Nothing else decides.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// It may work next time: again after a jittered pause; a dead letter once it has failed too often for too long.
+    Retry(BoxError),
+    /// It can never work: a dead letter at once.
+    Reject(BoxError),
+    /// It is not the message's fault: again when what is missing is back, however long that takes, and no attempt is counted.
+    Unavailable(Cause, BoxError),
+}
+
+/// What is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// What every message needs. The worker stops pulling, keeps what it holds, and asks [`crate::Handler::probe`] until it is back.
+    Destination,
+    /// The owner of the spool with this id, which only its own messages need: they wait, all others flow on.
+    Owner(String),
+}
+
+impl Failure {
+    /// It may work next time.
+    pub fn retry(error: impl Into<BoxError>) -> Self {
+        Self::Retry(error.into())
+    }
+
+    /// It can never work.
+    pub fn reject(error: impl Into<BoxError>) -> Self {
+        Self::Reject(error.into())
+    }
+
+    /// The destination is away.
+    pub fn destination(error: impl Into<BoxError>) -> Self {
+        Self::Unavailable(Cause::Destination, error.into())
+    }
+
+    /// The owner of spool `spool_id` is away.
+    pub fn owner(spool_id: impl Into<String>, error: impl Into<BoxError>) -> Self {
+        Self::Unavailable(Cause::Owner(spool_id.into()), error.into())
+    }
+}
+
+/// An error and what caused it, outermost first, on one line.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,121 @@
+//! The messages that are this worker's for now.
+
+use std::collections::{HashMap, VecDeque};
+
+use async_nats::{Message, Subject};
+
+use super::{Delivery, history::History};
+use crate::{Headers, header, pull::AckSubject};
+
+/// Which message: a place in a stream that was made at a known time, and so no other message ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) created_us: i64,
+    pub(super) sequence: u64,
+}
+
+/// A message, and what the server said of this delivery.
+#[derive(Clone, Debug)]
+pub(super) struct Parcel {
+    pub(super) place: Place,
+    pub(super) reply: Subject,
+    pub(super) message: Message,
+    pub(super) facts: AckSubject,
+}
+
+impl Parcel {
+    /// None where it is not a delivery of a stream's message: there is nobody to acknowledge it to.
+    pub(super) fn open(message: Message, created_us: i64) -> Option<Self> {
+        let reply = message.reply.clone()?;
+        let facts = AckSubject::parse(&reply)?;
+        Some(Self {
+            place: Place {
+                created_us,
+                sequence: facts.stream_sequence,
+            },
+            reply,
+            message,
+            facts,
+        })
+    }
+
+    pub(super) fn delivery(&self, history: &History) -> Delivery {
+        let headers = Headers::new(self.message.headers.clone());
+        let retries = history
+            .get(self.place)
+            .map_or(0, |failures| failures.retries);
+        Delivery {
+            message_id: headers.get(header::MESSAGE_ID).map(str::to_owned),
+            subject: self.message.subject.to_string(),
+            stream: self.facts.stream.clone(),
+            stream_sequence: self.facts.stream_sequence,
+            stream_created_us: self.place.created_us,
+            attempt: retries.saturating_add(1),
+            deliveries: self.facts.deliveries,
+            published: self.facts.published,
+            headers,
+        }
+    }
+}
+
+/// Everything that is held, running or waiting: what must be kept alive, and in the end handed back.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    parcels: HashMap<Place, Parcel>,
+    waiting: VecDeque<Place>,
+}
+
+impl Held {
+    pub(super) fn len(&self) -> usize {
+        self.parcels.len()
+    }
+
+    /// Takes a parcel in. False where its message is held already: it was delivered again because a sign of life came late, and the hand
+    /// that is on it goes on.
+    pub(super) fn take_in(&mut self, parcel: Parcel) -> bool {
+        let place = parcel.place;
+        let news = self.parcels.insert(place, parcel).is_none();
+        if news {
+            self.waiting.push_back(place);
+        }
+        news
+    }
+
+    /// The next that waits for a hand; it counts as running from now on.
+    pub(super) fn next_waiting(&mut self) -> Option<Parcel> {
+        let place = self.waiting.pop_front()?;
+        self.parcels.get(&place).cloned()
+    }
+
+    /// One that ran waits again.
+    pub(super) fn wait_again(&mut self, place: Place) {
+        if self.parcels.contains_key(&place) {
+            self.waiting.push_back(place);
+        }
+    }
+
+    /// Gives a parcel away.
+    pub(super) fn release(&mut self, place: Place) -> Option<Parcel> {
+        self.parcels.remove(&place)
+    }
+
+    /// Gives away all that wait.
+    pub(super) fn release_waiting(&mut self) -> Vec<Parcel> {
+        let places = std::mem::take(&mut self.waiting);
+        places
+            .into_iter()
+            .filter_map(|place| self.release(place))
+            .collect()
+    }
+
+    /// Gives everything away.
+    pub(super) fn release_all(&mut self) -> Vec<Parcel> {
+        self.waiting.clear();
+        self.parcels.drain().map(|(_, parcel)| parcel).collect()
+    }
+
+    /// Where to send signs of life.
+    pub(super) fn replies(&self) -> impl Iterator<Item = &Subject> {
+        self.parcels.values().map(|parcel| &parcel.reply)
+    }
+}

@@ -1,0 +1,195 @@
+//! What becomes of a message, given how its handling ended. Pure.
+
+use std::time::Duration;
+
+use proto::v1::dead_letter::Kind;
+
+use super::{Cause, Failure, Limits, failure::chain, history::Failures};
+use crate::{DecodeError, backoff::Backoff};
+
+/// How the handling of one message ended.
+#[derive(Debug)]
+pub(super) enum Ending {
+    Done,
+    Failed(Failure),
+    Panicked(String),
+    /// Its bytes are not what the handler understands.
+    Undecodable(DecodeError),
+    /// It was not handled at all, having been delivered too often with nobody to tell the tale.
+    Suspected,
+}
+
+/// What becomes of the message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// It is done for good.
+    Ack,
+    /// It goes back, for anybody, after a pause.
+    HandBack {
+        pause: Duration,
+        /// An attempt was spent.
+        counts: bool,
+        reason: String,
+    },
+    /// It is given up.
+    Bury { kind: Kind, reason: String },
+    /// It stays here until the destination is back.
+    Hold { reason: String },
+}
+
+/// Pauses of a message that waits for something that is not its own fault.
+const FIRST_ABSENCE: Duration = Duration::from_secs(5);
+
+/// Decides. `before` are the failures that this worker has already counted, the first of them `since_first` ago; `random` is in [0, 1).
+pub(super) fn decide(
+    ending: Ending,
+    before: Failures,
+    since_first: Duration,
+    limits: &Limits,
+    random: f64,
+) -> Decision {
+    let retry = |reason: String| {
+        let failures = before.retries.saturating_add(1);
+        if failures >= limits.retries && since_first >= limits.retrying {
+            return Decision::Bury {
+                kind: Kind::RetriesSpent,
+                reason,
+            };
+        }
+        let pauses = Backoff {
+            first: limits.first_pause,
+            longest: limits.longest_pause,
+        };
+        Decision::HandBack {
+            pause: pauses.pause(failures, random),
+            counts: true,
+            reason,
+        }
+    };
+    let absent = |reason: String| {
+        let pauses = Backoff {
+            first: FIRST_ABSENCE.min(limits.longest_absence),
+            longest: limits.longest_absence,
+        };
+        Decision::HandBack {
+            pause: pauses.pause(before.absences.saturating_add(1), random),
+            counts: false,
+            reason,
+        }
+    };
+    let bury = |kind, reason| Decision::Bury { kind, reason };
+    match ending {
+        Ending::Done => Decision::Ack,
+        Ending::Failed(Failure::Retry(error)) => retry(chain(&*error)),
+        Ending::Failed(Failure::Reject(error)) => bury(Kind::Rejected, chain(&*error)),
+        Ending::Failed(Failure::Unavailable(Cause::Destination, error)) => Decision::Hold {
+            reason: chain(&*error),
+        },
+        Ending::Failed(Failure::Unavailable(Cause::Owner(spool), error)) => {
+            absent(format!("spool {spool} is away: {}", chain(&*error)))
+        }
+        Ending::Panicked(what) => retry(format!("the handler panicked: {what}")),
+        Ending::Undecodable(error) if error.is_from_the_future() => absent(chain(&error)),
+        Ending::Undecodable(error) => bury(Kind::Undecodable, chain(&error)),
+        Ending::Suspected => bury(
+            Kind::CrashGuard,
+            format!(
+                "delivered {} times or more, and no worker lived to say how it ended",
+                limits.deliveries
+            ),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LIMITS: Limits = Limits {
+        retries: 8,
+        retrying: Duration::from_secs(600),
+        deliveries: 100,
+        first_pause: Duration::from_secs(1),
+        longest_pause: Duration::from_secs(120),
+        longest_absence: Duration::from_secs(60),
+        probe_every: Duration::from_secs(2),
+    };
+
+    fn after(retries: u32, seconds: u64, ending: Ending) -> Decision {
+        let before = Failures {
+            retries,
+            ..Failures::default()
+        };
+        decide(ending, before, Duration::from_secs(seconds), &LIMITS, 0.5)
+    }
+
+    fn kind(decision: Decision) -> Option<Kind> {
+        match decision {
+            Decision::Bury { kind, .. } => Some(kind),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn retries_end_only_when_there_were_many_and_for_long() {
+        let retry = || Ending::Failed(Failure::retry("no luck"));
+        assert_eq!(kind(after(6, 6000, retry())), None);
+        assert_eq!(kind(after(100, 599, retry())), None);
+        assert_eq!(kind(after(7, 600, retry())), Some(Kind::RetriesSpent));
+        let panic = Ending::Panicked("index out of bounds".into());
+        assert_eq!(kind(after(7, 600, panic)), Some(Kind::RetriesSpent));
+    }
+
+    #[test]
+    fn what_can_never_work_is_given_up_at_once() {
+        let reject = Ending::Failed(Failure::reject("wrong"));
+        assert_eq!(kind(after(0, 0, reject)), Some(Kind::Rejected));
+        let poison = Ending::Undecodable(DecodeError::NoType);
+        assert_eq!(kind(after(0, 0, poison)), Some(Kind::Undecodable));
+        assert_eq!(kind(after(0, 0, Ending::Suspected)), Some(Kind::CrashGuard));
+    }
+
+    #[test]
+    fn an_outage_is_never_held_against_a_message() {
+        let away = Ending::Failed(Failure::destination("bucket is away"));
+        assert!(matches!(after(99, 9999, away), Decision::Hold { .. }));
+        for ending in [
+            Ending::Failed(Failure::owner("s1", "host is away")),
+            Ending::Undecodable(DecodeError::UnknownType("crispy.v2.New".into())),
+            Ending::Undecodable(DecodeError::UnknownNeed("teleport".into())),
+        ] {
+            let decision = after(99, 9999, ending);
+            assert!(
+                matches!(decision, Decision::HandBack { counts: false, .. }),
+                "{decision:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_reason_names_every_cause() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("put object")]
+        struct Outer(#[source] std::io::Error);
+        let error = Outer(std::io::Error::other("disk is on fire"));
+        let Decision::Bury { reason, .. } = after(0, 0, Ending::Failed(Failure::reject(error)))
+        else {
+            panic!("not given up");
+        };
+        assert_eq!(reason, "put object: disk is on fire");
+    }
+
+    proptest! {
+        #[test]
+        fn no_pause_is_longer_than_its_limit(retries: u32, absences: u32, random in 0.0..1.0) {
+            let before = Failures { retries, absences, ..Failures::default() };
+            let pause = |failure| match decide(Ending::Failed(failure), before, Duration::ZERO, &LIMITS, random) {
+                Decision::HandBack { pause, .. } => pause,
+                other => panic!("{other:?}"),
+            };
+            prop_assert!(pause(Failure::retry("x")) <= LIMITS.longest_pause);
+            prop_assert!(pause(Failure::owner("s", "x")) <= LIMITS.longest_absence);
+        }
+    }
+}

@@ -182,3 +182,144 @@ impl Traffic {
         self.0.bytes.load(Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    type Asked = Arc<Mutex<Vec<Range<u64>>>>;
+
+    /// A reader of `len` bytes, each its place modulo 251, that writes down what it is asked for.
+    fn reader(len: u64) -> (RangeReader, Asked) {
+        let asked = Asked::default();
+        let log = Arc::clone(&asked);
+        let reader = RangeReader::new(len, move |range| {
+            log.lock().unwrap().push(range.clone());
+            Ok(range.map(|at| (at % 251) as u8).collect())
+        });
+        (reader, asked)
+    }
+
+    #[test]
+    fn a_small_question_takes_one_request() {
+        let (mut reader, asked) = reader(1_500_000);
+        let traffic = reader.traffic();
+        let mut header = [0; 8];
+        for at in [0, 100, FIRST - 8] {
+            reader.seek(SeekFrom::Start(at)).unwrap();
+            reader.read_exact(&mut header).unwrap();
+        }
+        assert_eq!(*asked.lock().unwrap(), vec![0..FIRST]);
+        assert_eq!((traffic.reads(), traffic.bytes()), (1, FIRST));
+    }
+
+    #[test]
+    fn reading_on_asks_for_more_and_more_at_once() {
+        let (mut reader, asked) = reader(4 << 20);
+        io::copy(&mut reader, &mut io::sink()).unwrap();
+        let sizes: Vec<u64> = asked
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|range| (range.end - range.start) >> 10)
+            .collect();
+        assert_eq!(sizes, [32, 64, 128, 256, 512, 1024, 1024, 1024, 32]);
+    }
+
+    #[test]
+    fn a_jump_starts_small_again_and_seeking_alone_asks_nothing() {
+        let (mut reader, asked) = reader(1 << 20);
+        assert_eq!(reader.seek(SeekFrom::End(-10)).unwrap(), (1 << 20) - 10);
+        assert_eq!(reader.seek(SeekFrom::Current(-10)).unwrap(), (1 << 20) - 20);
+        assert!(reader.seek(SeekFrom::Current(-(2 << 20))).is_err());
+        assert!(asked.lock().unwrap().is_empty());
+        assert_eq!(reader.read(&mut [0; 100]).unwrap(), 20);
+        reader.seek(SeekFrom::Start(500)).unwrap();
+        reader.read_exact(&mut [0; 1]).unwrap();
+        let end = 1 << 20;
+        assert_eq!(
+            *asked.lock().unwrap(),
+            vec![end - 20..end, 500..500 + FIRST]
+        );
+    }
+
+    #[test]
+    fn the_first_request_can_be_as_long_as_the_index() {
+        let (reader, asked) = reader(1 << 20);
+        reader.with_first(4321).read_exact(&mut [0; 5]).unwrap();
+        assert_eq!(*asked.lock().unwrap(), vec![0..4321]);
+    }
+
+    #[test]
+    fn bytes_that_do_not_come_are_an_error_and_not_an_end() {
+        let mut reader = RangeReader::new(100, |_| Ok(Bytes::from_static(b"short")));
+        let error = reader.read(&mut [0; 10]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(error.to_string(), "asked for bytes 0 to 100, got 5");
+    }
+
+    #[test]
+    fn an_object_of_a_bucket_reads_like_a_file() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .build()
+            .unwrap();
+        let bucket = Bucket::open("memory://").unwrap();
+        let bytes: Bytes = (0..100_000_u32).map(|at| at as u8).collect();
+        let sums = crate::Checksums::of(&bytes);
+        let metadata = crate::bucket::Metadata::new();
+        let put = runtime.block_on(bucket.put_once("a/b", bytes.clone(), &sums, &metadata));
+        let _ = put.unwrap();
+        let size = bytes.len() as u64;
+        let mut reader = RangeReader::over(
+            bucket.clone(),
+            "a/b".to_owned(),
+            size,
+            runtime.handle().clone(),
+        );
+        let mut read = Vec::new();
+        reader.read_to_end(&mut read).unwrap();
+        assert_eq!(read, bytes);
+        let mut absent =
+            RangeReader::over(bucket, "a/c".to_owned(), size, runtime.handle().clone());
+        let error = absent.read(&mut [0; 1]).unwrap_err();
+        assert!(error.to_string().contains("no such object"), "{error}");
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Seek(u64),
+        Read(usize),
+    }
+
+    proptest! {
+        /// Against a cursor over the same bytes.
+        #[test]
+        fn it_reads_what_a_file_would(
+            len in 0..300_000_u64,
+            steps in proptest::collection::vec(
+                prop_oneof![(0..320_000_u64).prop_map(Step::Seek), (0..100_000_usize).prop_map(Step::Read)],
+                0..20,
+            ),
+        ) {
+            let (mut reader, asked) = reader(len);
+            let whole: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+            let mut file = io::Cursor::new(&whole);
+            for step in steps {
+                match step {
+                    Step::Seek(to) => prop_assert_eq!(reader.seek(SeekFrom::Start(to)).unwrap(), file.seek(SeekFrom::Start(to)).unwrap()),
+                    Step::Read(wanted) => {
+                        let (mut got, mut expected) = (Vec::new(), Vec::new());
+                        (&mut reader).take(wanted as u64).read_to_end(&mut got).unwrap();
+                        (&mut file).take(wanted as u64).read_to_end(&mut expected).unwrap();
+                        prop_assert_eq!(got, expected);
+                    }
+                }
+            }
+            prop_assert!(asked.lock().unwrap().iter().all(|range| !range.is_empty() && range.end <= len));
+        }
+    }
+}

@@ -60,24 +60,20 @@ pub(super) fn parse(text: &str) -> Result<(Location, String), Refused> {
     }
 }
 
-/// Without user, password, query and fragment, each of which may be a secret.
+/// Without user, password, query and fragment, each of which may be a secret. By text alone: what does not parse has secrets too.
 fn redact(text: &str) -> String {
-    if let Ok(mut url) = Url::parse(text) {
-        // A URL that cannot have them has none.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        url.set_query(None);
-        url.set_fragment(None);
-        return url.to_string();
-    }
-    let text = text.split(['?', '#']).next().unwrap_or_default();
-    match (text.find("://"), text.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => {
-            format!("{}{}", &text[..scheme + 3], &text[at + 1..])
-        }
-        (None, Some(at)) => text[at + 1..].to_owned(),
-        _ => text.to_owned(),
-    }
+    let shown = text.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = match shown.find("://") {
+        Some(at) => shown.split_at(at + "://".len()),
+        None => ("", shown),
+    };
+    // With a slash first there is no host, so no password before it, and '@' is part of a path.
+    let secret = if rest.starts_with('/') {
+        None
+    } else {
+        rest.rfind('@')
+    };
+    format!("{scheme}{}", secret.map_or(rest, |at| &rest[at + 1..]))
 }
 
 #[cfg(test)]
@@ -135,9 +131,13 @@ mod tests {
             "http://u:secret@[",
             "u:secret@host",
             "secret@/x?secret",
+            "gs://u:sec/ret@bucket#secret",
         ] {
             let said = format!("{:?}", parse(text).unwrap_err());
-            assert!(!said.contains("secret"), "{text}: {said}");
+            assert!(
+                !said.contains("secret") && !said.contains("ret@"),
+                "{text}: {said}"
+            );
         }
     }
 }

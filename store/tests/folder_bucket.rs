@@ -1,0 +1,215 @@
+//! What a folder promises beyond other buckets: it is made of files that anybody can look at, and of disks that fail.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use crispy_store::{
+    Bucket, Checksums,
+    bucket::{GetError, Lookup, Metadata, OpenError, Put, PutError},
+};
+use tempfile::TempDir;
+
+fn bucket() -> (TempDir, Bucket, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("bucket");
+    let bucket = Bucket::open(&format!("file://{}", root.display())).unwrap();
+    (dir, bucket, root)
+}
+
+async fn put(bucket: &Bucket, key: &str, bytes: &'static [u8]) -> Result<Put, PutError> {
+    let sums = Checksums::of(bytes);
+    bucket
+        .put_once(key, bytes.into(), &sums, &Metadata::new())
+        .await
+}
+
+fn sidecar(object: &Path, bytes: &[u8]) -> PathBuf {
+    let name = object.file_name().unwrap().to_str().unwrap();
+    object.with_file_name(format!(
+        ".{name}.{}.json",
+        Checksums::of(bytes).sha256_hex()
+    ))
+}
+
+#[tokio::test]
+async fn an_object_is_a_file_and_its_metadata_a_hidden_one() {
+    let (_dir, bucket, root) = bucket();
+    let mut metadata = Metadata::new();
+    metadata.insert("camera", "front door, 🎥").unwrap();
+    let (bytes, sums) = (Bytes::from("bytes"), Checksums::of(b"bytes"));
+    let _ = bucket
+        .put_once("a/b.mp4", bytes, &sums, &metadata)
+        .await
+        .unwrap();
+    assert_eq!(fs::read(root.join("a/b.mp4")).unwrap(), b"bytes");
+    let json = fs::read_to_string(sidecar(&root.join("a/b.mp4"), b"bytes")).unwrap();
+    let expected = format!(
+        "{{\n  \"camera\": \"front door, 🎥\",\n  \"crc32c\": \"{}\",\n  \"sha256\": \"{}\"\n}}\n",
+        sums.crc32c_hex(),
+        sums.sha256_hex()
+    );
+    assert_eq!(json, expected);
+    assert_eq!(
+        fs::read_dir(root.join("a")).unwrap().count(),
+        2,
+        "nothing else lies there"
+    );
+}
+
+#[tokio::test]
+async fn the_media_link_is_a_url_that_leads_to_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("a #1 (100%) ü");
+    let url = url::Url::from_file_path(&root).unwrap();
+    let bucket = Bucket::open(url.as_str()).unwrap();
+    let _ = put(&bucket, "v1/x.mp4", b"bytes").await.unwrap();
+    let link: url::Url = bucket.media_link("v1/x.mp4", "").parse().unwrap();
+    assert_eq!(fs::read(link.to_file_path().unwrap()).unwrap(), b"bytes");
+    assert_eq!(bucket.folder(), Some(root.as_path()));
+}
+
+#[tokio::test]
+async fn leftovers_of_a_killed_writer_change_nothing() {
+    let (_dir, bucket, root) = bucket();
+    let object = root.join("a/b");
+    fs::create_dir_all(root.join("a")).unwrap();
+    // A draft of a file system without nameless files, the metadata of a writer that never came to its bytes, and of one that lost.
+    fs::write(root.join("a/.draft-0123456789abcdef"), "half").unwrap();
+    fs::write(
+        sidecar(&object, b"mine"),
+        "{\"from\": \"the first attempt\"}",
+    )
+    .unwrap();
+    fs::write(sidecar(&object, b"lost"), "{\"from\": \"another\"}").unwrap();
+
+    assert!(matches!(
+        put(&bucket, "a/b", b"mine").await,
+        Ok(Put::Stored { .. })
+    ));
+    let head = bucket.head("a/b").await.unwrap();
+    assert_eq!(head.metadata.get("from"), Some("the first attempt"));
+    let listed = bucket.list("").await.unwrap();
+    assert_eq!(listed.len(), 1);
+    // Metadata of the same size of bytes is no proof of them.
+    let lost = bucket
+        .lookup("a/b", 4, &Checksums::of(b"lost").sha256)
+        .await
+        .unwrap();
+    assert!(matches!(lost, Lookup::Foreign(_)), "{lost:?}");
+}
+
+#[tokio::test]
+async fn an_object_that_somebody_copied_here_is_known_by_its_bytes() {
+    let (_dir, bucket, root) = bucket();
+    fs::write(root.join("copied"), "bytes").unwrap();
+    assert!(matches!(
+        put(&bucket, "copied", b"bytes").await,
+        Ok(Put::AlreadyMine { .. })
+    ));
+    assert!(matches!(
+        put(&bucket, "copied", b"other").await,
+        Ok(Put::Foreign(_))
+    ));
+    assert_eq!(
+        bucket.head("copied").await.unwrap().metadata,
+        Metadata::new()
+    );
+}
+
+#[tokio::test]
+async fn a_damaged_object_is_foreign_whatever_its_metadata_says() {
+    let (_dir, bucket, root) = bucket();
+    let _ = put(&bucket, "a/b", b"bytes").await.unwrap();
+    fs::write(root.join("a/b"), "bytez").unwrap();
+    let found = bucket
+        .lookup("a/b", 5, &Checksums::of(b"bytes").sha256)
+        .await
+        .unwrap();
+    assert!(matches!(found, Lookup::Foreign(_)), "{found:?}");
+}
+
+#[tokio::test]
+async fn folders_that_were_removed_are_made_again() {
+    let (_dir, bucket, root) = bucket();
+    let _ = put(&bucket, "a/b/c", b"first").await.unwrap();
+    fs::remove_dir_all(root.join("a")).unwrap();
+    assert!(matches!(
+        put(&bucket, "a/b/d", b"second").await,
+        Ok(Put::Stored { .. })
+    ));
+}
+
+/// A disk that is not mounted must look like an outage, and never like a bucket without objects.
+#[tokio::test]
+async fn a_bucket_whose_folder_is_gone_is_unavailable() {
+    let (_dir, bucket, root) = bucket();
+    let _ = put(&bucket, "a/b", b"bytes").await.unwrap();
+    fs::rename(&root, root.with_extension("unmounted")).unwrap();
+    for _ in 0..2 {
+        let stored = put(&bucket, "a/b", b"bytes").await;
+        assert!(
+            matches!(stored, Err(PutError::Unavailable { .. })),
+            "{stored:?}"
+        );
+        let found = bucket.lookup("a/b", 5, &[0; 32]).await;
+        assert!(
+            matches!(found, Err(GetError::Unavailable { .. })),
+            "{found:?}"
+        );
+        assert!(matches!(
+            bucket.list("").await,
+            Err(GetError::Unavailable { .. })
+        ));
+        assert!(matches!(
+            bucket.check_writable().await,
+            Err(PutError::Unavailable { .. })
+        ));
+    }
+    assert!(
+        !root.exists(),
+        "the folder was made again, on the wrong disk"
+    );
+    fs::rename(root.with_extension("unmounted"), &root).unwrap();
+    assert!(matches!(
+        put(&bucket, "a/b", b"bytes").await,
+        Ok(Put::AlreadyMine { .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_file_in_the_way_of_a_folder_concerns_only_its_keys() {
+    let (_dir, bucket, root) = bucket();
+    fs::write(root.join("front"), "a file").unwrap();
+    let stored = put(&bucket, "front/x", b"bytes").await;
+    assert!(
+        matches!(stored, Err(PutError::Invalid { .. })),
+        "{stored:?}"
+    );
+    fs::create_dir(root.join("taken")).unwrap();
+    let stored = put(&bucket, "taken", b"bytes").await;
+    assert!(stored.is_err(), "{stored:?}");
+    assert!(matches!(
+        put(&bucket, "yard/x", b"bytes").await,
+        Ok(Put::Stored { .. })
+    ));
+}
+
+/// A file in the folder's place stops every user; permission bits do not stop root, as whom tests may run.
+#[test]
+fn an_unwritable_folder_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), "").unwrap();
+    let url = format!("file://{}/file/bucket", dir.path().display());
+    let refused = Bucket::open(&url).unwrap_err();
+    assert!(
+        matches!(refused, OpenError::NotWritable { .. }),
+        "{refused:?}"
+    );
+    assert_eq!(
+        refused.to_string(),
+        format!("bucket {url} cannot be written")
+    );
+}

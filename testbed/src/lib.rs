@@ -1,1 +1,15 @@
-//! placeholder
+//! What tests and the load test stand on: real servers and real video, made when needed and gone afterwards.
+//!
+//! ```text
+//!   NatsServer   a nats-server of its own, on a free port, with a store in a temporary folder; can be killed and started again
+//!   clips        video made by FFmpeg's own command, once; and the checksums of its decoded frames
+//! ```
+//!
+//! Nothing in here stands in for anything: what a test proves with it holds for the real parts. What is missing on the machine is an error that
+//! says how to get it, never a skipped test.
+#![warn(missing_docs)]
+
+pub mod clips;
+mod nats_server;
+
+pub use nats_server::{NatsOptions, NatsServer, nats_server_binary};

@@ -1,0 +1,236 @@
+//! A nats-server of one test's own.
+
+use std::{
+    env, fs,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// How long a server may take to listen, on a machine that is busy with other tests.
+const STARTING: Duration = Duration::from_secs(20);
+
+/// How a server is set up.
+#[derive(Clone, Debug, Default)]
+pub struct NatsOptions {
+    /// Room for JetStream's files, in bytes; None is the server's own default, three quarters of the free disk.
+    pub max_file_store: Option<u64>,
+    /// Further lines of its configuration.
+    pub config: String,
+    /// No JetStream at all.
+    pub without_jetstream: bool,
+}
+
+/// A running nats-server, on a free port of 127.0.0.1, with JetStream in a temporary folder.
+///
+/// It is killed, by its own process id, when this is dropped, and by the kernel when the thread that started it ends: a test that is itself
+/// killed leaves nothing behind.
+#[derive(Debug)]
+pub struct NatsServer {
+    folder: TempDir,
+    port: u16,
+    process: Option<Child>,
+}
+
+impl NatsServer {
+    /// Starts a server and waits until it listens.
+    ///
+    /// # Panics
+    ///
+    /// When there is no nats-server to start, or it does not come up.
+    pub fn start() -> Self {
+        Self::start_with(&NatsOptions::default())
+    }
+
+    /// As [`Self::start`], set up as `options` say.
+    ///
+    /// # Panics
+    ///
+    /// When there is no nats-server to start, or it does not come up.
+    pub fn start_with(options: &NatsOptions) -> Self {
+        let folder = TempDir::with_prefix("crispy-nats-").expect("make a temporary folder");
+        let mut server = Self {
+            port: free_port(),
+            folder,
+            process: None,
+        };
+        fs::write(server.config_path(), server.config(options)).expect("write the configuration");
+        server.restart();
+        server
+    }
+
+    /// Where it listens: `nats://127.0.0.1:<port>`.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Its process id; None while it is down.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
+    /// Kills it as `kill -9` does, and waits until it is gone. Nothing happens when it is down.
+    pub fn kill9(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // Both fail only when the process has gone by itself.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// Starts it again on its port and its store, having killed it where it runs, and waits until it listens.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come up.
+    pub fn restart(&mut self) {
+        self.kill9();
+        self.process = Some(self.spawn());
+        let deadline = Instant::now() + STARTING;
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+            let process = self.process.as_mut().expect("just started");
+            let ended = process.try_wait().expect("look at a child of ours");
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "nats-server did not come up on port {}: {}",
+                self.port,
+                self.log()
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Kills it and removes everything that it has stored. [`Self::restart`] starts it empty.
+    ///
+    /// # Panics
+    ///
+    /// When its files cannot be removed.
+    pub fn wipe(&mut self) {
+        self.kill9();
+        let store = self.folder.path().join("store");
+        if store.exists() {
+            fs::remove_dir_all(store).expect("remove the store");
+        }
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    fn config_path(&self) -> PathBuf {
+        self.folder.path().join("nats.conf")
+    }
+
+    fn config(&self, options: &NatsOptions) -> String {
+        let folder = self.folder.path().display();
+        let limit = options
+            .max_file_store
+            .map_or_else(String::new, |bytes| format!("max_file_store: {bytes}"));
+        let jetstream = if options.without_jetstream {
+            String::new()
+        } else {
+            format!("jetstream {{ store_dir: \"{folder}/store\" {limit} }}")
+        };
+        format!(
+            "listen: \"127.0.0.1:{}\"\nlog_file: \"{folder}/log\"\n{jetstream}\n{}\n",
+            self.port, options.config
+        )
+    }
+
+    fn spawn(&self) -> Child {
+        let binary = nats_server_binary();
+        // util-linux' setpriv asks the kernel to kill the server with its parent, which Rust can only do with unsafe code.
+        Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(&binary)
+            .arg("-c")
+            .arg(self.config_path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("start {} by setpriv: {error}", binary.display()))
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        self.kill9();
+    }
+}
+
+/// A port that nobody listens on. Somebody else may take it before we do; tests that meet that are run again by their reader, and the range
+/// that the kernel takes these from is 28,000 ports wide.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("find a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// The server to start: what `CRISPY_NATS_SERVER` names, else what `make setup` has put into `tools/bin`, else the one on PATH.
+///
+/// # Panics
+///
+/// When there is none.
+pub fn nats_server_binary() -> PathBuf {
+    let named = env::var_os("CRISPY_NATS_SERVER").map(PathBuf::from);
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/bin/nats-server");
+    let path = env::var_os("PATH").unwrap_or_default();
+    let on_path = env::split_paths(&path).map(|folder| folder.join("nats-server"));
+    named
+        .into_iter()
+        .chain([tools])
+        .chain(on_path)
+        .find(|binary| binary.is_file())
+        .expect("there is no nats-server: run `make setup`, or name one by CRISPY_NATS_SERVER")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_gone_when_its_owner_is() {
+        let server = NatsServer::start();
+        let process = PathBuf::from(format!("/proc/{}", server.pid().unwrap()));
+        assert!(process.exists());
+        drop(server);
+        assert!(!process.exists());
+    }
+
+    #[test]
+    fn a_server_is_gone_when_the_thread_that_started_it_is() {
+        let pid = thread::spawn(|| {
+            let server = NatsServer::start();
+            let pid = server.pid().unwrap();
+            std::mem::forget(server);
+            pid
+        })
+        .join()
+        .unwrap();
+        let status = PathBuf::from(format!("/proc/{pid}/stat"));
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let running = || {
+            // Forgotten means not waited for: a zombie is gone enough.
+            fs::read_to_string(&status).is_ok_and(|stat| !stat.contains(") Z "))
+        };
+        while running() {
+            assert!(Instant::now() < deadline, "it still runs");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn a_killed_server_comes_back_on_its_port() {
+        let mut server = NatsServer::start();
+        let url = server.url();
+        server.kill9();
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)).is_err());
+        server.restart();
+        assert_eq!(server.url(), url);
+    }
+}

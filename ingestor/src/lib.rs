@@ -1,1 +1,183 @@
-//! placeholder
+//! The ingestor: camera to spool to queue.
+//!
+//! ```text
+//!   source ─► Camera (a thread each) ─► Handoff: hash, describe, commit to the spool ─► Outbox: publish, watch, free
+//!             open, read, cut, mux             from here on nothing loses the chunk
+//! ```
+//!
+//! Video that is cut is on disk before anybody hears of it, and stays there until the bucket has confirmed it. Everything after the commit
+//! may be killed, cut off or wiped at any moment, this process included: the next start finds the spool and goes on.
+//!
+//! * [`config`]: what it is told
+//! * [`camera`]: one camera, from opening its source to the end of its last run
+//! * [`run_identity`], [`open_run`]: which run it is, and how far it has come
+//! * [`describe`]: the descriptor, pure
+//! * [`handoff`]: spool first, then publish
+//! * [`outbox`]: what is owed an answer
+#![warn(missing_docs)]
+
+pub mod camera;
+pub mod config;
+pub mod describe;
+pub mod handoff;
+pub mod open_run;
+pub mod outbox;
+pub mod run_identity;
+
+use std::{sync::Arc, thread};
+
+use anyhow::anyhow;
+use camera::{Camera, Ended, RecordError};
+pub use config::Config;
+use daemon::{Exit, Failed, Stop, WithExit};
+use handoff::Handoff;
+use media::StopFlag;
+use outbox::{Outbox, Remains};
+use proto::id::Name;
+use queue::{Answers, Connection, Stream};
+use store::spool::{OpenError, Spool};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
+
+/// Records every camera to its end, or until it is told to stop.
+///
+/// What can be wrong is found in the order in which it costs least: names, sources, spool, queue. Until all of that is right nothing is
+/// committed.
+pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
+    let site = daemon::cameras::site(&config.site)?;
+    let flag = stop_flag(&stop);
+    let cameras = open_cameras(&config, &site, &flag).await?;
+    let spool = Arc::new(open_spool(&config)?);
+    report_scan(&spool);
+    let connection = stage::connect(&config.nats.options("crispy-ingestor")).await?;
+    let (outbox, answers) = publish(&connection, &spool, &site).await?;
+
+    let (handoff, queue) = mpsc::unbounded_channel();
+    let handoff = Handoff {
+        spool: Arc::clone(&spool),
+        limit: config.spool_limit,
+        outbox: handoff,
+        producer: daemon::producer(env!("CARGO_PKG_VERSION")),
+        stop: stop.token(),
+    };
+    let recordings: Vec<_> = cameras.into_iter().map(|camera| record(camera, handoff.clone())).collect();
+    drop(handoff);
+    let remains = outbox.run(queue, answers, stop.token()).await;
+    let mut outcomes = Vec::with_capacity(recordings.len());
+    for recording in recordings {
+        outcomes.push(recording.await);
+    }
+    connection.close().await;
+    verdict(outcomes, remains)
+}
+
+/// A flag for FFmpeg's threads that is set when the stop is requested.
+fn stop_flag(stop: &Stop) -> StopFlag {
+    let (flag, stop) = (StopFlag::new(), stop.clone());
+    let setting = flag.clone();
+    tokio::spawn(async move {
+        stop.requested().await;
+        setting.stop();
+    });
+    flag
+}
+
+/// Opens all sources side by side. One that is wrong fails all, with the first one's exit code; every one that is wrong is named.
+async fn open_cameras(config: &Config, site: &Name, flag: &StopFlag) -> Result<Vec<Camera>, Failed> {
+    let sources = daemon::cameras::parse(&config.camera)?;
+    let opening = sources.into_iter().map(|source| {
+        let (site, flag, window) = (site.clone(), flag.clone(), config.window);
+        tokio::task::spawn_blocking(move || Camera::open(&source, &site, window, &flag))
+    });
+    let (mut cameras, mut failures) = (Vec::new(), Vec::new());
+    for opened in opening.collect::<Vec<_>>() {
+        match opened.await {
+            Ok(Ok(camera)) => cameras.push(camera),
+            Ok(Err(failed)) => failures.push(failed),
+            Err(panic) => return Err(Failed::new(Exit::Failure, panic)),
+        }
+    }
+    let mut failures = failures.into_iter();
+    let Some(first) = failures.next() else { return Ok(cameras) };
+    for other in failures {
+        error!(exit = other.exit.code(), "{other}");
+    }
+    Err(first)
+}
+
+fn open_spool(config: &Config) -> Result<Spool, Failed> {
+    Spool::open(&config.spool).map_err(|error| {
+        let exit = match error {
+            OpenError::InUse { .. } => Exit::SpoolInUse,
+            _ => Exit::SpoolNotWritable,
+        };
+        Failed::new(exit, error)
+    })
+}
+
+fn report_scan(spool: &Spool) {
+    let scan = spool.scan();
+    if !scan.damaged.is_empty() {
+        let folder = spool.root().join("damaged");
+        warn!(files = scan.damaged.len(), folder = %folder.display(), "the spool held files that are not whole chunks: set aside, look at them");
+    }
+}
+
+async fn publish(connection: &Connection, spool: &Arc<Spool>, site: &Name) -> Result<(Outbox, Answers), Failed> {
+    let needs = [Stream::Chunks, Stream::Uploaded, Stream::Events, Stream::Dead];
+    stage::check_streams(connection, &needs).await?;
+    let answers = Answers::open(connection, spool.id().as_str(), site).await.exit(Exit::StreamsMissing)?;
+    let outbox = Outbox::open(Arc::clone(spool), connection.clone()).await?;
+    Ok((outbox, answers))
+}
+
+/// Records one camera on a thread of its own, for FFmpeg blocks.
+fn record(camera: Camera, handoff: Handoff) -> oneshot::Receiver<Result<Ended, RecordError>> {
+    let (tell, told) = oneshot::channel();
+    let name = format!("cam-{}", camera.id.camera);
+    let recording = thread::Builder::new().name(name).spawn(move || {
+        // Nobody listens any more only when the process is ending.
+        let _ = tell.send(camera.record(&handoff));
+    });
+    if let Err(error) = recording {
+        error!(%error, "a camera's thread could not be started");
+    }
+    told
+}
+
+/// What the operator is told at the end: the worst first.
+fn verdict(outcomes: Vec<Result<Result<Ended, RecordError>, oneshot::error::RecvError>>, remains: Remains) -> Result<(), Failed> {
+    let mut first = None;
+    let mut stopped = false;
+    for outcome in outcomes {
+        match outcome {
+            Ok(Ok(Ended::AtItsEnd)) => {}
+            Ok(Ok(Ended::Stopped)) => stopped = true,
+            Ok(Err(failed)) => {
+                let failed = Failed::new(exit_of(&failed), failed);
+                error!(exit = failed.exit.code(), "{failed}");
+                first = first.or(Some(failed));
+            }
+            Err(_) => first = first.or_else(|| Some(Failed::new(Exit::Failure, anyhow!("a camera's thread ended without a word")))),
+        }
+    }
+    if let Some(failed) = first {
+        return Err(failed);
+    }
+    if remains.parked > 0 {
+        let message = anyhow!("{} chunks were given up; they stay in the spool until their dead letters are replayed", remains.parked);
+        return Err(Failed::new(Exit::DeadLetters, message));
+    }
+    if stopped || remains.waiting > 0 {
+        info!(chunks = remains.waiting, "stopped; what the bucket has not confirmed stays in the spool for the next start");
+    }
+    Ok(())
+}
+
+fn exit_of(error: &RecordError) -> Exit {
+    match error {
+        RecordError::Read { .. } => Exit::SourceUnreadable,
+        RecordError::Nothing { .. } => Exit::SourceNotVideo,
+        RecordError::Keep { .. } => Exit::SpoolNotWritable,
+    }
+}

@@ -1,1 +1,57 @@
-//! placeholder
+//! The inspector: bucket to inspection.
+//!
+//! ```text
+//!   JetStream ── ChunkUploaded ─► inspect ── a few ranges of the object ── agree ─► log line, ChunkInspected
+//! ```
+//!
+//! Nobody believes an upload because the uploader says so. The inspector hears of each, reads just enough of the object back to learn
+//! its resolution (height, width, colour channels) and exact duration, and holds that against the descriptor that was written when the
+//! chunk was cut. FFmpeg's C code reads what strangers' cameras produced: should it crash, it takes this process and nothing else.
+//!
+//! * [`config`]: what it is told
+//! * [`inspect`]: the handler
+//! * [`agree`]: the comparison, pure
+//! * [`report`]: the message and the log line
+#![warn(missing_docs)]
+
+pub mod agree;
+pub mod config;
+pub mod inspect;
+pub mod report;
+
+use std::sync::Arc;
+
+pub use config::Config;
+use daemon::{Exit, Failed, Stop, WithExit};
+use inspect::Inspect;
+use queue::{Stage, Worker, WorkerConfig};
+use tracing::info;
+
+/// Inspects until it is told to stop.
+pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
+    let mut buckets = Vec::with_capacity(config.bucket.len());
+    for url in &config.bucket {
+        buckets.push(stage::open_bucket(url)?);
+    }
+    let connection = stage::connect(&config.nats.options("crispy-inspector")).await?;
+    let producer = daemon::producer(env!("CARGO_PKG_VERSION"));
+    let worker = WorkerConfig {
+        concurrency: config.concurrency.into(),
+        grace: stop.grace(),
+        instance: producer.instance.clone(),
+        version: producer.version.clone(),
+        ..WorkerConfig::new(Stage::Inspector)
+    };
+    let worker = Worker::bind(&connection, worker).await.exit(Exit::StreamsMissing)?;
+    let inspect = Inspect {
+        buckets,
+        publisher: connection.publisher().await,
+        subjects: connection.subjects(),
+        log_chunks: config.log_chunks,
+        producer,
+    };
+    let drained = worker.run(Arc::new(inspect), stop.token()).await;
+    info!(?drained, "drained");
+    connection.close().await;
+    Ok(())
+}

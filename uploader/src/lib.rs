@@ -1,1 +1,60 @@
-//! placeholder
+//! The uploader: queue to bucket.
+//!
+//! ```text
+//!   JetStream ── ChunkReady ─► upload ── spool ── bytes ─► bucket (create only) ── ChunkUploaded ─► JetStream
+//! ```
+//!
+//! It takes descriptors from the work queue, finds the bytes, writes the object with its metadata, says so, and acknowledges: in that
+//! order. Any number of them share one durable consumer; adding one adds throughput, killing one costs a redelivery.
+//!
+//! * [`config`]: what it is told
+//! * [`work`]: what it is handed
+//! * [`upload`]: the handler
+//! * [`fetch`]: finding the bytes
+//! * [`classify`]: from errors to outcomes, pure
+//! * [`metadata`], [`run_state`]: what is written beside the bytes, pure
+#![warn(missing_docs)]
+
+pub mod classify;
+pub mod config;
+pub mod fetch;
+pub mod metadata;
+pub mod run_state;
+pub mod upload;
+pub mod work;
+
+use std::sync::Arc;
+
+pub use config::Config;
+use daemon::{Exit, Failed, Stop, WithExit};
+use fetch::Spools;
+use queue::{Stage, Worker, WorkerConfig};
+use tracing::info;
+use upload::Upload;
+
+/// Uploads until it is told to stop.
+pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
+    let bucket = stage::open_bucket(&config.bucket)?;
+    bucket.check_writable().await.exit(Exit::BucketUnavailable)?;
+    let connection = stage::connect(&config.nats.options("crispy-uploader")).await?;
+    let producer = daemon::producer(env!("CARGO_PKG_VERSION"));
+    let worker = WorkerConfig {
+        concurrency: config.concurrency.into(),
+        grace: stop.grace(),
+        instance: producer.instance.clone(),
+        version: producer.version.clone(),
+        ..WorkerConfig::new(Stage::Uploader)
+    };
+    let worker = Worker::bind(&connection, worker).await.exit(Exit::StreamsMissing)?;
+    let upload = Upload {
+        bucket,
+        spools: Spools::new(&config.spool),
+        publisher: connection.publisher().await,
+        subjects: connection.subjects(),
+        producer,
+    };
+    let drained = worker.run(Arc::new(upload), stop.token()).await;
+    info!(?drained, "drained");
+    connection.close().await;
+    Ok(())
+}

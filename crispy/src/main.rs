@@ -1,0 +1,47 @@
+//! The operator's command.
+//!
+//! * `crispy up` runs everything on this machine: [`up`]
+//! * `crispy setup` makes the streams on a server: [`setup`]
+
+mod leash;
+mod setup;
+mod up;
+
+use std::process::ExitCode;
+
+use daemon::{About, Failed, Role, Stop, Threads};
+
+/// Every second of every camera in the bucket, exactly once, provably
+#[derive(Debug, clap::Parser)]
+#[command(name = "crispy", version, subcommand_required = true, arg_required_else_help = true)]
+struct Crispy {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Up(Box<up::Up>),
+    Setup(setup::Setup),
+    /// Become a program that dies with its parent
+    #[command(hide = true)]
+    Leash(leash::Leash),
+}
+
+fn main() -> ExitCode {
+    let about = About {
+        name: "crispy",
+        version: env!("CARGO_PKG_VERSION"),
+        role: Role::Command,
+        threads: Threads::Few,
+    };
+    daemon::main::<Crispy, _, _>(&about, run)
+}
+
+async fn run(crispy: Crispy, stop: Stop) -> Result<(), Failed> {
+    match crispy.command {
+        Command::Up(up) => up::run(*up, stop).await,
+        Command::Setup(setup) => setup::run(setup).await,
+        Command::Leash(leash) => leash.run(),
+    }
+}

@@ -1,0 +1,65 @@
+//! What `crispy up` is told.
+
+use std::{path::PathBuf, time::Duration};
+
+use stage::Secret;
+
+/// Run everything on this machine: a nats-server, an ingestor, an uploader and an inspector
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Up {
+    /// A camera as NAME=SOURCE, the source a path or URL; once for each camera
+    #[arg(long, env = "CRISPY_CAMERA", value_name = "NAME=SOURCE", value_delimiter = '\n', required = true, hide_env_values = true)]
+    pub camera: Vec<String>,
+
+    /// The site that the cameras stand at
+    #[arg(long, env = "CRISPY_SITE", default_value = "local")]
+    pub site: String,
+
+    /// Bucket as a URL: file:///some/folder [default: the folder "bucket" of the data directory]
+    #[arg(long, env = "CRISPY_BUCKET", value_name = "URL")]
+    pub bucket: Option<String>,
+
+    /// Folder for the queue, the spool and the logs
+    #[arg(long, env = "CRISPY_DATA_DIR", value_name = "DIR", default_value = "crispy-data")]
+    pub data_dir: PathBuf,
+
+    /// Length of a chunk, 100ms to 1h; cuts fall on the first key frame at or after each multiple of it
+    #[arg(long, env = "CRISPY_WINDOW", value_name = "DURATION", default_value = "3s", value_parser = daemon::config::duration)]
+    pub window: Duration,
+
+    /// What is written to stdout
+    #[arg(short, long, value_name = "FORM", default_value = "table")]
+    pub output: Output,
+
+    /// Use this NATS server instead of starting one. NATS_URL alone never does
+    // No environment variable: a demo must not make streams in production.
+    #[arg(long, value_name = "URL")]
+    pub nats_server: Option<Secret>,
+
+    /// Port of the nats-server that is started [default: any that is free]
+    #[arg(long, value_name = "PORT", conflicts_with = "nats_server")]
+    pub nats_port: Option<u16>,
+
+    /// The nats-server program [default: the one on PATH]
+    #[arg(long, env = "CRISPY_NATS_SERVER_BIN", value_name = "FILE")]
+    pub nats_server_bin: Option<PathBuf>,
+}
+
+/// What is written to stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Output {
+    /// A table when all is done
+    Table,
+    /// One JSON object a line: each chunk as it is inspected, and a summary
+    Jsonl,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  crispy up --camera front=clip.mp4
+  crispy up --camera front=clip.mp4 --camera yard=other.mkv --bucket file:///srv/video --data-dir /var/lib/crispy --site shop-12
+  crispy up --camera front=clip.mp4 -o jsonl | jq 'select(.agrees == false)'
+
+It ends when every source has ended and every chunk of it has been inspected. The same command again goes on where it was stopped, and
+uploads nothing that the bucket has.";

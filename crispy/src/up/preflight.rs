@@ -1,0 +1,79 @@
+//! What can be wrong before anything is started or written: the cheap questions, asked first.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use anyhow::anyhow;
+use daemon::{
+    Exit, Failed,
+    cameras::{self, CameraSource},
+};
+use proto::id::Name;
+
+use super::{
+    child,
+    config::Up,
+    nats_server::NatsServer,
+};
+
+/// Everything that is needed and was found right.
+#[derive(Debug)]
+pub(super) struct Preflight {
+    /// The site.
+    pub site: Name,
+    /// The cameras.
+    pub cameras: Vec<CameraSource>,
+    /// The bucket's URL.
+    pub bucket: String,
+    /// The data directory, absolute.
+    pub data_dir: PathBuf,
+    /// The server to start; `None` where another is used.
+    pub nats: Option<NatsServer>,
+    /// Our programs: ingestor, uploader, inspector.
+    pub programs: [PathBuf; 3],
+}
+
+impl Preflight {
+    /// Looks at everything that can be looked at without changing anything.
+    pub(super) fn check(up: &Up) -> Result<Self, Failed> {
+        let site = cameras::site(&up.site)?;
+        let cameras = cameras::parse(&up.camera)?;
+        for camera in &cameras {
+            look_at(camera)?;
+        }
+        let data_dir = std::path::absolute(&up.data_dir)?;
+        let bucket = up.bucket.clone().unwrap_or_else(|| format!("file://{}", data_dir.join("bucket").display()));
+        stage::open_bucket(&bucket)?;
+        let nats = if up.nats_server.is_some() { None } else { Some(NatsServer::find(up)?) };
+        let [ingestor, uploader, inspector] = ["crispy-ingestor", "crispy-uploader", "crispy-inspector"].map(program);
+        Ok(Self { site, cameras, bucket, data_dir, nats, programs: [ingestor?, uploader?, inspector?] })
+    }
+}
+
+/// What the file system knows of a source. What FFmpeg knows of it the ingestor tells.
+fn look_at(camera: &CameraSource) -> Result<(), Failed> {
+    if camera.location.contains("://") && !camera.location.starts_with("file://") {
+        return Ok(());
+    }
+    let path = Path::new(camera.location.strip_prefix("file://").unwrap_or(&camera.location));
+    let refuse = |exit, what: &str| {
+        let message = anyhow!("camera {}: {} {what}", camera.name, path.display());
+        Err(Failed::new(exit, message))
+    };
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => refuse(Exit::SourceNotFound, "is not there: check the path"),
+        Err(error) => refuse(Exit::SourceUnreadable, &format!("cannot be read: {error}")),
+        Ok(about) if about.is_dir() => refuse(Exit::SourceUnreadable, "is a folder: name a video file in it"),
+        Ok(about) if about.len() == 0 => refuse(Exit::SourceEmpty, "is empty: was it still being copied?"),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn program(name: &str) -> Result<PathBuf, Failed> {
+    child::find_ours(name).ok_or_else(|| {
+        let message = anyhow!("{name} is neither beside this program nor on PATH: install all four, or build them with `cargo build --bins`");
+        Failed::new(Exit::Failure, message)
+    })
+}

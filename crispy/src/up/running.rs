@@ -1,0 +1,179 @@
+//! One `crispy up` while it runs: children, streams and session in one loop.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, anyhow};
+use daemon::{Exit, Failed, Stop};
+use queue::{ConnectOptions, Connection, Stream, topology};
+use stage::NatsFlags;
+use tokio::time::{interval, sleep};
+
+use super::{
+    child,
+    config::Up,
+    household::{self, Death, Household},
+    preflight::Preflight,
+    session::Session,
+    show::Show,
+    watch::{Heard, Watch},
+};
+
+/// How often bars are drawn.
+const DRAW: Duration = Duration::from_millis(200);
+
+/// How long the last run states may take to reach the bucket.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// What runs, and what is known of it.
+pub(super) struct Running<'a> {
+    flight: &'a Preflight,
+    show: &'a Show,
+    session: Session,
+    household: Household,
+    /// The ingestor has ended by itself: every source has, and every chunk is answered.
+    ingested: bool,
+    sample: Option<String>,
+}
+
+impl<'a> Running<'a> {
+    /// Nothing is started yet.
+    pub(super) fn new(flight: &'a Preflight, show: &'a Show) -> Self {
+        Self {
+            flight,
+            show,
+            session: Session::new(flight.cameras.iter().map(|camera| camera.name.clone())),
+            household: Household::default(),
+            ingested: false,
+            sample: None,
+        }
+    }
+
+    /// Starts everything and follows it to its end. What was started is still to be stopped.
+    pub(super) async fn run(&mut self, up: &Up, stop: &Stop) -> Result<(), Failed> {
+        let options = self.start_server(up)?;
+        let connection = self.unless_a_child_dies(stage::connect(&options)).await?;
+        let plan = topology::plan(&connection, None, false).await.context("look at the streams")?;
+        plan.apply().await.context("set up the streams")?;
+        let mut watch = Watch::open(&connection, &self.flight.site).await?;
+        for recipe in household::recipes(up, self.flight, &options.servers, self.show) {
+            self.household.start(recipe, self.show)?;
+        }
+        let outcome = self.follow(&mut watch, stop).await;
+        if outcome.is_ok() && self.flight.nats.is_some() && !stop.is_requested() {
+            wait_for_empty_queue(&connection).await;
+        }
+        connection.close().await;
+        outcome
+    }
+
+    /// Stops what was started.
+    pub(super) async fn stop(&mut self) {
+        self.household.stop().await;
+    }
+
+    /// What was seen.
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// An object that can be played.
+    pub(super) fn sample(&self) -> Option<&str> {
+        self.sample.as_deref()
+    }
+
+    /// CPU time of each process that has ended, and of this one so far.
+    pub(super) fn cpu(&self) -> Vec<(String, Duration)> {
+        let mut cpu = self.household.cpu();
+        cpu.push(("crispy".into(), child::own_cpu()));
+        cpu
+    }
+
+    /// Starts our own server, unless the operator named another. How to connect to either.
+    fn start_server(&mut self, up: &Up) -> Result<ConnectOptions, Failed> {
+        match (&self.flight.nats, &up.nats_server) {
+            (Some(server), _) => {
+                self.household.start_server(server.recipe(&self.flight.data_dir)?)?;
+                Ok(ConnectOptions { servers: server.url(), name: "crispy up".into(), ..ConnectOptions::default() })
+            }
+            (None, url) => {
+                let url = url.as_ref().map(stage::Secret::reveal).unwrap_or_default();
+                Ok(NatsFlags::of_environment(url)?.options("crispy up"))
+            }
+        }
+    }
+
+    /// A server that dies while it starts will not answer, however long one waits.
+    async fn unless_a_child_dies<T>(&mut self, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+        let log = self.flight.data_dir.join("nats/nats-server.log");
+        tokio::select! {
+            done = work => done,
+            death = self.household.death() => {
+                let message = anyhow!("nats-server ended at its start by {}: read {}", death?.ended, log.display());
+                Err(Failed::new(Exit::ChildDies, message))
+            }
+        }
+    }
+
+    async fn follow(&mut self, watch: &mut Watch, stop: &Stop) -> Result<(), Failed> {
+        let mut draw = interval(DRAW);
+        while !(self.ingested && self.session.is_over()) {
+            tokio::select! {
+                () = stop.requested() => break,
+                heard = watch.next() => self.hear(heard)?,
+                death = self.household.death() => self.bury(&death?)?,
+                _ = draw.tick() => self.show.progress(&self.session),
+            }
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, heard: Heard) -> Result<(), Failed> {
+        let ours = match heard {
+            Heard::Event(event) => self.session.event(&event),
+            Heard::Inspected(inspected) => if self.session.inspected(&inspected) { vec![*inspected] } else { Vec::new() },
+            Heard::Dead(letter) => {
+                self.session.dead_letter(&letter);
+                Vec::new()
+            }
+        };
+        for inspected in &ours {
+            self.show.inspected(inspected)?;
+            let link = inspected.upload.as_ref().map(|upload| &upload.media_link);
+            self.sample = self.sample.take().or_else(|| link.map(|link| playable(link)));
+        }
+        Ok(())
+    }
+
+    fn bury(&mut self, death: &Death) -> Result<(), Failed> {
+        let name = self.household.name(death);
+        if name == "crispy-ingestor" && death.ended.is_success() {
+            self.ingested = true;
+            return Ok(());
+        }
+        match death.ended.is_final() {
+            Some(exit) => Err(Failed::new(exit, anyhow!("{name} ended: {} (its last line says more)", exit.meaning()))),
+            None => self.household.restart(death, self.show),
+        }
+    }
+}
+
+/// Run states follow the chunks they speak of: wait until the uploader has taken the last of them to the bucket.
+async fn wait_for_empty_queue(connection: &Connection) {
+    let deadline = Instant::now() + LAST_WORDS;
+    while Instant::now() < deadline {
+        match connection.messages(Stream::Chunks).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => sleep(Duration::from_millis(10)).await,
+        }
+    }
+    tracing::warn!("the queue is not empty yet; what is left is done at the next start");
+}
+
+/// A link as one types it: the path, where it is a plain one on this machine.
+fn playable(link: &str) -> String {
+    let path = link.strip_prefix("file://").filter(|path| !path.contains('%'));
+    path.unwrap_or(link).to_owned()
+}

@@ -1,0 +1,78 @@
+//! Listening: everything that the streams say about this session's cameras, in one channel.
+
+use std::time::Duration;
+
+use daemon::{Failed, WithExit};
+use proto::{
+    id::Name,
+    v1::{CameraEvent, ChunkInspected, DeadLetter},
+};
+use queue::{Connection, From, Message, Reader, ReaderError, Stream};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::sleep,
+};
+
+/// What was heard.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// Something happened to a camera.
+    Event(Box<CameraEvent>),
+    /// A chunk was inspected.
+    Inspected(Box<ChunkInspected>),
+    /// Work was given up.
+    Dead(Box<DeadLetter>),
+}
+
+/// Readers of three streams. Dropped, they stop.
+pub(super) struct Watch {
+    heard: mpsc::Receiver<Heard>,
+    _readers: JoinSet<()>,
+}
+
+impl Watch {
+    /// Listens to what is published about `site` from now on.
+    pub(super) async fn open(connection: &Connection, site: &Name) -> Result<Self, Failed> {
+        let prefix = connection.prefix();
+        let open = |stream, filter: String| async move {
+            let reader = Reader::open(connection, stream, From::New, &[&filter]).await;
+            reader.exit(daemon::Exit::StreamsMissing)
+        };
+        let (events, inspected, dead) = tokio::try_join!(
+            open(Stream::Events, format!("{prefix}.events.{site}.*")),
+            open(Stream::Inspected, format!("{prefix}.inspected.{site}.*")),
+            open(Stream::Dead, format!("{prefix}.dead.*.{site}.*")),
+        )?;
+        let (tell, heard) = mpsc::channel(256);
+        let mut readers = JoinSet::new();
+        readers.spawn(read(events, tell.clone(), |event| Heard::Event(Box::new(event))));
+        readers.spawn(read(inspected, tell.clone(), |inspected| Heard::Inspected(Box::new(inspected))));
+        readers.spawn(read(dead, tell, |letter| Heard::Dead(Box::new(letter))));
+        Ok(Self { heard, _readers: readers })
+    }
+
+    /// The next that is heard. Cancel safe.
+    pub(super) async fn next(&mut self) -> Heard {
+        match self.heard.recv().await {
+            Some(heard) => heard,
+            // Readers never end by themselves.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+async fn read<M: Message>(mut reader: Reader, tell: mpsc::Sender<Heard>, wrap: impl Fn(M) -> Heard) {
+    loop {
+        match reader.next::<M>().await {
+            Ok(received) => {
+                if tell.send(wrap(received.message)).await.is_err() {
+                    return;
+                }
+            }
+            // Not ours to mend: whoever wrote it, the session is told of its own chunks only.
+            Err(ReaderError::Malformed { .. }) => {}
+            Err(_) => sleep(Duration::from_millis(200)).await,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! One camera: from the first look at its source to the end of its last run.
+//!
+//! Video is read on a thread of its own, for FFmpeg blocks. Opening is apart from recording, so that everything that can be wrong with
+//! any source is known before the first chunk of any other is committed.
+
+use std::{path::Path, time::Duration};
+
+use daemon::{Exit, Failed, Redacted, cameras::CameraSource};
+use media::{Chunks, OpenError, ReadError, StopFlag};
+use proto::{
+    id::{CameraId, Name},
+    v1,
+};
+
+use crate::{
+    describe::{self, WallClock},
+    handoff::{Handoff, HandoffError},
+    open_run::OpenRun,
+    run_identity::FileIdentity,
+};
+
+/// A camera whose source has been opened.
+pub struct Camera {
+    /// Which camera it is.
+    pub id: CameraId,
+    location: String,
+    chunks: Chunks,
+    identity: FileIdentity,
+}
+
+/// How a recording ended, where nothing went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The source had no more; every run of it is closed.
+    AtItsEnd,
+    /// The ingestor was told to stop. The run stays open: the same file sent again continues it.
+    Stopped,
+}
+
+/// Why a recording could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The source.
+    #[error("read camera {camera}")]
+    Read {
+        /// Whose source.
+        camera: CameraId,
+        /// What went wrong.
+        source: ReadError,
+    },
+    /// The spool.
+    #[error("keep a chunk of camera {camera}")]
+    Keep {
+        /// Whose chunk.
+        camera: CameraId,
+        /// What went wrong.
+        source: HandoffError,
+    },
+    /// It ended without a single picture that could be kept.
+    #[error("camera {camera} ended without a chunk: there was no key frame to begin with")]
+    Nothing {
+        /// Whose source.
+        camera: CameraId,
+    },
+}
+
+impl Camera {
+    /// Opens a camera's file. Blocks.
+    pub fn open(source: &CameraSource, site: &Name, window: Duration, stop: &StopFlag) -> Result<Self, Failed> {
+        let id = CameraId { site: site.clone(), camera: source.name.clone() };
+        let path = Path::new(source.location.strip_prefix("file://").unwrap_or(&source.location));
+        let mut spec = media::Spec::new(path.to_string_lossy(), window);
+        spec.stop = stop.clone();
+        let chunks = Chunks::open(&spec).map_err(|error| Failed::new(exit_of(&error), context(error, &id)))?;
+        let identity = FileIdentity::read(path, chunks.creation_time_us(), window, &media::muxer_version())
+            .map_err(|error| Failed::new(Exit::SourceUnreadable, context(error, &id)))?;
+        Ok(Self { id, location: source.location.clone(), chunks, identity })
+    }
+
+    /// Cuts the source to its end and hands each chunk over. Blocks.
+    pub fn record(mut self, handoff: &Handoff) -> Result<Ended, RecordError> {
+        let mut current: Option<(u32, OpenRun)> = None;
+        loop {
+            let chunk = match self.chunks.next_chunk() {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return self.at_its_end(current, handoff),
+                Err(ReadError::Cancelled { .. }) => return Ok(Ended::Stopped),
+                Err(source) => return Err(self.lost(current, handoff, source)),
+            };
+            if current.as_ref().is_none_or(|(index, _)| *index != chunk.cut.run) {
+                let next = self.begin(&chunk.cut, current.take(), handoff);
+                current = Some((chunk.cut.run, next));
+            }
+            let Some((_, run)) = &mut current else { continue };
+            match handoff.keep(chunk, run) {
+                Ok(()) => {}
+                Err(HandoffError::Stopped) => return Ok(Ended::Stopped),
+                Err(source) => return Err(RecordError::Keep { camera: self.id, source }),
+            }
+        }
+    }
+
+    /// Starts a run, and closes the one before it: the timestamps jumped.
+    fn begin(&self, cut: &media::CutFacts, before: Option<(u32, OpenRun)>, handoff: &Handoff) -> OpenRun {
+        let gap = cut.gap_before.map(|ticks| describe::microseconds(ticks, cut.timebase)).filter(|us| *us > 0);
+        let start_us = match &before {
+            None => self.identity.start_us,
+            // A clock that was set back says nothing about the time that passed: the next run follows at once.
+            Some((_, run)) => run.end_us() + gap.unwrap_or(0),
+        };
+        if let Some((_, run)) = before {
+            handoff.end_run(run.end(v1::RunEnd::Discontinuity, "the source's timestamps jumped"));
+        }
+        let run = self.identity.run(cut.run, start_us);
+        let wall = WallClock { start_us, origin: self.identity.origin };
+        let open = OpenRun::begin(self.id.clone(), run, wall, gap);
+        let expected = self.chunks.expected_duration().and_then(|length| i64::try_from(length.as_micros()).ok());
+        handoff.start_run(
+            &open,
+            v1::camera_event::RunStarted {
+                source: Redacted(&self.location).to_string(),
+                expected_duration_us: expected,
+                video: Some(describe::video(self.chunks.format())),
+            },
+        );
+        open
+    }
+
+    fn at_its_end(self, current: Option<(u32, OpenRun)>, handoff: &Handoff) -> Result<Ended, RecordError> {
+        let Some((_, run)) = current else {
+            return Err(RecordError::Nothing { camera: self.id });
+        };
+        handoff.end_run(run.end(v1::RunEnd::SourceEnded, "the source ended"));
+        Ok(Ended::AtItsEnd)
+    }
+
+    fn lost(self, current: Option<(u32, OpenRun)>, handoff: &Handoff, source: ReadError) -> RecordError {
+        if let Some((_, run)) = current {
+            handoff.end_run(run.end(v1::RunEnd::Lost, &source.to_string()));
+        }
+        RecordError::Read { camera: self.id, source }
+    }
+}
+
+fn context(error: impl std::error::Error + Send + Sync + 'static, camera: &CameraId) -> anyhow::Error {
+    anyhow::Error::new(error).context(format!("open camera {camera}"))
+}
+
+/// What an operator's script is told about a source that cannot be used.
+fn exit_of(error: &OpenError) -> Exit {
+    match error {
+        OpenError::NotFound { .. } => Exit::SourceNotFound,
+        OpenError::Empty { .. } => Exit::SourceEmpty,
+        OpenError::NotVideo { .. } => Exit::SourceNotVideo,
+        OpenError::Truncated { .. } => Exit::SourceCutShort,
+        OpenError::NoVideo { .. } => Exit::SourceWithoutVideo,
+        OpenError::UnsupportedCodec { .. } => Exit::CodecUnsupported,
+        _ => Exit::SourceUnreadable,
+    }
+}

@@ -1,0 +1,183 @@
+//! A cut chunk's descriptor: what media found out, in the words of the wire. Pure.
+
+use media::{Chunk, Container, StartKind, VideoFormat};
+use proto::{
+    id::ChunkId,
+    v1::{self, ClockOrigin},
+};
+use store::checksum::Checksums;
+
+/// Where a run stands on the wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WallClock {
+    /// The run's first shown frame, in Unix microseconds.
+    pub start_us: i64,
+    /// Who says so.
+    pub origin: ClockOrigin,
+}
+
+/// What a descriptor holds beside the chunk itself.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Which chunk it is.
+    pub id: ChunkId,
+    /// Where its run stands on the wall clock.
+    pub wall: WallClock,
+    /// Missing time before the run, if this is its first chunk and time is missing; microseconds.
+    pub gap_before_us: Option<i64>,
+    /// SHA-256 of the chunk before it in the run; empty on the first.
+    pub previous_sha256: Vec<u8>,
+    /// The spool that it goes to.
+    pub spool_id: String,
+    /// This process.
+    pub producer: v1::Producer,
+    /// Now, in Unix microseconds.
+    pub now_us: i64,
+}
+
+/// The descriptor of `chunk`.
+///
+/// All times follow from the run's origin, never from the chunk before, so that rounding does not add up.
+pub fn describe(chunk: &Chunk, checksums: &Checksums, context: Context) -> v1::ChunkReady {
+    let cut = &chunk.cut;
+    let since_origin = |ticks: i64| microseconds(ticks - cut.origin_ticks, cut.timebase);
+    let (start_us, end_us) = (since_origin(cut.start_ticks), since_origin(cut.end_ticks));
+    let (start, leading_pictures) = start(cut.start);
+    v1::ChunkReady {
+        id: Some(context.id.to_wire()),
+        media: Some(v1::MediaInterval {
+            start_ticks: cut.start_ticks,
+            end_ticks: cut.end_ticks,
+            timebase: rational(cut.timebase.num(), cut.timebase.den()),
+            origin_ticks: cut.origin_ticks,
+        }),
+        duration_us: microseconds(cut.duration_ticks(), cut.timebase),
+        nominal_window_us: i64::try_from(cut.nominal_window.as_micros()).unwrap_or(i64::MAX),
+        wall: Some(v1::WallInterval {
+            start_us: context.wall.start_us + start_us,
+            end_us: context.wall.start_us + end_us,
+            origin: context.wall.origin.into(),
+            camera_ntp_start_us: None,
+        }),
+        gap_before_us: context.gap_before_us,
+        video: Some(video(&chunk.format)),
+        audio: Vec::new(),
+        packets: cut.packets.into(),
+        frames: cut.frames.into(),
+        key_frames: cut.key_frames.into(),
+        container: container(chunk.container).into(),
+        content_type: chunk.container.content_type().into(),
+        start: start.into(),
+        leading_pictures,
+        hidden_preroll: cut.hidden_preroll,
+        packets_lost: cut.lost.into(),
+        packets_corrupt: cut.corrupt.into(),
+        pts_inferred: cut.pts_inferred,
+        end_inferred: cut.end_inferred,
+        depends_on_previous: cut.depends_on_previous,
+        mode: v1::Mode::Copy.into(),
+        decimation: 1,
+        size: chunk.bytes.len() as u64,
+        crc32c: checksums.crc32c,
+        sha256: checksums.sha256.to_vec(),
+        previous_sha256: context.previous_sha256,
+        ranges: Some(v1::ByteRanges {
+            index: range(&chunk.layout.index),
+            first_key_frame: range(&chunk.layout.first_key_frame),
+            ..Default::default()
+        }),
+        spool_id: context.spool_id,
+        producer: Some(context.producer),
+        committed_us: context.now_us,
+        needs: Vec::new(),
+    }
+}
+
+/// What the pictures are, in the words of the wire.
+pub fn video(format: &VideoFormat) -> v1::VideoFormat {
+    let positive = |(num, den): (u32, u32)| (num > 0).then(|| rational(num, den)).flatten();
+    let said = |text: &str| if text == "unknown" { String::new() } else { text.to_owned() };
+    v1::VideoFormat {
+        codec: format.codec.name().into(),
+        codec_string: format.rfc6381.clone(),
+        profile: said(&format.profile),
+        width: format.width,
+        height: format.height,
+        sample_aspect_ratio: positive(format.sample_aspect),
+        rotation_degrees: format.rotation_degrees,
+        color: Some(v1::ColorDescription {
+            primaries: said(&format.color.primaries),
+            transfer: said(&format.color.transfer),
+            matrix: said(&format.color.space),
+            range: said(&format.color.range),
+        }),
+        pixel_format: said(&format.pixel_format),
+        channels: format.channels,
+        bit_depth: format.bit_depth,
+        frame_rate: positive(format.frame_rate),
+    }
+}
+
+/// Ticks as microseconds, rounded to the nearest.
+pub fn microseconds(ticks: i64, timebase: media::Timebase) -> i64 {
+    let (num, den) = (i128::from(timebase.num()), i128::from(timebase.den()));
+    let us = (i128::from(ticks) * num * 2_000_000 + den).div_euclid(2 * den);
+    i64::try_from(us).unwrap_or(if us < 0 { i64::MIN } else { i64::MAX })
+}
+
+fn rational(num: u32, den: u32) -> Option<v1::Rational> {
+    (den > 0).then(|| v1::Rational { num: num.into(), den: den.into() })
+}
+
+fn range(range: &std::ops::Range<u64>) -> Option<v1::ByteRange> {
+    (!range.is_empty()).then(|| v1::ByteRange { offset: range.start, length: range.end - range.start })
+}
+
+fn container(container: Container) -> v1::Container {
+    match container {
+        Container::Mp4 => v1::Container::Mp4,
+        Container::Mkv => v1::Container::Mkv,
+        Container::MpegTs => v1::Container::MpegTs,
+    }
+}
+
+fn start(start: StartKind) -> (v1::StartKind, u32) {
+    match start {
+        StartKind::Idr => (v1::StartKind::Idr, 0),
+        StartKind::Open { leading } => (v1::StartKind::OpenGop, leading),
+        StartKind::RecoveryPoint => (v1::StartKind::RecoveryPoint, 0),
+        StartKind::None => (v1::StartKind::None, 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn microseconds_are_rounded_to_the_nearest() {
+        let ntsc = media::Timebase::new(1001, 30_000).unwrap();
+        assert_eq!(microseconds(1, ntsc), 33_367);
+        assert_eq!(microseconds(-1, ntsc), -33_367);
+        assert_eq!(microseconds(30_000, ntsc), 1_001_000_000);
+    }
+
+    proptest! {
+        #[test]
+        fn durations_on_one_origin_never_drift(
+            cuts in proptest::collection::vec(1..1_000_000_i64, 1..50),
+            den in 1..100_000_u32,
+        ) {
+            let timebase = media::Timebase::new(1, den).unwrap();
+            let total: i64 = cuts.iter().sum();
+            let mut at = 0;
+            let mut summed = 0;
+            for cut in cuts {
+                summed += microseconds(at + cut, timebase) - microseconds(at, timebase);
+                at += cut;
+            }
+            prop_assert_eq!(summed, microseconds(total, timebase));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Spool first, then publish: the moment a chunk becomes a promise.
+//!
+//! ```text
+//!   chunk ── hash ── room in the spool? ── describe ── commit (fsync) ── outbox
+//!                        │ no: a file waits                │
+//!                        └─ stop: the chunk is given up    └─ from here on nothing loses it
+//! ```
+
+use std::sync::Arc;
+
+use daemon::now_us;
+use media::Chunk;
+use proto::{id::ChunkId, v1};
+use store::{
+    checksum::Checksums,
+    spool::{CommitError, Committed, Limit, Spool},
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    describe::{Context, describe},
+    open_run::OpenRun,
+};
+
+/// What the outbox is told.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// A chunk is committed: to be published until it is answered.
+    Chunk(ChunkId, Box<v1::ChunkReady>),
+    /// A run is over: to be published once.
+    Run(Box<v1::RunState>),
+    /// Something happened: to be published once.
+    Event(Box<v1::CameraEvent>),
+}
+
+/// Why a chunk was not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum HandoffError {
+    /// The spool was full, or the outbox gone, when the ingestor was told to stop. The file has the chunk still.
+    #[error("stopped before the chunk was committed")]
+    Stopped,
+    /// The spool refused it.
+    #[error("commit chunk {chunk}")]
+    Commit {
+        /// Which chunk.
+        chunk: ChunkId,
+        /// What went wrong.
+        source: CommitError,
+    },
+}
+
+/// The way from a camera's thread into spool and outbox. Cloned for each camera.
+#[derive(Clone)]
+pub struct Handoff {
+    /// Where bytes go.
+    pub spool: Arc<Spool>,
+    /// How many bytes it may hold.
+    pub limit: u64,
+    /// Where descriptors go.
+    pub outbox: mpsc::UnboundedSender<Outgoing>,
+    /// This process.
+    pub producer: v1::Producer,
+    /// Ends the wait for room.
+    pub stop: CancellationToken,
+}
+
+impl Handoff {
+    /// Commits a chunk and counts it in its run. Blocks while the spool is full.
+    pub fn keep(&self, chunk: Chunk, run: &mut OpenRun) -> Result<(), HandoffError> {
+        let checksums = Checksums::of(&chunk.bytes);
+        let id = run.next_id();
+        let limit = Limit { bytes: self.limit };
+        let room = self.spool.wait_for_room(limit, chunk.bytes.len() as u64, || self.stop.is_cancelled());
+        let room = room.ok_or(HandoffError::Stopped)?;
+        let descriptor = describe(
+            &chunk,
+            &checksums,
+            Context {
+                id: id.clone(),
+                wall: run.wall,
+                gap_before_us: run.gap_before_us(),
+                previous_sha256: run.previous_sha256(),
+                spool_id: self.spool.id().to_string(),
+                producer: self.producer.clone(),
+                now_us: now_us(),
+            },
+        );
+        let committed = self.spool.commit(&descriptor, &chunk.bytes);
+        let committed = committed.map_err(|source| HandoffError::Commit { chunk: id.clone(), source })?;
+        drop(room);
+        run.add(&descriptor);
+        // What an earlier process had committed is in the outbox since the start, under its own descriptor.
+        if matches!(committed, Committed::Fresh) {
+            self.send(Outgoing::Chunk(id, Box::new(descriptor)))?;
+        }
+        Ok(())
+    }
+
+    /// Tells the world that a run has begun.
+    pub fn start_run(&self, run: &OpenRun, started: v1::camera_event::RunStarted) {
+        self.event(run.state(), v1::camera_event::Kind::RunStarted(started), String::new());
+    }
+
+    /// Tells the world, and the bucket, that a run is over.
+    pub fn end_run(&self, state: v1::RunState) {
+        let state = v1::RunState { written_us: now_us(), producer: Some(self.producer.clone()), ..state };
+        // An outbox that is gone was told to stop: the run goes on at the next start.
+        let _ = self.send(Outgoing::Run(Box::new(state.clone())));
+        let detail = state.detail.clone();
+        self.event(&state.clone(), v1::camera_event::Kind::RunEnded(state), detail);
+    }
+
+    fn event(&self, run: &v1::RunState, kind: v1::camera_event::Kind, detail: String) {
+        let _ = self.send(Outgoing::Event(Box::new(v1::CameraEvent {
+            site: run.site.clone(),
+            camera: run.camera.clone(),
+            run: run.run.clone(),
+            at_us: now_us(),
+            producer: Some(self.producer.clone()),
+            detail,
+            kind: Some(kind),
+        })));
+    }
+
+    fn send(&self, outgoing: Outgoing) -> Result<(), HandoffError> {
+        self.outbox.send(outgoing).map_err(|_| HandoffError::Stopped)
+    }
+}

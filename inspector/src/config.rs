@@ -1,0 +1,36 @@
+//! What an inspector is told: which buckets it reads, and how many chunks at a time.
+
+/// Read a little of each uploaded chunk back, hold it against its descriptor, and log what it is
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "crispy-inspector", version, after_help = EXAMPLES)]
+pub struct Config {
+    /// A bucket that uploaders write to, as a URL: file:///some/folder; once for each
+    #[arg(long, env = "CRISPY_BUCKET", value_name = "URL", required = true)]
+    pub bucket: Vec<String>,
+
+    /// Inspections at a time
+    #[arg(long, env = "CRISPY_CONCURRENCY", value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub concurrency: u16,
+
+    /// Which chunks have a line in the log
+    #[arg(long, env = "CRISPY_LOG_CHUNKS", value_name = "WHICH", default_value = "all")]
+    pub log_chunks: LogChunks,
+
+    /// Where the queue is, and who asks.
+    #[command(flatten)]
+    pub nats: stage::NatsFlags,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  crispy-inspector --bucket file:///srv/video
+  crispy-inspector --bucket file:///srv/video --log-chunks problems --nats-server nats://hub:4222";
+
+/// Which chunks have a line in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogChunks {
+    /// Every one: right for ten cameras
+    All,
+    /// Those that disagree with their descriptor: right for a thousand
+    Problems,
+}

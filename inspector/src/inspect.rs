@@ -1,0 +1,152 @@
+//! The handler: read a little of an uploaded object back, and say whether it is what its descriptor says.
+//!
+//! ```text
+//!   ChunkUploaded ── head, ranges ── probe (nothing decoded) ── agree ── log ── ChunkInspected ── (the worker acks)
+//!                                                                 └─ differs: a warning, and a CameraEvent
+//! ```
+
+use daemon::now_us;
+use media::ProbeError;
+use proto::{
+    id::ChunkId,
+    v1::{self, CameraEvent, ChunkInspected, ChunkReady, ChunkUploaded, Disagreement},
+};
+use queue::{Delivery, Failure, Handler, PublishError, Publisher, Subjects, message_id};
+use store::{
+    RangeReader,
+    bucket::{Bucket, GetError},
+};
+use tokio::runtime::Handle;
+
+use crate::{
+    agree,
+    config::LogChunks,
+    report::{self, Report},
+};
+
+/// Everything that an inspection needs.
+pub struct Inspect {
+    /// The buckets that this inspector reads. An event's own word about a bucket is only compared, never followed.
+    pub buckets: Vec<Bucket>,
+    /// Where results go.
+    pub publisher: Publisher,
+    /// What results are called.
+    pub subjects: Subjects,
+    /// Which chunks have a line in the log.
+    pub log_chunks: LogChunks,
+    /// This process.
+    pub producer: v1::Producer,
+}
+
+/// Why an object could not be inspected. What could be read and is wrong is no error, but a disagreement.
+#[derive(Debug, thiserror::Error)]
+enum InspectError {
+    #[error("read the chunk's identity")]
+    Id(#[source] proto::id::ChunkIdError),
+    #[error("the event has no descriptor")]
+    NoDescriptor,
+    #[error("the object is in bucket {bucket:?}, which this inspector does not read; give it with --bucket, and replay")]
+    OtherBucket { bucket: String },
+    #[error("read the object back")]
+    Read(#[source] GetError),
+    #[error("the probe of object {object} was cut short")]
+    Interrupted { object: String },
+    #[error("announce the inspection")]
+    Announce(#[source] PublishError),
+}
+
+impl Handler for Inspect {
+    type Message = ChunkUploaded;
+
+    async fn handle(&self, event: ChunkUploaded, delivery: &Delivery) -> Result<(), Failure> {
+        self.inspect(event, delivery).await.map_err(classify)
+    }
+
+    async fn probe(&self) -> bool {
+        for bucket in &self.buckets {
+            // Any answer will do, and no object has this name.
+            if !matches!(bucket.head("crispy-probe").await, Ok(_) | Err(GetError::Absent { .. })) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+fn classify(error: InspectError) -> Failure {
+    match &error {
+        InspectError::Id(_) | InspectError::NoDescriptor | InspectError::OtherBucket { .. } => Failure::reject(error),
+        InspectError::Read(GetError::Unavailable { .. }) => Failure::destination(error),
+        // An object that is not there may be on its way through a store that lists late; the limit ends it.
+        InspectError::Read(_) | InspectError::Interrupted { .. } | InspectError::Announce(_) => Failure::retry(error),
+    }
+}
+
+impl Inspect {
+    async fn inspect(&self, event: ChunkUploaded, delivery: &Delivery) -> Result<(), InspectError> {
+        let descriptor = event.chunk.as_ref().ok_or(InspectError::NoDescriptor)?;
+        let id = ChunkId::from_wire(descriptor.id.as_ref()).map_err(InspectError::Id)?;
+        let bucket = self.buckets.iter().find(|bucket| bucket.url() == event.bucket);
+        let bucket = bucket.ok_or_else(|| InspectError::OtherBucket { bucket: event.bucket.clone() })?;
+        let report = read_back(bucket, &event.object, descriptor).await?;
+        let inspected = report::message(event, report, &self.producer);
+        report::log(&id, &inspected, self.log_chunks);
+        self.announce(&id, &inspected, delivery).await.map_err(InspectError::Announce)
+    }
+
+    async fn announce(&self, id: &ChunkId, inspected: &ChunkInspected, delivery: &Delivery) -> Result<(), PublishError> {
+        let upload = inspected.upload.as_ref();
+        let generation = upload.map_or("", |upload| upload.generation.as_str());
+        let answered = message_id::inspected(delivery.message_id.as_deref().unwrap_or_default(), generation);
+        if !inspected.agrees {
+            let event = disagreement(id, inspected);
+            let subject = self.subjects.events(&id.camera);
+            self.publisher.publish(subject, &format!("disagree:{answered}"), &event).await?;
+        }
+        self.publisher.publish(self.subjects.inspected(&id.camera), &answered, inspected).await?;
+        Ok(())
+    }
+}
+
+/// Reads ranges of the object and holds what they say against the descriptor.
+async fn read_back(bucket: &Bucket, object: &str, descriptor: &ChunkReady) -> Result<Report, InspectError> {
+    let size = bucket.head(object).await.map_err(InspectError::Read)?.size;
+    let reader = RangeReader::over(bucket.clone(), object.to_owned(), size, Handle::current());
+    let traffic = reader.traffic();
+    let probing = tokio::task::spawn_blocking(move || media::probe(reader, size));
+    let probe = probing.await.map_err(|_| InspectError::Interrupted { object: object.into() })?;
+    let mut report = Report { reads: traffic.reads(), bytes_read: traffic.bytes(), ..Report::default() };
+    match probe {
+        Ok(probe) => {
+            report.disagreements = agree::disagreements(descriptor, size, &probe);
+            report.probe = Some(probe);
+        }
+        // The store failed while we read: that says nothing about the object.
+        Err(ProbeError::Io { source }) => {
+            let (object, source) = (object.to_owned(), Box::new(source));
+            return Err(InspectError::Read(GetError::Transient { object, source }));
+        }
+        Err(error) => report.disagreements = vec![unreadable(descriptor, &error)],
+    }
+    Ok(report)
+}
+
+fn unreadable(descriptor: &ChunkReady, error: &ProbeError) -> Disagreement {
+    Disagreement {
+        field: "container".into(),
+        expected: descriptor.content_type.clone(),
+        found: error.to_string(),
+    }
+}
+
+fn disagreement(id: &ChunkId, inspected: &ChunkInspected) -> CameraEvent {
+    CameraEvent {
+        site: id.camera.site.to_string(),
+        camera: id.camera.camera.to_string(),
+        run: id.run.to_string(),
+        at_us: now_us(),
+        producer: inspected.producer.clone(),
+        detail: report::differences(&inspected.disagreements),
+        kind: Some(v1::camera_event::Kind::Disagreement(inspected.clone())),
+    }
+}

@@ -1,0 +1,19 @@
+//! The landing between the floors: what every stage does before its work.
+//!
+//! ```text
+//!   3rd      ingestor   uploader   inspector        roof: crispy
+//!                 \        |        /                  /
+//!   landing        ──── stage ────────────────────────
+//!                 /        |        \
+//!   2nd       queue      store     daemon
+//! ```
+//!
+//! Queue, store and daemon do not know one another, and should not. Here, and only here, a flag becomes a connection and an error of queue
+//! or store gets its row in the table of exit codes, so that all programs refuse alike.
+#![warn(missing_docs)]
+
+mod bucket;
+mod nats;
+
+pub use bucket::open_bucket;
+pub use nats::{NatsFlags, Secret, check_streams, connect};

@@ -41,67 +41,69 @@ impl Codec {
     }
 }
 
-/// What a stream's pictures are, as far as its headers and the analysis of its first packets tell.
+/// What a stream's pictures are.
 ///
-/// Pixel format, depth and codec string come from the parameter sets where there are any: they are what a decoder will
-/// believe, and are there even where nothing was analysed.
+/// Parameter sets speak first where there are any: they are what a decoder will believe, and are there even where nothing
+/// was analysed. Only the shape of a pixel is the container's to say, as players hold it.
 pub(crate) fn video_format(
     codec: Codec,
     stream: &Stream<'_>,
     parameters: &Parameters,
     timebase: Timebase,
 ) -> VideoFormat {
-    let (width, height) = parameters.size();
-    let sequence = codec.sequence(parameters.extradata());
-    let pixels = Pixels::new(sequence.as_ref(), parameters);
-    let [primaries, transfer, space, range] = parameters
-        .color()
-        .map(|name| name.unwrap_or("unknown").to_owned());
+    let set = codec.sequence(parameters.extradata());
+    let set = set.as_ref();
+    let (width, height) = set.map_or(parameters.size(), |set| (set.width, set.height));
+    let (pixel_format, channels, bit_depth) = pixels(set, parameters);
+    let profile = set.map_or(parameters.profile(), |set| set.profile);
+    let aspect = stream
+        .sample_aspect()
+        .or(parameters.sample_aspect())
+        .or(set.and_then(|set| set.sample_aspect));
     VideoFormat {
         codec,
-        rfc6381: sequence.map_or(String::new(), |sequence| sequence.rfc6381),
-        profile: parameters.profile_name().unwrap_or("unknown").to_owned(),
+        rfc6381: set.map_or(String::new(), |set| set.rfc6381.clone()),
+        profile: parameters
+            .profile_name(profile)
+            .unwrap_or("unknown")
+            .to_owned(),
         width,
         height,
-        sample_aspect: parameters.sample_aspect().unwrap_or((1, 1)),
+        sample_aspect: aspect.unwrap_or((1, 1)),
         rotation_degrees: 0,
-        pixel_format: pixels.format,
-        channels: pixels.channels,
-        bit_depth: pixels.bit_depth,
+        pixel_format,
+        channels,
+        bit_depth,
         frame_rate: stream.frame_rate().unwrap_or((0, 0)),
         timebase,
-        color: ColorDescription {
-            primaries,
-            transfer,
-            space,
-            range,
-        },
-        has_b_frames: parameters.reorder_depth() > 0,
+        color: color(set, parameters),
+        has_b_frames: set
+            .and_then(|set| set.reorder)
+            .unwrap_or_else(|| parameters.reorder_depth())
+            > 0,
     }
 }
 
-struct Pixels {
-    format: String,
-    channels: u32,
-    bit_depth: u32,
+/// Pixel format, number of components and bits of one.
+fn pixels(set: Option<&Sequence>, parameters: &Parameters) -> (String, u32, u32) {
+    if let Some((set, format)) = set.and_then(|set| Some((set, set.pixel_format()?))) {
+        return (format, set.channels(), set.bit_depth);
+    }
+    let (format, channels, bit_depth) = parameters.pixel_format().unwrap_or(("unknown", 0, 0));
+    (format.to_owned(), channels, bit_depth)
 }
 
-impl Pixels {
-    fn new(sequence: Option<&Sequence>, parameters: &Parameters) -> Pixels {
-        if let Some((sequence, format)) =
-            sequence.and_then(|sequence| Some((sequence, sequence.pixel_format()?)))
-        {
-            return Pixels {
-                format,
-                channels: sequence.channels(),
-                bit_depth: sequence.bit_depth,
-            };
-        }
-        let (format, channels, bit_depth) = parameters.pixel_format().unwrap_or(("unknown", 0, 0));
-        Pixels {
-            format: format.to_owned(),
-            channels,
-            bit_depth,
-        }
+fn color(set: Option<&Sequence>, parameters: &Parameters) -> ColorDescription {
+    if let Some(color) = set.and_then(|set| set.color) {
+        return color.describe();
+    }
+    let [primaries, transfer, space, range] = parameters
+        .color()
+        .map(|name| name.unwrap_or("unknown").to_owned());
+    ColorDescription {
+        primaries,
+        transfer,
+        space,
+        range,
     }
 }

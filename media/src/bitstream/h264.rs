@@ -1,9 +1,9 @@
 //! H.264 (ITU-T H.264, 7.3 and annex D).
 
-use h264_reader::nal::sps::SeqParameterSet;
+use h264_reader::nal::sps::{ColourDescription, PicOrderCntType, SeqParameterSet, VideoSignalType};
 use h264_reader::rbsp::{BitRead, BitReader};
 
-use super::{Framing, Sequence, unescape, units};
+use super::{Color, Framing, Sequence, unescape, units};
 use crate::cutter::Picture;
 
 /// NAL unit types, table 7-1.
@@ -70,18 +70,52 @@ fn take_sei_number(sei: &mut &[u8]) -> Option<usize> {
 /// What the first sequence parameter set of a configuration says, in either framing.
 pub(crate) fn sequence(extradata: &[u8]) -> Option<Sequence> {
     let set = first_set(extradata)?;
-    let plain = unescape(set.get(1..)?, usize::MAX);
+    let plain = unescape(set.get(1..)?, 4096);
     let sps = SeqParameterSet::from_bits(BitReader::new(plain.as_slice())).ok()?;
+    let (width, height) = sps.pixel_dimensions().ok()?;
+    let usability = sps.vui_parameters.as_ref();
+    let aspect = usability.and_then(|usability| usability.aspect_ratio_info.as_ref()?.get());
+    let restrictions = usability.and_then(|usability| usability.bitstream_restrictions.as_ref());
+    let [idc, flags, level] = *plain.first_chunk::<3>()?;
     Some(Sequence {
-        rfc6381: format!(
-            "avc1.{:02x}{:02x}{:02x}",
-            plain.first()?,
-            plain.get(1)?,
-            plain.get(2)?
-        ),
+        profile: profile(idc, flags),
+        rfc6381: format!("avc1.{idc:02x}{flags:02x}{level:02x}"),
+        width,
+        height,
         chroma_format: sps.chroma_info.chroma_format.to_u32(),
         bit_depth: u32::from(sps.chroma_info.bit_depth_luma_minus8) + 8,
+        sample_aspect: aspect.map(|(width, height)| (u32::from(width), u32::from(height))),
+        color: usability
+            .and_then(|usability| usability.video_signal_type.as_ref())
+            .map(color),
+        // with pictures counted in the order of decoding (type 2) there is nothing to put in order
+        reorder: match (restrictions, &sps.pic_order_cnt) {
+            (Some(restrictions), _) => Some(restrictions.max_num_reorder_frames),
+            (None, PicOrderCntType::TypeTwo) => Some(0),
+            _ => None,
+        },
     })
+}
+
+/// libav's number of a profile: constrained (set 1) and intra (set 3) variants have a flag above the standard's number.
+fn profile(idc: u8, flags: u8) -> i32 {
+    let variant = match idc {
+        66 if flags & 0x40 != 0 => 1 << 9,
+        110 | 122 | 244 if flags & 0x10 != 0 => 1 << 11,
+        _ => 0,
+    };
+    i32::from(idc) | variant
+}
+
+fn color(signal: &VideoSignalType) -> Color {
+    let codes = signal.colour_description.as_ref();
+    let code = |which: fn(&ColourDescription) -> u8| codes.map_or(Color::UNSPECIFIED, which);
+    Color {
+        primaries: code(|codes| codes.colour_primaries),
+        transfer: code(|codes| codes.transfer_characteristics),
+        matrix: code(|codes| codes.matrix_coefficients),
+        full_range: signal.video_full_range_flag,
+    }
 }
 
 fn first_set(extradata: &[u8]) -> Option<&[u8]> {

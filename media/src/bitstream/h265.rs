@@ -2,9 +2,7 @@
 
 use std::fmt::Write;
 
-use h264_reader::rbsp::{BitRead, BitReader};
-
-use super::{Framing, Sequence, unescape, units};
+use super::{Framing, Sequence, h265_sps, units};
 use crate::cutter::Picture;
 
 /// NAL unit types, table 7-1.
@@ -15,9 +13,6 @@ mod kind {
     pub(super) const LAST_VCL: u8 = 31;
     pub(super) const SPS: u8 = 33;
 }
-
-/// Bytes of general profile, tier and level: the same in a parameter set and in the configuration record.
-const PROFILE_TIER_LEVEL: usize = 12;
 
 fn unit_kind(unit: &[u8]) -> u8 {
     unit[0] >> 1 & 0x3f
@@ -35,59 +30,37 @@ pub(crate) fn classify_key(packet: &[u8], framing: Framing) -> Picture {
     }
 }
 
-/// What a configuration says, in either framing.
+/// What the first sequence parameter set of a configuration says, in either framing.
 pub(crate) fn sequence(extradata: &[u8]) -> Option<Sequence> {
     match Framing::of_h265(extradata) {
-        Framing::Lengths(_) => Some(Sequence {
-            rfc6381: rfc6381(extradata.get(1..=PROFILE_TIER_LEVEL)?),
-            chroma_format: u32::from(extradata.get(16)? & 3),
-            bit_depth: u32::from(extradata.get(17)? & 7) + 8,
-        }),
+        Framing::Lengths(_) => h265_sps::parse(set_in_record(extradata)?),
         framing => {
-            sequence_of_set(units(extradata, framing).find(|unit| unit_kind(unit) == kind::SPS)?)
+            h265_sps::parse(units(extradata, framing).find(|unit| unit_kind(unit) == kind::SPS)?)
         }
     }
 }
 
-/// The same from a sequence parameter set.
-fn sequence_of_set(set: &[u8]) -> Option<Sequence> {
-    let plain = unescape(set.get(2..)?, 256);
-    let sub_layers = usize::from(plain.first()? >> 1 & 7);
-    // profile, tier and level of sub-layers: two flags for each of eight, then what the flags announce
-    let mut at = 1 + PROFILE_TIER_LEVEL;
-    if sub_layers > 0 {
-        let flags = [*plain.get(at)?, *plain.get(at + 1)?];
-        let flags = u16::from_be_bytes(flags);
-        at += 2;
-        for layer in 0..sub_layers {
-            let flags = flags >> (14 - 2 * layer) & 3;
-            at += if flags & 2 != 0 { 11 } else { 0 } + usize::from(flags & 1);
+/// The first sequence parameter set in a configuration record (hvcC): 22 bytes, then arrays of sets of one kind each.
+fn set_in_record(record: &[u8]) -> Option<&[u8]> {
+    let (&arrays, mut rest) = record.get(22..)?.split_first()?;
+    for _ in 0..arrays {
+        let (&[kind, high, low], sets) = rest.split_first_chunk::<3>()?;
+        rest = sets;
+        for _ in 0..u16::from_be_bytes([high, low]) {
+            let (length, set) = rest.split_first_chunk::<2>()?;
+            let (set, after) = set.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+            if kind & 0x3f == kind::SPS && !set.is_empty() {
+                return Some(set);
+            }
+            rest = after;
         }
     }
-    let mut bits = BitReader::new(plain.get(at..)?);
-    bits.read_ue("sps_seq_parameter_set_id").ok()?;
-    let chroma_format = bits.read_ue("chroma_format_idc").ok()?;
-    if chroma_format == 3 {
-        bits.read_bit("separate_colour_plane_flag").ok()?;
-    }
-    bits.read_ue("pic_width_in_luma_samples").ok()?;
-    bits.read_ue("pic_height_in_luma_samples").ok()?;
-    if bits.read_bit("conformance_window_flag").ok()? {
-        for edge in ["left", "right", "top", "bottom"] {
-            bits.read_ue(edge).ok()?;
-        }
-    }
-    let bit_depth = bits.read_ue("bit_depth_luma_minus8").ok()?.checked_add(8)?;
-    Some(Sequence {
-        rfc6381: rfc6381(plain.get(1..=PROFILE_TIER_LEVEL)?),
-        chroma_format,
-        bit_depth,
-    })
+    None
 }
 
 /// `hvc1.A1.6.L93.B0`: profile, reversed compatibility flags, tier and level, constraints without trailing zeros
 /// (ISO/IEC 14496-15, annex E.3).
-fn rfc6381(profile_tier_level: &[u8]) -> String {
+pub(super) fn rfc6381(profile_tier_level: &[u8]) -> String {
     let [first, c0, c1, c2, c3, constraints @ .., level] = profile_tier_level else {
         return String::new();
     };
@@ -137,6 +110,7 @@ mod tests {
             classify_key(&bytes, Framing::StartCodes);
             sequence(&bytes);
             sequence(&[&[0, 0, 1, 66, 1], &bytes[..]].concat());
+            sequence(&[&[1; 22][..], &[1, 33, 0, 1, 0, 200], &bytes].concat());
         }
     }
 }

@@ -4,21 +4,37 @@
 //! a start code (MPEG-TS, raw files: "Annex B"). [`Framing`] tells them apart by the configuration record; [`units`]
 //! walks either. Everything here takes bytes from outside and must survive whatever they are.
 
+mod bits;
+mod color;
 pub(crate) mod h264;
 pub(crate) mod h265;
+mod h265_sps;
 mod units;
 
+pub(crate) use color::Color;
 pub(crate) use units::{Framing, units};
 
 /// What the parameter sets say about the pictures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sequence {
+    /// The profile by libav's number, which is the standard's with flags above it.
+    pub(crate) profile: i32,
     /// What a browser is asked about.
     pub(crate) rfc6381: String,
+    /// Width in pixels, after cropping.
+    pub(crate) width: u32,
+    /// Height in pixels, after cropping.
+    pub(crate) height: u32,
     /// Chroma subsampling as both codecs number it: 0 grey, 1 4:2:0, 2 4:2:2, 3 4:4:4.
     pub(crate) chroma_format: u32,
     /// Bits of a luma sample.
     pub(crate) bit_depth: u32,
+    /// Shape of a pixel, width to height, if it is said.
+    pub(crate) sample_aspect: Option<(u32, u32)>,
+    /// What the numbers mean, if it is said.
+    pub(crate) color: Option<Color>,
+    /// How many pictures a decoder holds back to put them in order, if it is said.
+    pub(crate) reorder: Option<u32>,
 }
 
 impl Sequence {

@@ -62,15 +62,15 @@ impl Parameters {
         unsafe { static_text(av::avcodec_get_name(self.get().codec_id)) }.unwrap_or("unknown")
     }
 
-    /// The profile in libav's words.
-    pub(crate) fn profile_name(&self) -> Option<&'static str> {
+    /// The profile by libav's number; negative where unknown.
+    pub(crate) fn profile(&self) -> i32 {
+        self.get().profile
+    }
+
+    /// A profile of this codec in libav's words.
+    pub(crate) fn profile_name(&self, profile: i32) -> Option<&'static str> {
         // SAFETY: returns a static string or null for every pair of numbers.
-        unsafe {
-            static_text(av::avcodec_profile_name(
-                self.get().codec_id,
-                self.get().profile,
-            ))
-        }
+        unsafe { static_text(av::avcodec_profile_name(self.get().codec_id, profile)) }
     }
 
     /// Width and height in pixels; zero where unknown.
@@ -86,6 +86,16 @@ impl Parameters {
         let ratio = self.get().sample_aspect_ratio;
         let positive = |part: c_int| u32::try_from(part).ok().filter(|&part| part > 0);
         Some((positive(ratio.num)?, positive(ratio.den)?))
+    }
+
+    /// Sets the shape of a pixel, which the container may know and the codec not.
+    pub(crate) fn set_sample_aspect(&mut self, (width, height): (u32, u32)) {
+        // SAFETY: never null, owned, and `&mut self` makes it unshared.
+        let parameters = unsafe { self.0.as_mut() };
+        parameters.sample_aspect_ratio = av::AVRational {
+            num: width.cast_signed(),
+            den: height.cast_signed(),
+        };
     }
 
     /// How many frames the decoder may hold back to put them in order.

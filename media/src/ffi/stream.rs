@@ -51,6 +51,16 @@ impl Stream<'_> {
             })
     }
 
+    /// Shape of a pixel, width to height, as the container says.
+    pub(crate) fn sample_aspect(&self) -> Option<(u32, u32)> {
+        let ratio = self.0.sample_aspect_ratio;
+        let (num, den) = (
+            u32::try_from(ratio.num).ok()?,
+            u32::try_from(ratio.den).ok()?,
+        );
+        (num > 0 && den > 0).then_some((num, den))
+    }
+
     /// After how many bits its timestamps start again from zero; 64 for never.
     pub(crate) fn timestamp_bits(&self) -> u32 {
         self.0.pts_wrap_bits.try_into().unwrap_or(64)

@@ -133,10 +133,12 @@ fn options(location: &Location) -> Vec<(&'static str, String)> {
 
 /// Finds the one stream that is wanted; what its header does not say is learned from its first packets.
 fn choose_video(demuxer: &mut Demuxer, location: &Location) -> Result<usize, OpenError> {
-    demuxer.analyse().map_err(|failure| OpenError::Io {
-        location: location.to_string(),
-        source: failure.into(),
-    })?;
+    if !header_suffices(demuxer) {
+        demuxer.analyse().map_err(|failure| OpenError::Io {
+            location: location.to_string(),
+            source: failure.into(),
+        })?;
+    }
     // any text is a video of a terminal to libav
     let is_text = demuxer.format_name() == "tty";
     if is_text || demuxer.streams().next().is_none() {
@@ -152,6 +154,26 @@ fn choose_video(demuxer: &mut Demuxer, location: &Location) -> Result<usize, Ope
     Ok(stream)
 }
 
+/// Whether the header says all that is needed: then nothing has to be decoded, which would take 20 times as long as opening.
+fn header_suffices(demuxer: &Demuxer) -> bool {
+    let mp4 = demuxer.format_name().starts_with("mov");
+    if !mp4 && !demuxer.format_name().starts_with("matroska") {
+        return false;
+    }
+    let Some(stream) = demuxer
+        .best_video()
+        .and_then(|index| demuxer.streams().nth(index))
+    else {
+        return false;
+    };
+    let sequence = stream
+        .parameters()
+        .ok()
+        .and_then(|parameters| Codec::of(&parameters)?.sequence(parameters.extradata()));
+    // in mp4 the index tells whether pictures are reordered, in Matroska only the parameter set can
+    sequence.is_some_and(|set| mp4 || set.reorder.is_some()) && stream.frame_rate().is_some()
+}
+
 fn describe(demuxer: Demuxer, location: Location, index: usize) -> Result<Source, OpenError> {
     let failed = |failure: LibavError| OpenError::Io {
         location: location.to_string(),
@@ -161,7 +183,7 @@ fn describe(demuxer: Demuxer, location: Location, index: usize) -> Result<Source
         .streams()
         .nth(index)
         .ok_or_else(|| failed(LibavError::INVALID_DATA))?;
-    let parameters = stream.parameters().map_err(failed)?;
+    let mut parameters = stream.parameters().map_err(failed)?;
     let unsupported = |parameters: &Parameters| OpenError::UnsupportedCodec {
         location: location.to_string(),
         codec: parameters.codec_name().to_owned(),
@@ -171,6 +193,7 @@ fn describe(demuxer: Demuxer, location: Location, index: usize) -> Result<Source
         .timebase()
         .ok_or_else(|| failed(LibavError::INVALID_DATA))?;
     let format = video_format(codec, &stream, &parameters, timebase);
+    parameters.set_sample_aspect(format.sample_aspect);
     let pace = pace(&stream, timebase);
     Ok(Source {
         stream: index,

@@ -1,0 +1,194 @@
+//! What the pictures are is found out without decoding one, and is what ffprobe finds out by decoding.
+#![allow(clippy::unwrap_used)] // what only tests call is test code too
+
+mod clip;
+
+use std::path::Path;
+use std::time::Duration;
+
+use clip::{Clips, ffprobe};
+use crispy_media::{Chunk, Chunks, Spec, VideoFormat};
+
+const H264: &str = "-c:v libx264 -preset ultrafast -g 25";
+const H265: &str = "-c:v libx265 -preset ultrafast -g 25 -x265-params log-level=none:open-gop=0";
+
+fn first_chunk(path: &Path) -> Chunk {
+    let mut chunks =
+        Chunks::open(&Spec::new(path.to_str().unwrap(), Duration::from_secs(3))).unwrap();
+    chunks.next_chunk().unwrap().unwrap()
+}
+
+/// In the order in which ffprobe prints them.
+fn as_ffprobe_prints(format: &VideoFormat) -> String {
+    let color = &format.color;
+    let (width, height) = format.sample_aspect;
+    // ffprobe has names of its own for full-range pixels, and swaps 1:1 for "N/A" where nothing says so
+    [
+        format.profile.clone(),
+        format.width.to_string(),
+        format.height.to_string(),
+        format!("{width}:{height}"),
+        format.pixel_format.clone(),
+        color.range.clone(),
+        color.space.clone(),
+        color.transfer.clone(),
+        color.primaries.clone(),
+    ]
+    .join(",")
+    .replace(
+        ",tv,unknown,unknown,unknown",
+        ",unknown,unknown,unknown,unknown",
+    )
+}
+
+fn ffprobe_prints(path: &Path) -> String {
+    let entries = "profile,width,height,sample_aspect_ratio,pix_fmt,color_range,color_space,color_transfer,color_primaries";
+    let printed = ffprobe(path, &format!("stream={entries}")).remove(0);
+    // limited range is the default, and mp4 has no place for it unless it says more of the colours
+    printed
+        .replace("N/A", "1:1")
+        .replace("yuvj", "yuv")
+        .replace(
+            ",tv,unknown,unknown,unknown",
+            ",unknown,unknown,unknown,unknown",
+        )
+}
+
+fn assert_as_ffprobe(name: &str, size: &str, options: &str) {
+    let clips = Clips::new();
+    let source = clips.make(
+        name,
+        &format!("testsrc2=size={size}:rate=25:duration=1"),
+        options,
+    );
+    let chunk = first_chunk(&source);
+    assert_eq!(
+        as_ffprobe_prints(&chunk.format),
+        ffprobe_prints(&source),
+        "{name} {options}"
+    );
+    let written = clips.write("chunk.mp4", &chunk.bytes);
+    assert_eq!(
+        ffprobe_prints(&written),
+        ffprobe_prints(&source),
+        "the chunk of {name} {options}"
+    );
+    assert_eq!(chunk.format.frame_rate, (25, 1));
+}
+
+#[test]
+fn plain_h264_and_h265() {
+    for name in ["a.mp4", "a.mkv", "a.ts"] {
+        assert_as_ffprobe(name, "320x180", &format!("-pix_fmt yuv420p {H264}"));
+        assert_as_ffprobe(name, "320x180", &format!("-pix_fmt yuv420p {H265}"));
+    }
+}
+
+#[test]
+fn sizes_that_are_no_multiple_of_a_block() {
+    for codec in [H264, H265] {
+        assert_as_ffprobe("a.mp4", "322x182", &format!("-pix_fmt yuv420p {codec}"));
+        assert_as_ffprobe("a.mkv", "150x102", &format!("-pix_fmt yuv444p {codec}"));
+    }
+}
+
+#[test]
+fn other_pixels() {
+    for pixels in ["yuv422p", "yuv444p", "yuv420p10le"] {
+        for codec in [H264, H265] {
+            assert_as_ffprobe("a.mp4", "320x180", &format!("-pix_fmt {pixels} {codec}"));
+        }
+    }
+}
+
+#[test]
+fn colours_and_range() {
+    let hdr = "-color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc -color_range tv";
+    assert_as_ffprobe(
+        "a.mp4",
+        "320x180",
+        &format!("-pix_fmt yuv420p10le {hdr} {H265}"),
+    );
+    assert_as_ffprobe(
+        "a.mkv",
+        "320x180",
+        &format!("-pix_fmt yuv420p10le {hdr} {H264}"),
+    );
+    let sd = "-color_primaries smpte170m -color_trc bt709 -colorspace smpte170m -color_range pc";
+    assert_as_ffprobe("a.mp4", "320x180", &format!("-pix_fmt yuv420p {sd} {H264}"));
+    assert_as_ffprobe("a.ts", "320x180", &format!("-pix_fmt yuv420p {sd} {H265}"));
+}
+
+#[test]
+fn pixels_that_are_not_square() {
+    for codec in [H264, H265] {
+        assert_as_ffprobe(
+            "a.mp4",
+            "320x180",
+            &format!("-vf setsar=16/11 -pix_fmt yuv420p {codec}"),
+        );
+        assert_as_ffprobe(
+            "a.mkv",
+            "320x180",
+            &format!("-vf setsar=37/29 -pix_fmt yuv420p {codec}"),
+        );
+    }
+}
+
+#[test]
+fn a_shape_that_only_the_container_knows_survives() {
+    let clips = Clips::new();
+    let plain = clips.make(
+        "a.mp4",
+        "testsrc2=size=320x180:rate=25:duration=1",
+        &format!("-pix_fmt yuv420p {H264}"),
+    );
+    let wide = clips.convert("wide.mp4", &plain, "-c copy -aspect 2.35");
+    let chunk = first_chunk(&wide);
+    assert_ne!(chunk.format.sample_aspect, (1, 1));
+    assert_eq!(
+        ffprobe_prints(&clips.write("chunk.mp4", &chunk.bytes)),
+        ffprobe_prints(&wide)
+    );
+}
+
+#[test]
+fn reordering_is_known() {
+    for (name, b_frames, expected) in [
+        ("a.mp4", 0, false),
+        ("a.mp4", 2, true),
+        ("a.mkv", 2, true),
+        ("a.mkv", 0, false),
+    ] {
+        let clips = Clips::new();
+        let options = format!("-pix_fmt yuv420p {H264} -bf {b_frames}");
+        let source = clips.make(name, "testsrc2=size=320x180:rate=25:duration=1", &options);
+        assert_eq!(
+            first_chunk(&source).format.has_b_frames,
+            expected,
+            "{name} with {b_frames}"
+        );
+    }
+}
+
+#[test]
+fn the_time_of_recording_is_taken_from_the_container() {
+    let clips = Clips::new();
+    let options = format!("-pix_fmt yuv420p {H264} -metadata creation_time=2026-03-01T12:00:00Z");
+    let pictures = "testsrc2=size=320x180:rate=25:duration=1";
+    for (name, expected) in [
+        ("a.mp4", Some(1_772_366_400_000_000)),
+        ("a.mkv", Some(1_772_366_400_000_000)),
+        ("a.ts", None),
+    ] {
+        let source = clips.make(name, pictures, &options);
+        let chunks =
+            Chunks::open(&Spec::new(source.to_str().unwrap(), Duration::from_secs(3))).unwrap();
+        assert_eq!(chunks.creation_time_us(), expected, "{name}");
+        let claimed = chunks.expected_duration().unwrap();
+        assert!(
+            claimed.abs_diff(Duration::from_secs(1)) < Duration::from_millis(50),
+            "{name}: {claimed:?}"
+        );
+    }
+}

@@ -1,6 +1,10 @@
 //! What every kind of bucket promises: the same claims, held against each.
 //!
 //! A new store joins by a line in `every_bucket!`.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 use std::{collections::HashSet, fs};
 

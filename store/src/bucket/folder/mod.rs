@@ -78,10 +78,9 @@ impl Folder {
         checksums: &Checksums,
         metadata: &Metadata,
     ) -> Result<Put, Fault> {
-        let path = self.root().join(key);
         let mut tries = 0;
         loop {
-            match self.find(&path, bytes.len() as u64, &checksums.sha256)? {
+            match self.find(key, bytes.len() as u64, &checksums.sha256)? {
                 Lookup::Absent => {}
                 Lookup::Foreign(found) => return Ok(Put::Foreign(found)),
                 Lookup::Mine { generation } => {
@@ -97,6 +96,9 @@ impl Folder {
                 }
                 // Somebody was faster: look what it is.
                 Ok(false) if tries < 3 => tries += 1,
+                Ok(false) if self.root().join(key).is_dir() => {
+                    return Err(Fault::invalid("a folder has this name"));
+                }
                 Ok(false) => return Err(Fault::Transient("the object comes and goes".into())),
                 // A folder that this process has made or seen was removed since, empty as it was.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tries == 0 => {
@@ -138,20 +140,16 @@ impl Folder {
     }
 
     pub(super) fn lookup(&self, key: &str, size: u64, sha256: &[u8; 32]) -> Result<Lookup, Fault> {
-        let path = self.root().join(key);
-        let found = self.find(&path, size, sha256)?;
-        match found {
-            Lookup::Mine { .. } => self.make_safe(key).map_err(Fault::writing)?,
-            // Nothing is absent from a disk that is not mounted.
-            Lookup::Absent => drop(fs::metadata(self.root()).map_err(Fault::writing)?),
-            Lookup::Foreign(_) => {}
+        let found = self.find(key, size, sha256)?;
+        if let Lookup::Mine { .. } = found {
+            self.make_safe(key).map_err(Fault::writing)?;
         }
         Ok(found)
     }
 
     /// Size first, which settles most; then every byte, since only the bytes prove that the object is whole.
-    fn find(&self, path: &Path, size: u64, sha256: &[u8; 32]) -> Result<Lookup, Fault> {
-        let file = match open(path) {
+    fn find(&self, key: &str, size: u64, sha256: &[u8; 32]) -> Result<Lookup, Fault> {
+        let file = match self.object(key) {
             Err(Fault::Absent) => return Ok(Lookup::Absent),
             file => file?,
         };
@@ -174,9 +172,25 @@ impl Folder {
         })
     }
 
+    /// The file of an object. Absent: what is not a file is not an object, and nothing is absent from a disk that is not mounted.
+    fn object(&self, key: &str) -> Result<File, Fault> {
+        let open = || -> io::Result<Option<File>> {
+            let file = File::open(self.root().join(key))?;
+            Ok(file.metadata()?.is_file().then_some(file))
+        };
+        match open().map_err(Fault::reading) {
+            Ok(Some(file)) => Ok(file),
+            Ok(None) | Err(Fault::Absent) => match fs::metadata(self.root()) {
+                Ok(_) => Err(Fault::Absent),
+                Err(error) => Err(Fault::writing(error)),
+            },
+            Err(fault) => Err(fault),
+        }
+    }
+
     pub(super) fn head(&self, key: &str) -> Result<Head, Fault> {
         let path = self.root().join(key);
-        let file = open(&path)?;
+        let file = self.object(key)?;
         let size = file.metadata().map_err(Fault::reading)?.len();
         let metadata =
             sidecar::read(&path, || Ok(sums(file)?.sha256_hex())).map_err(Fault::reading)?;
@@ -188,7 +202,7 @@ impl Folder {
     }
 
     pub(super) fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Fault> {
-        let mut file = open(&self.root().join(key))?;
+        let mut file = self.object(key)?;
         let size = file.metadata().map_err(Fault::reading)?.len();
         if range.start >= size {
             return Err(Fault::invalid(format!(
@@ -244,17 +258,6 @@ impl Folder {
 
 fn parent(key: &str) -> &Path {
     Path::new(key).parent().unwrap_or(Path::new(""))
-}
-
-/// The file of an object; what is not a file is not an object.
-fn open(path: &Path) -> Result<File, Fault> {
-    let file = File::open(path).map_err(Fault::reading)?;
-    let is_file = file.metadata().map_err(Fault::reading)?.is_file();
-    if is_file {
-        Ok(file)
-    } else {
-        Err(Fault::Absent)
-    }
 }
 
 fn sums(mut file: File) -> io::Result<Checksums> {

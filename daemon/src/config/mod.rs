@@ -19,7 +19,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgMatches, Args, Command, CommandFactory, FromArgMatches};
 use thiserror::Error;
 
 pub use file::{FileError, SHARED};
@@ -103,7 +103,9 @@ pub fn parse<C: CommandFactory + FromArgMatches>(
         .env("CRISPY_CONFIG")
         .value_parser(clap::value_parser!(PathBuf))
         .help("Configuration file [default: crispy.toml, if it is there]");
-    let mut command = LogArgs::augment_args(C::command().arg(config));
+    // Taken one by one: augmenting the command itself would put the story of the logs in place of the program's.
+    let logs = LogArgs::augment_args(Command::new("logs"));
+    let mut command = C::command().arg(config).args(logs.get_arguments());
     if let Some(path) = sources.file() {
         let table = name.strip_prefix("crispy-").unwrap_or(name);
         command = Settings::read(&path, table, &command)?.apply(command)?;

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::logging::LogFormat;
 
+/// Sends chunks
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Uploader {
@@ -291,9 +292,11 @@ fn a_secret_from_the_file_shows_neither_in_a_refusal_nor_in_help() {
         message.contains("setting `nats-password`") && !message.contains("hunter2"),
         "{message}"
     );
-    let help = uploader("site = \"hunter2\"", &["--help"])
-        .unwrap_err()
-        .to_string();
+    let ConfigError::CommandLine(help) = uploader("site = \"hunter2\"", &["--help"]).unwrap_err()
+    else {
+        panic!("help comes from clap");
+    };
+    let help = help.to_string();
     assert!(!help.contains("hunter2"), "{help}");
 }
 
@@ -320,6 +323,27 @@ fn help_and_version_are_no_failure_and_a_wrong_flag_is_a_usage_error() {
         Exit::Usage,
         "--site is missing"
     );
+}
+
+#[test]
+fn help_begins_with_what_the_program_is() {
+    let ConfigError::CommandLine(help) = uploader("", &["--help"]).unwrap_err() else {
+        panic!("help comes from clap");
+    };
+    let help = help.to_string();
+    assert!(help.contains("Sends chunks"), "{help}");
+}
+
+#[test]
+fn the_page_about_configuration_shows_a_file_that_is_accepted() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+    let page = fs::read_to_string(path).expect("docs/configuration.md is part of the repository");
+    let sample = page
+        .split("```toml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let config = uploader(sample.expect("the page has a sample"), &[]).unwrap();
+    assert_eq!(config.site, "hamburg");
 }
 
 #[test]

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use async_nats::{
     Message,
-    jetstream::consumer::{self, AckPolicy, pull},
+    jetstream::consumer::{self, AckPolicy},
 };
 use proto::{
     id::Name,
     v1::{ChunkUploaded, DeadLetter},
 };
-use serde::Serialize;
 
 use crate::{
     Connection, Decode, DecodeError, Stream,
@@ -203,7 +202,7 @@ impl Answers {
 
     async fn pending_of(&self, stream: Stream) -> Result<u64, AnswersError> {
         let name = stream.name(self.connection.prefix());
-        match api::consumer_info(self.connection.jetstream(), &name, &self.durable).await {
+        match api::consumer_info(&self.connection, &name, &self.durable).await {
             Ok(info) => Ok(info.num_pending + info.num_ack_pending as u64),
             Err(source) => Err(durable_error(name, &self.durable, source)),
         }
@@ -249,36 +248,27 @@ async fn put_durable(
     durable: &str,
     site: &Name,
 ) -> Result<(), AnswersError> {
-    #[derive(Serialize)]
-    struct Request<'a> {
-        stream_name: &'a str,
-        config: pull::Config,
-    }
     let name = stream.name(connection.prefix());
-    let filter = match stream {
+    let filter_subject = match stream {
         Stream::Dead => format!("{}.dead.*.{site}.*", connection.prefix()),
         _ => format!("{}.uploaded.{site}.*", connection.prefix()),
     };
-    let request = Request {
-        stream_name: &name,
-        config: pull::Config {
-            durable_name: Some(durable.to_owned()),
-            name: Some(durable.to_owned()),
-            description: Some(format!("answers for the chunks of {durable}")),
-            ack_policy: AckPolicy::Explicit,
-            ack_wait: ACK_WAIT,
-            max_deliver: -1,
-            max_ack_pending: 100_000,
-            inactive_threshold: ABSENCE,
-            filter_subject: filter.clone(),
-            ..pull::Config::default()
-        },
+    let config = consumer::Config {
+        durable_name: Some(durable.to_owned()),
+        name: Some(durable.to_owned()),
+        description: Some(format!("answers for the chunks of {durable}")),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: ACK_WAIT,
+        max_deliver: -1,
+        max_ack_pending: 100_000,
+        inactive_threshold: ABSENCE,
+        filter_subject,
+        ..consumer::Config::default()
     };
-    let subject = format!("CONSUMER.CREATE.{name}.{durable}.{filter}");
-    let made: Result<consumer::Info, _> =
-        api::request(connection.jetstream(), subject, &request).await;
-    made.map(|_| ())
-        .map_err(|source| durable_error(name, durable, source))
+    match api::put_consumer(connection, &name, config).await {
+        Ok(_) => Ok(()),
+        Err(source) => Err(durable_error(name, durable, source)),
+    }
 }
 
 fn durable_error(stream: String, durable: &str, source: ApiError) -> AnswersError {

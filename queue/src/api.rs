@@ -9,6 +9,8 @@ use async_nats::jetstream::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::Connection;
+
 /// A request to JetStream's API did not get what it asked for.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -63,16 +65,40 @@ impl ApiError {
     }
 }
 
+/// A request that says nothing: `{}`. JSON's null, which `()` would be, is refused by CONSUMER.INFO.
+#[derive(Serialize)]
+pub(crate) struct Nothing {}
+
+/// Attempts at a request whose connection was made anew before it was answered: that answer will not come.
+const ATTEMPTS: usize = 3;
+
+/// Asks, and asks again on a new connection where one was lost meanwhile: all that is asked here may be asked twice.
 pub(crate) async fn request<Q, A>(
-    jetstream: &jetstream::Context,
-    subject: String,
+    connection: &Connection,
+    subject: &str,
     question: &Q,
 ) -> Result<A, ApiError>
 where
     Q: Serialize + ?Sized,
     A: DeserializeOwned,
 {
-    let answer = jetstream.request(subject, question).await;
+    let link = connection.consuming();
+    let ask = || connection.jetstream().request(subject.to_owned(), question);
+    let mut answer = None;
+    for _ in 0..ATTEMPTS {
+        let connects = link.connects();
+        tokio::select! {
+            answered = ask() => {
+                answer = Some(answered);
+                break;
+            }
+            () = link.remade(connects) => {}
+        }
+    }
+    let answer = match answer {
+        Some(answer) => answer,
+        None => ask().await,
+    };
     match answer.map_err(ApiError::unanswered)? {
         Response::Ok(answer) => Ok(answer),
         Response::Err { error } => Err(ApiError::refused(error)),
@@ -80,19 +106,45 @@ where
 }
 
 pub(crate) async fn stream_info(
-    jetstream: &jetstream::Context,
+    connection: &Connection,
     stream: &str,
 ) -> Result<stream::Info, ApiError> {
-    request(jetstream, format!("STREAM.INFO.{stream}"), &()).await
+    request(connection, &format!("STREAM.INFO.{stream}"), &Nothing {}).await
 }
 
 pub(crate) async fn consumer_info(
-    jetstream: &jetstream::Context,
+    connection: &Connection,
     stream: &str,
     consumer: &str,
 ) -> Result<consumer::Info, ApiError> {
     let subject = format!("CONSUMER.INFO.{stream}.{consumer}");
-    request(jetstream, subject, &()).await
+    request(connection, &subject, &Nothing {}).await
+}
+
+/// Makes the consumer that `config` names, or changes it, or finds it as it should be: the same request does each.
+pub(crate) async fn put_consumer(
+    connection: &Connection,
+    stream: &str,
+    config: consumer::Config,
+) -> Result<consumer::Info, ApiError> {
+    #[derive(Serialize)]
+    struct Request<'a> {
+        stream_name: &'a str,
+        config: consumer::Config,
+    }
+    let mut subject = format!("CONSUMER.CREATE.{stream}");
+    if let Some(name) = &config.name {
+        subject = format!("{subject}.{name}");
+        // Servers want the filter in the subject where there is one, so that an account may allow it or not.
+        if !config.filter_subject.is_empty() {
+            subject = format!("{subject}.{}", config.filter_subject);
+        }
+    }
+    let request_body = Request {
+        stream_name: stream,
+        config,
+    };
+    request(connection, &subject, &request_body).await
 }
 
 /// When the stream was created, in Unix microseconds: what makes a sequence mean one message and no other.
@@ -112,7 +164,7 @@ pub(crate) enum Which<'a> {
 
 /// A message, from the stream's leader: a direct get may be answered by a replica that lags behind.
 pub(crate) async fn message(
-    jetstream: &jetstream::Context,
+    connection: &Connection,
     stream: &str,
     which: &Which<'_>,
 ) -> Result<StreamMessage, ApiError> {
@@ -120,6 +172,6 @@ pub(crate) async fn message(
     struct Found {
         message: stream::RawMessage,
     }
-    let found: Found = request(jetstream, format!("STREAM.MSG.GET.{stream}"), which).await?;
+    let found: Found = request(connection, &format!("STREAM.MSG.GET.{stream}"), which).await?;
     StreamMessage::try_from(found.message).map_err(ApiError::Unreadable)
 }

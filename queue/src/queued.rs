@@ -1,5 +1,7 @@
 //! Whether a message is still in its stream.
 
+use async_nats::jetstream::stream;
+
 use crate::{
     Connection, Stream,
     api::{self, ApiError, Which},
@@ -30,7 +32,7 @@ impl Connection {
         message_id: &str,
     ) -> Result<bool, QueuedError> {
         let name = stream.name(self.prefix());
-        match api::message(self.jetstream(), &name, &Which::At(sequence)).await {
+        match api::message(self, &name, &Which::At(sequence)).await {
             Ok(message) => {
                 let id = message.headers.get(header::MESSAGE_ID);
                 Ok(id.is_some_and(|id| id.as_str() == message_id))
@@ -46,14 +48,21 @@ impl Connection {
 
     /// When `stream` was created, in Unix microseconds: another time, and every sequence of it means another message.
     pub async fn stream_created(&self, stream: Stream) -> Result<i64, QueuedError> {
+        Ok(api::created_us(&self.look_at(stream).await?))
+    }
+
+    /// How many messages `stream` holds.
+    pub async fn messages(&self, stream: Stream) -> Result<u64, QueuedError> {
+        Ok(self.look_at(stream).await?.state.messages)
+    }
+
+    async fn look_at(&self, stream: Stream) -> Result<stream::Info, QueuedError> {
         let name = stream.name(self.prefix());
-        match api::stream_info(self.jetstream(), &name).await {
-            Ok(info) => Ok(api::created_us(&info)),
-            Err(source) => Err(QueuedError {
-                stream: name,
-                sequence: 0,
-                source,
-            }),
-        }
+        let info = api::stream_info(self, &name).await;
+        info.map_err(|source| QueuedError {
+            stream: name,
+            sequence: 0,
+            source,
+        })
     }
 }

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy};
 use jiff::Timestamp;
-use serde::Serialize;
 
 use crate::{
     Connection, Decode, DecodeError, Headers, Stream,
@@ -170,26 +169,16 @@ impl Reader {
 
     /// A fresh consumer, behind the last message that was given out.
     async fn begin(&mut self) -> Result<Puller, ReaderError> {
-        #[derive(Serialize)]
-        struct Request<'a> {
-            stream_name: &'a str,
-            config: pull::Config,
-        }
-        let request = Request {
-            stream_name: &self.stream,
-            config: pull::Config {
-                deliver_policy: self.deliver_policy(),
-                ack_policy: AckPolicy::None,
-                filter_subjects: self.filters.clone(),
-                inactive_threshold: ABSENCE,
-                memory_storage: true,
-                num_replicas: 1,
-                ..pull::Config::default()
-            },
+        let config = consumer::Config {
+            deliver_policy: self.deliver_policy(),
+            ack_policy: AckPolicy::None,
+            filter_subjects: self.filters.clone(),
+            inactive_threshold: ABSENCE,
+            memory_storage: true,
+            num_replicas: 1,
+            ..consumer::Config::default()
         };
-        let subject = format!("CONSUMER.CREATE.{}", self.stream);
-        let jetstream = self.connection.jetstream();
-        let made: Result<consumer::Info, _> = api::request(jetstream, subject, &request).await;
+        let made = api::put_consumer(&self.connection, &self.stream, config).await;
         let info = made.map_err(|source| match source {
             ApiError::NoStream => ReaderError::MissingStream {
                 stream: self.stream.clone(),

@@ -79,8 +79,7 @@ impl Spools {
     pub async fn get(&self, id: &str) -> Result<Option<SpoolRecord>, SpoolsError> {
         let subject = self.subject(id)?;
         let name = Stream::Spools.name(self.connection.prefix());
-        let asked =
-            api::message(self.connection.jetstream(), &name, &Which::LastOn(&subject)).await;
+        let asked = api::message(&self.connection, &name, &Which::LastOn(&subject)).await;
         let message = match asked {
             Ok(message) => message,
             Err(ApiError::NoMessage) => return Ok(None),

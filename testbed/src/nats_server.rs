@@ -134,7 +134,7 @@ impl NatsServer {
         let jetstream = if options.without_jetstream {
             String::new()
         } else {
-            format!("jetstream {{ store_dir: \"{folder}/store\" {limit} }}")
+            format!("jetstream {{\nstore_dir: \"{folder}/store\"\n{limit}\n}}")
         };
         format!(
             "listen: \"127.0.0.1:{}\"\nlog_file: \"{folder}/log\"\n{jetstream}\n{}\n",

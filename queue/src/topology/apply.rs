@@ -2,7 +2,6 @@
 
 use async_nats::jetstream::{consumer, stream};
 use futures_util::future::{join_all, try_join_all};
-use serde::Serialize;
 
 use super::{diff::Change, inspect::TopologyError, plan::Plan, streams};
 use crate::{
@@ -89,14 +88,13 @@ async fn create_all(plan: &mut Plan) -> Result<Vec<stream::Config>, TopologyErro
 
 async fn create(connection: &Connection, config: &stream::Config) -> Result<(), ApiError> {
     let subject = format!("STREAM.CREATE.{}", config.name);
-    api::request(connection.jetstream(), subject, config)
-        .await
-        .map(|_: stream::Info| ())
+    let made: Result<stream::Info, _> = api::request(connection, &subject, config).await;
+    made.map(|_| ())
 }
 
 async fn alter(connection: &Connection, config: &stream::Config) -> Result<(), TopologyError> {
     let subject = format!("STREAM.UPDATE.{}", config.name);
-    let done: Result<stream::Info, _> = api::request(connection.jetstream(), subject, config).await;
+    let done: Result<stream::Info, _> = api::request(connection, &subject, config).await;
     match done {
         Ok(_) => Ok(()),
         Err(error @ ApiError::NoStorage(_)) => Err(TopologyError::NoRoom(error)),
@@ -104,31 +102,19 @@ async fn alter(connection: &Connection, config: &stream::Config) -> Result<(), T
     }
 }
 
-/// Makes or changes a stage's durable; one request does either.
 async fn put_consumer(
     connection: &Connection,
     stage: Stage,
-    config: &consumer::pull::Config,
+    config: &consumer::Config,
 ) -> Result<(), TopologyError> {
-    #[derive(Serialize)]
-    struct Request<'a> {
-        stream_name: &'a str,
-        config: &'a consumer::pull::Config,
-    }
     let stream = stage.source().name(connection.prefix());
-    let subject = format!("CONSUMER.CREATE.{stream}.{stage}");
-    let request = Request {
-        stream_name: &stream,
-        config: &consumer::pull::Config {
-            durable_name: Some(stage.to_string()),
-            name: Some(stage.to_string()),
-            ..config.clone()
-        },
-    };
-    let done: Result<consumer::Info, _> =
-        api::request(connection.jetstream(), subject, &request).await;
-    done.map(|_| ())
-        .map_err(|source| failed(format!("consumer {stage} of stream {stream}"), source))
+    match api::put_consumer(connection, &stream, config.clone()).await {
+        Ok(_) => Ok(()),
+        Err(source) => Err(failed(
+            format!("consumer {stage} of stream {stream}"),
+            source,
+        )),
+    }
 }
 
 fn failed(what: String, source: ApiError) -> TopologyError {

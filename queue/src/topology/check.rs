@@ -33,7 +33,7 @@ pub enum MissingStreams {
 pub async fn check(connection: &Connection, needs: &[Stream]) -> Result<(), MissingStreams> {
     let looks = needs.iter().map(|stream| async move {
         let name = stream.name(connection.prefix());
-        let info = api::stream_info(connection.jetstream(), &name).await;
+        let info = api::stream_info(connection, &name).await;
         (name, info)
     });
     let mut missing = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::{AckPolicy, pull::Config};
+use async_nats::jetstream::consumer::{AckPolicy, Config};
 
 use crate::Stage;
 
@@ -10,6 +10,7 @@ use crate::Stage;
 pub(crate) fn stage_consumer(stage: Stage) -> Config {
     Config {
         durable_name: Some(stage.as_str().to_owned()),
+        name: Some(stage.as_str().to_owned()),
         description: Some(format!("work of every {stage}")),
         ack_policy: AckPolicy::Explicit,
         // How long the work of a worker that died waits for another. Living ones extend it.

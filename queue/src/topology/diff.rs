@@ -158,8 +158,8 @@ fn schema(config: &stream::Config) -> u32 {
 
 /// As [`align_stream`], for a durable. Its limits are the operator's too.
 pub(super) fn align_consumer(
-    config: &mut consumer::pull::Config,
-    wanted: &consumer::pull::Config,
+    config: &mut consumer::Config,
+    wanted: &consumer::Config,
     force: bool,
 ) -> Vec<Difference> {
     let mut differences = Vec::new();

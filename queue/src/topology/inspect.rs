@@ -1,11 +1,11 @@
 //! What a server has now.
 
-use async_nats::jetstream::{self, account::Account, consumer, stream};
+use async_nats::jetstream::{account::Account, consumer, stream};
 use futures_util::future::try_join_all;
 
 use crate::{
     Connection, Stage, Stream,
-    api::{self, ApiError},
+    api::{self, ApiError, Nothing},
 };
 
 /// Planning or setting up failed.
@@ -50,12 +50,12 @@ pub(super) struct Found {
 pub(super) async fn look(connection: &Connection) -> Result<Found, TopologyError> {
     let streams = Stream::ALL.map(|stream| async move {
         let name = stream.name(connection.prefix());
-        let info = api::stream_info(connection.jetstream(), &name).await;
+        let info = api::stream_info(connection, &name).await;
         Ok((stream, found(format!("stream {name}"), info)?))
     });
     let consumers = Stage::ALL.map(|stage| async move {
         let name = stage.source().name(connection.prefix());
-        let info = api::consumer_info(connection.jetstream(), &name, stage.as_str()).await;
+        let info = api::consumer_info(connection, &name, stage.as_str()).await;
         Ok((
             stage,
             found(format!("consumer {stage} of stream {name}"), info)?,
@@ -64,7 +64,7 @@ pub(super) async fn look(connection: &Connection) -> Result<Found, TopologyError
     let (streams, consumers, account) = tokio::try_join!(
         try_join_all(streams),
         try_join_all(consumers),
-        account(connection.jetstream()),
+        account(connection),
     )?;
     Ok(Found {
         streams,
@@ -73,8 +73,8 @@ pub(super) async fn look(connection: &Connection) -> Result<Found, TopologyError
     })
 }
 
-async fn account(jetstream: &jetstream::Context) -> Result<Account, TopologyError> {
-    let account = api::request(jetstream, "INFO".to_owned(), &()).await;
+async fn account(connection: &Connection) -> Result<Account, TopologyError> {
+    let account = api::request(connection, "INFO", &Nothing {}).await;
     account.map_err(|source| TopologyError::Look {
         what: "the account".to_owned(),
         source,

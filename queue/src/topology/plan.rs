@@ -21,7 +21,7 @@ pub struct Plan {
     pub(super) changes: Vec<Change>,
     pub(super) create: Vec<Stream>,
     pub(super) alter: Vec<stream::Config>,
-    pub(super) consumers: Vec<(Stage, consumer::pull::Config)>,
+    pub(super) consumers: Vec<(Stage, consumer::Config)>,
     pub(super) replicas: u8,
     pub(super) scale: Scale,
 }
@@ -116,7 +116,7 @@ impl Plan {
                 self.consumers.push((*stage, wanted));
                 continue;
             };
-            let mut config = pull_config(&info.config, &wanted);
+            let mut config = info.config.clone();
             let differences = diff::align_consumer(&mut config, &wanted, force);
             if !differences.is_empty() {
                 self.consumers.push((*stage, config));
@@ -158,29 +158,4 @@ fn free_room(account: &Account, found: &Found, sized: &[Stream], replicas: u8) -
         .map(|info| info.config.max_bytes.max(0))
         .sum();
     Some(limit - i64::try_from(reserved).unwrap_or(i64::MAX) + ours)
-}
-
-/// A durable's settings as a request to change them wants them: what is not ours to decide stays as it is.
-fn pull_config(is: &consumer::Config, wanted: &consumer::pull::Config) -> consumer::pull::Config {
-    consumer::pull::Config {
-        description: is.description.clone(),
-        deliver_policy: is.deliver_policy,
-        ack_policy: is.ack_policy,
-        ack_wait: is.ack_wait,
-        max_deliver: is.max_deliver,
-        filter_subject: is.filter_subject.clone(),
-        filter_subjects: is.filter_subjects.clone(),
-        replay_policy: is.replay_policy,
-        max_waiting: is.max_waiting,
-        max_ack_pending: is.max_ack_pending,
-        max_batch: is.max_batch,
-        max_bytes: is.max_bytes,
-        max_expires: is.max_expires,
-        inactive_threshold: is.inactive_threshold,
-        num_replicas: is.num_replicas,
-        memory_storage: is.memory_storage,
-        metadata: is.metadata.clone(),
-        backoff: is.backoff.clone(),
-        ..wanted.clone()
-    }
 }

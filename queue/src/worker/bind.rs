@@ -64,10 +64,9 @@ pub enum BindError {
 /// Looks once.
 pub(super) async fn look(connection: &Connection, stage: Stage) -> Result<Binding, BindError> {
     let stream = stage.source().name(connection.prefix());
-    let jetstream = connection.jetstream();
     let both = tokio::try_join!(
-        api::stream_info(jetstream, &stream),
-        api::consumer_info(jetstream, &stream, stage.as_str()),
+        api::stream_info(connection, &stream),
+        api::consumer_info(connection, &stream, stage.as_str()),
     );
     match both {
         Ok((info, consumer)) => Ok(Binding {

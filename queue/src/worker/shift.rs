@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{
     Drained, Handler, Worker,
@@ -113,7 +113,8 @@ impl<H: Handler> Shift<H> {
                 self.start_waiting();
             }
             Pulled::Expired => {}
-            Pulled::Broken(_) => {
+            Pulled::Broken(reason) => {
+                debug!(reason, "looking for the durable again");
                 if self.seeks.is_empty() {
                     let (connection, stage) = (&self.bench.connection, self.bench.config.stage);
                     self.seeks.spawn(bind::seek(connection.clone(), stage));

@@ -1,0 +1,278 @@
+//! A server, its streams, and workers that do what a test says.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use async_nats::jetstream::consumer::{self, pull};
+use crispy_queue::{
+    self as queue, ConnectOptions, Connection, Delivery, Drained, Failure, Handler, Limits,
+    Publisher, Stage, Stream, Worker, WorkerConfig, message_id,
+};
+use proto::{
+    id::{CameraId, ChunkId, Run},
+    v1::{ChunkReady, DeadLetter},
+};
+use testbed::{NatsOptions, NatsServer};
+use tokio::{
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Longer than anything here takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server that is set up, and a connection to it.
+pub(crate) struct Scene {
+    pub(crate) server: NatsServer,
+    pub(crate) connection: Connection,
+}
+
+pub(crate) fn options(server: &NatsServer) -> ConnectOptions {
+    ConnectOptions {
+        servers: server.url(),
+        ..ConnectOptions::default()
+    }
+}
+
+impl Scene {
+    pub(crate) async fn new() -> Self {
+        Self::with(&NatsOptions::default()).await
+    }
+
+    pub(crate) async fn with(nats: &NatsOptions) -> Self {
+        let scene = Self::empty(nats).await;
+        scene.set_up().await;
+        scene
+    }
+
+    /// A server with nothing on it.
+    pub(crate) async fn empty(nats: &NatsOptions) -> Self {
+        let server = NatsServer::start_with(nats);
+        let connection = queue::connect(&options(&server)).await.unwrap();
+        Self { server, connection }
+    }
+
+    pub(crate) async fn set_up(&self) {
+        let plan = queue::topology::plan(&self.connection, None, false)
+            .await
+            .unwrap();
+        plan.apply().await.unwrap();
+    }
+
+    /// Another connection, as another process would have it.
+    pub(crate) async fn connect(&self) -> Connection {
+        queue::connect(&options(&self.server)).await.unwrap()
+    }
+
+    pub(crate) async fn publisher(&self) -> Publisher {
+        self.connection.publisher().await
+    }
+
+    /// Publishes chunks with these sequences.
+    pub(crate) async fn publish(&self, sequences: std::ops::Range<u64>) {
+        let publisher = self.publisher().await;
+        for sequence in sequences {
+            publish(&publisher, &self.connection, &chunk(sequence)).await;
+        }
+    }
+
+    /// Gives the uploaders' durable this lease.
+    pub(crate) async fn lease(&self, lease: Duration) {
+        let stream = Stream::Chunks.name(self.connection.prefix());
+        let config = pull::Config {
+            ack_wait: lease,
+            ..self.durable().await
+        };
+        let made = self
+            .connection
+            .jetstream()
+            .create_consumer_on_stream(config, stream);
+        made.await.unwrap();
+    }
+
+    async fn durable(&self) -> pull::Config {
+        let info = self.consumer().await;
+        pull::Config {
+            durable_name: Some("uploader".into()),
+            description: info.config.description,
+            ack_policy: info.config.ack_policy,
+            max_deliver: info.config.max_deliver,
+            max_ack_pending: info.config.max_ack_pending,
+            max_waiting: info.config.max_waiting,
+            ..pull::Config::default()
+        }
+    }
+
+    /// What the server says of the uploaders' durable.
+    pub(crate) async fn consumer(&self) -> consumer::Info {
+        let jetstream = self.connection.jetstream();
+        let stream = Stream::Chunks.name(self.connection.prefix());
+        let stream = jetstream.get_stream(stream).await.unwrap();
+        stream.consumer_info("uploader").await.unwrap()
+    }
+
+    /// Messages of the stream.
+    pub(crate) async fn count(&self, stream: Stream) -> u64 {
+        self.connection.messages(stream).await.unwrap()
+    }
+
+    pub(crate) async fn until_count(&self, stream: Stream, count: u64) {
+        eventually(async || self.count(stream).await == count).await;
+    }
+
+    /// The dead letter at `sequence` of the dead letters' stream, and the id it was published under.
+    pub(crate) async fn dead_letter(&self, sequence: u64) -> (DeadLetter, String) {
+        use prost::Message as _;
+        let name = Stream::Dead.name(self.connection.prefix());
+        let stream = self.connection.jetstream().get_stream(name).await.unwrap();
+        let message = stream.get_raw_message(sequence).await.unwrap();
+        let id = message.headers.get("Nats-Msg-Id").unwrap().to_string();
+        (DeadLetter::decode(message.payload).unwrap(), id)
+    }
+
+    /// A worker on a connection of its own, that does `act` with each chunk.
+    pub(crate) async fn worker<F, Fut>(&self, config: WorkerConfig, act: F) -> Hand
+    where
+        F: Fn(ChunkReady, Delivery) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        self.worker_with_probe(config, act, || true).await
+    }
+
+    pub(crate) async fn worker_with_probe<F, Fut, P>(
+        &self,
+        config: WorkerConfig,
+        act: F,
+        probe: P,
+    ) -> Hand
+    where
+        F: Fn(ChunkReady, Delivery) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Failure>> + Send + 'static,
+        P: Fn() -> bool + Send + Sync + 'static,
+    {
+        let connection = self.connect().await;
+        let worker = Worker::bind(&connection, config).await.unwrap();
+        let (sender, heard) = mpsc::unbounded_channel();
+        let handler = Arc::new(Scripted { act, probe, sender });
+        let (stop, state) = (CancellationToken::new(), worker.state());
+        Hand {
+            task: tokio::spawn(worker.run(handler, stop.clone())),
+            stop,
+            state,
+            heard,
+            _connection: connection,
+        }
+    }
+}
+
+/// A running worker.
+pub(crate) struct Hand {
+    pub(crate) task: JoinHandle<Drained>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) state: tokio::sync::watch::Receiver<queue::WorkerState>,
+    /// Every delivery that its handler was called with: the chunk's sequence, and when.
+    heard: mpsc::UnboundedReceiver<(u64, Delivery, Instant)>,
+    _connection: Connection,
+}
+
+impl Hand {
+    /// The next delivery.
+    pub(crate) async fn next(&mut self) -> (u64, Delivery) {
+        let heard = timeout(PATIENCE, self.heard.recv());
+        let (sequence, delivery, _) = heard.await.expect("a delivery").expect("a worker");
+        (sequence, delivery)
+    }
+
+    /// The deliveries so far that nobody has looked at.
+    pub(crate) fn so_far(&mut self) -> Vec<(u64, Instant)> {
+        std::iter::from_fn(|| self.heard.try_recv().ok())
+            .map(|(sequence, _, at)| (sequence, at))
+            .collect()
+    }
+
+    pub(crate) async fn stop(self) -> Drained {
+        self.stop.cancel();
+        timeout(PATIENCE, self.task)
+            .await
+            .expect("the worker stops")
+            .unwrap()
+    }
+}
+
+struct Scripted<F, P> {
+    act: F,
+    probe: P,
+    sender: mpsc::UnboundedSender<(u64, Delivery, Instant)>,
+}
+
+impl<F, Fut, P> Handler for Scripted<F, P>
+where
+    F: Fn(ChunkReady, Delivery) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), Failure>> + Send + 'static,
+    P: Fn() -> bool + Send + Sync + 'static,
+{
+    type Message = ChunkReady;
+
+    async fn handle(&self, chunk: ChunkReady, delivery: &Delivery) -> Result<(), Failure> {
+        let sequence = chunk.id.as_ref().unwrap().sequence;
+        let _ = self
+            .sender
+            .send((sequence, delivery.clone(), Instant::now()));
+        (self.act)(chunk, delivery.clone()).await
+    }
+
+    async fn probe(&self) -> bool {
+        (self.probe)()
+    }
+}
+
+/// An uploaders' worker with limits that a test can wait for.
+pub(crate) fn quick() -> WorkerConfig {
+    WorkerConfig {
+        grace: Duration::from_secs(5),
+        limits: Limits {
+            retries: 3,
+            retrying: Duration::ZERO,
+            deliveries: 100,
+            first_pause: Duration::from_millis(20),
+            longest_pause: Duration::from_millis(50),
+            longest_absence: Duration::from_millis(200),
+            probe_every: Duration::from_millis(50),
+        },
+        instance: "host/1".into(),
+        ..WorkerConfig::new(Stage::Uploader)
+    }
+}
+
+pub(crate) fn camera() -> CameraId {
+    "demo/front".parse().unwrap()
+}
+
+pub(crate) fn chunk(sequence: u64) -> ChunkReady {
+    let id = ChunkId {
+        camera: camera(),
+        run: Run::new(1_763_839_803_000, [7; 10]),
+        sequence,
+    };
+    ChunkReady {
+        id: Some(id.to_wire()),
+        committed_us: 17,
+        ..ChunkReady::default()
+    }
+}
+
+pub(crate) async fn publish(publisher: &Publisher, connection: &Connection, chunk: &ChunkReady) {
+    let subject = connection.subjects().chunks(&camera());
+    let id = message_id::ready(chunk);
+    publisher.publish(subject, &id, chunk).await.unwrap();
+}
+
+/// Waits until something is so.
+pub(crate) async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "it never came about");
+        sleep(Duration::from_millis(5)).await;
+    }
+}

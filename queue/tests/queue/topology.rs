@@ -1,0 +1,189 @@
+//! Setting up.
+
+use async_nats::jetstream::stream;
+use crispy_queue::{
+    ApiError, Stage, Stream, Worker, WorkerConfig,
+    topology::{self, Change, MissingStreams, TopologyError},
+};
+use testbed::NatsOptions;
+
+use crate::scene::Scene;
+
+async fn plan(scene: &Scene, force: bool) -> topology::Plan {
+    topology::plan(&scene.connection, None, force)
+        .await
+        .unwrap()
+}
+
+async fn names(scene: &Scene) -> Vec<String> {
+    use futures_util::TryStreamExt;
+    let names = scene.connection.jetstream().stream_names();
+    names.try_collect().await.unwrap()
+}
+
+async fn config(scene: &Scene, stream: Stream) -> stream::Config {
+    let name = stream.name(scene.connection.prefix());
+    let stream = scene.connection.jetstream().get_stream(name).await.unwrap();
+    stream.cached_info().config.clone()
+}
+
+#[tokio::test]
+async fn setting_up_makes_everything_and_a_second_time_changes_nothing() {
+    let scene = Scene::empty(&NatsOptions::default()).await;
+    let first = plan(&scene, false).await;
+    assert_eq!(first.changes().len(), Stream::ALL.len() + Stage::ALL.len());
+    first.apply().await.unwrap();
+    for force in [false, true] {
+        let second = plan(&scene, force).await;
+        assert_eq!(second.changes(), [], "force: {force}");
+        assert_eq!(second.apply().await.unwrap().changes, []);
+    }
+    for stage in Stage::ALL {
+        Worker::bind(&scene.connection, WorkerConfig::new(stage))
+            .await
+            .unwrap();
+    }
+    topology::check(&scene.connection, &Stream::ALL)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn planning_changes_nothing_and_says_what_it_would_do() {
+    let scene = Scene::empty(&NatsOptions::default()).await;
+    let plan = plan(&scene, false).await;
+    let lines: Vec<String> = plan.changes().iter().map(Change::to_string).collect();
+    assert_eq!(
+        lines[0],
+        "create stream CRISPY_CHUNKS: 8589934592 bytes at most, 1 replica"
+    );
+    assert!(lines.contains(&"create consumer uploader of stream CRISPY_CHUNKS".to_owned()));
+    drop(plan);
+    assert_eq!(names(&scene).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn sizes_are_fitted_to_a_small_store_in_proportion() {
+    let store = 2_u64 << 30;
+    let scene = Scene::with(&NatsOptions {
+        max_file_store: Some(store),
+        ..NatsOptions::default()
+    })
+    .await;
+    let mut sum = 0;
+    for stream in Stream::ALL {
+        sum += config(&scene, stream).await.max_bytes;
+    }
+    assert!(sum as u64 <= store, "{sum}");
+    assert!(sum as u64 > store / 2, "most of the store is used: {sum}");
+    let chunks = config(&scene, Stream::Chunks).await.max_bytes;
+    let uploaded = config(&scene, Stream::Uploaded).await.max_bytes;
+    assert!((uploaded - 2 * chunks).abs() <= 2 << 20);
+    assert_eq!(plan(&scene, false).await.changes(), []);
+}
+
+#[tokio::test]
+async fn an_accounts_limit_is_known_beforehand() {
+    let scene = Scene::empty(&NatsOptions {
+        config: "accounts { A { jetstream { max_store: 1GB }, users: [{user: ann, password: pw}] } }\nno_auth_user: ann".into(),
+        ..NatsOptions::default()
+    })
+    .await;
+    let planned = plan(&scene, false).await;
+    let sizes = planned.changes().iter().filter_map(|change| match change {
+        Change::CreateStream { max_bytes, .. } => Some(*max_bytes),
+        _ => None,
+    });
+    assert!(sizes.sum::<i64>() <= 1 << 30);
+    let changes = planned.changes().to_vec();
+    assert_eq!(planned.apply().await.unwrap().changes, changes);
+}
+
+#[tokio::test]
+async fn a_store_with_no_room_at_all_is_an_error_that_says_so() {
+    let scene = Scene::empty(&NatsOptions {
+        max_file_store: Some(1 << 20),
+        ..NatsOptions::default()
+    })
+    .await;
+    let error = plan(&scene, false).await.apply().await.unwrap_err();
+    assert!(matches!(error, TopologyError::NoRoom(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn tuned_limits_are_kept_until_forced() {
+    let scene = Scene::new().await;
+    let tuned = stream::Config {
+        max_bytes: 1 << 20,
+        ..config(&scene, Stream::Chunks).await
+    };
+    let jetstream = scene.connection.jetstream();
+    jetstream.update_stream(&tuned).await.unwrap();
+    assert_eq!(plan(&scene, false).await.changes(), []);
+    let forced = plan(&scene, true).await;
+    assert_eq!(
+        forced.changes()[0].to_string(),
+        "change stream CRISPY_CHUNKS: max_bytes from 1048576 to 8589934592"
+    );
+    forced.apply().await.unwrap();
+    assert_eq!(config(&scene, Stream::Chunks).await.max_bytes, 8 << 30);
+}
+
+#[tokio::test]
+async fn what_a_newer_version_has_made_is_left_alone() {
+    let scene = Scene::new().await;
+    let mut newer = config(&scene, Stream::Events).await;
+    newer
+        .metadata
+        .insert("crispy-schema".into(), (topology::SCHEMA + 1).to_string());
+    newer.discard = stream::DiscardPolicy::New;
+    let jetstream = scene.connection.jetstream();
+    jetstream.update_stream(&newer).await.unwrap();
+    assert_eq!(plan(&scene, true).await.changes(), []);
+}
+
+#[tokio::test]
+async fn a_missing_stream_is_named_together_with_its_cure() {
+    let scene = Scene::new().await;
+    let jetstream = scene.connection.jetstream();
+    jetstream.delete_stream("CRISPY_UPLOADED").await.unwrap();
+    let error = topology::check(&scene.connection, &[Stream::Chunks, Stream::Uploaded])
+        .await
+        .unwrap_err();
+    let MissingStreams::Missing { streams, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(streams, &["CRISPY_UPLOADED"]);
+    assert!(error.to_string().contains("crispy setup"), "{error}");
+    let bind = Worker::bind(&scene.connection, WorkerConfig::new(Stage::Inspector)).await;
+    assert!(bind.unwrap_err().to_string().contains("crispy setup"));
+    scene.set_up().await;
+    topology::check(&scene.connection, &Stream::ALL)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_server_without_jetstream_is_told_from_one_without_streams() {
+    let scene = Scene::empty(&NatsOptions {
+        without_jetstream: true,
+        ..NatsOptions::default()
+    })
+    .await;
+    let error = topology::plan(&scene.connection, None, false)
+        .await
+        .unwrap_err();
+    let TopologyError::Look { source, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert!(matches!(source, ApiError::NoJetStream), "{source:?}");
+}
+
+#[tokio::test]
+async fn replicas_that_no_cluster_has_are_refused() {
+    let scene = Scene::empty(&NatsOptions::default()).await;
+    for replicas in [0, 2, 4] {
+        let plan = topology::plan(&scene.connection, Some(replicas), false).await;
+        assert!(matches!(plan, Err(TopologyError::Replicas(_))));
+    }
+}

@@ -13,7 +13,12 @@ use daemon::{About, Failed, Role, Stop, Threads};
 
 /// Every second of every camera in the bucket, exactly once, provably
 #[derive(Debug, clap::Parser)]
-#[command(name = "crispy", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "crispy",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 struct Crispy {
     #[command(subcommand)]
     command: Command,
@@ -22,13 +27,13 @@ struct Crispy {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Up(Box<up::Up>),
-    Setup(setup::Setup),
-    /// Become a program that dies with its parent
-    #[command(hide = true)]
-    Leash(leash::Leash),
+    Setup(Box<setup::Setup>),
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = leash::asked_for() {
+        return code;
+    }
     let about = About {
         name: "crispy",
         version: env!("CARGO_PKG_VERSION"),
@@ -41,7 +46,6 @@ fn main() -> ExitCode {
 async fn run(crispy: Crispy, stop: Stop) -> Result<(), Failed> {
     match crispy.command {
         Command::Up(up) => up::run(*up, stop).await,
-        Command::Setup(setup) => setup::run(setup).await,
-        Command::Leash(leash) => leash.run(),
+        Command::Setup(setup) => setup::run(*setup).await,
     }
 }

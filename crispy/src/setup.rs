@@ -38,11 +38,18 @@ Doing it twice changes nothing.";
 pub(crate) async fn run(setup: Setup) -> Result<(), Failed> {
     let connection = stage::connect(&setup.nats.options("crispy setup")).await?;
     let plan = topology::plan(&connection, setup.replicas, setup.force);
-    let plan = plan.await.context("look at the streams").exit(Exit::Failure)?;
+    let plan = plan
+        .await
+        .context("look at the streams")
+        .exit(Exit::Failure)?;
     if setup.dry_run {
         say("would", plan.changes())?;
     } else {
-        let applied = plan.apply().await.context("set up the streams").exit(Exit::Failure)?;
+        let applied = plan
+            .apply()
+            .await
+            .context("set up the streams")
+            .exit(Exit::Failure)?;
         say("did", &applied.changes)?;
     }
     connection.close().await;
@@ -55,7 +62,10 @@ fn say(tense: &str, changes: &[Change]) -> io::Result<()> {
         writeln!(stdout, "{tense}: {change}")?;
     }
     if changes.is_empty() {
-        writeln!(stdout, "nothing to change: the streams are as they should be")?;
+        writeln!(
+            stdout,
+            "nothing to change: the streams are as they should be"
+        )?;
     }
     Ok(())
 }

@@ -66,15 +66,39 @@ pub enum RecordError {
 
 impl Camera {
     /// Opens a camera's file. Blocks.
-    pub fn open(source: &CameraSource, site: &Name, window: Duration, stop: &StopFlag) -> Result<Self, Failed> {
-        let id = CameraId { site: site.clone(), camera: source.name.clone() };
-        let path = Path::new(source.location.strip_prefix("file://").unwrap_or(&source.location));
+    pub fn open(
+        source: &CameraSource,
+        site: &Name,
+        window: Duration,
+        stop: &StopFlag,
+    ) -> Result<Self, Failed> {
+        let id = CameraId {
+            site: site.clone(),
+            camera: source.name.clone(),
+        };
+        let path = Path::new(
+            source
+                .location
+                .strip_prefix("file://")
+                .unwrap_or(&source.location),
+        );
         let mut spec = media::Spec::new(path.to_string_lossy(), window);
         spec.stop = stop.clone();
-        let chunks = Chunks::open(&spec).map_err(|error| Failed::new(exit_of(&error), context(error, &id)))?;
-        let identity = FileIdentity::read(path, chunks.creation_time_us(), window, &media::muxer_version())
-            .map_err(|error| Failed::new(Exit::SourceUnreadable, context(error, &id)))?;
-        Ok(Self { id, location: source.location.clone(), chunks, identity })
+        let chunks = Chunks::open(&spec)
+            .map_err(|error| Failed::new(exit_of(&error), context(error, &id)))?;
+        let identity = FileIdentity::read(
+            path,
+            chunks.creation_time_us(),
+            window,
+            &media::muxer_version(),
+        )
+        .map_err(|error| Failed::new(Exit::SourceUnreadable, context(error, &id)))?;
+        Ok(Self {
+            id,
+            location: source.location.clone(),
+            chunks,
+            identity,
+        })
     }
 
     /// Cuts the source to its end and hands each chunk over. Blocks.
@@ -87,22 +111,40 @@ impl Camera {
                 Err(ReadError::Cancelled { .. }) => return Ok(Ended::Stopped),
                 Err(source) => return Err(self.lost(current, handoff, source)),
             };
-            if current.as_ref().is_none_or(|(index, _)| *index != chunk.cut.run) {
+            if current
+                .as_ref()
+                .is_none_or(|(index, _)| *index != chunk.cut.run)
+            {
                 let next = self.begin(&chunk.cut, current.take(), handoff);
                 current = Some((chunk.cut.run, next));
             }
-            let Some((_, run)) = &mut current else { continue };
+            let Some((_, run)) = &mut current else {
+                continue;
+            };
             match handoff.keep(chunk, run) {
                 Ok(()) => {}
                 Err(HandoffError::Stopped) => return Ok(Ended::Stopped),
-                Err(source) => return Err(RecordError::Keep { camera: self.id, source }),
+                Err(source) => {
+                    return Err(RecordError::Keep {
+                        camera: self.id,
+                        source,
+                    });
+                }
             }
         }
     }
 
     /// Starts a run, and closes the one before it: the timestamps jumped.
-    fn begin(&self, cut: &media::CutFacts, before: Option<(u32, OpenRun)>, handoff: &Handoff) -> OpenRun {
-        let gap = cut.gap_before.map(|ticks| describe::microseconds(ticks, cut.timebase)).filter(|us| *us > 0);
+    fn begin(
+        &self,
+        cut: &media::CutFacts,
+        before: Option<(u32, OpenRun)>,
+        handoff: &Handoff,
+    ) -> OpenRun {
+        let gap = cut
+            .gap_before
+            .map(|ticks| describe::microseconds(ticks, cut.timebase))
+            .filter(|us| *us > 0);
         let start_us = match &before {
             None => self.identity.start_us,
             // A clock that was set back says nothing about the time that passed: the next run follows at once.
@@ -112,9 +154,15 @@ impl Camera {
             handoff.end_run(run.end(v1::RunEnd::Discontinuity, "the source's timestamps jumped"));
         }
         let run = self.identity.run(cut.run, start_us);
-        let wall = WallClock { start_us, origin: self.identity.origin };
+        let wall = WallClock {
+            start_us,
+            origin: self.identity.origin,
+        };
         let open = OpenRun::begin(self.id.clone(), run, wall, gap);
-        let expected = self.chunks.expected_duration().and_then(|length| i64::try_from(length.as_micros()).ok());
+        let expected = self
+            .chunks
+            .expected_duration()
+            .and_then(|length| i64::try_from(length.as_micros()).ok());
         handoff.start_run(
             &open,
             v1::camera_event::RunStarted {
@@ -126,7 +174,11 @@ impl Camera {
         open
     }
 
-    fn at_its_end(self, current: Option<(u32, OpenRun)>, handoff: &Handoff) -> Result<Ended, RecordError> {
+    fn at_its_end(
+        self,
+        current: Option<(u32, OpenRun)>,
+        handoff: &Handoff,
+    ) -> Result<Ended, RecordError> {
         let Some((_, run)) = current else {
             return Err(RecordError::Nothing { camera: self.id });
         };
@@ -134,15 +186,26 @@ impl Camera {
         Ok(Ended::AtItsEnd)
     }
 
-    fn lost(self, current: Option<(u32, OpenRun)>, handoff: &Handoff, source: ReadError) -> RecordError {
+    fn lost(
+        self,
+        current: Option<(u32, OpenRun)>,
+        handoff: &Handoff,
+        source: ReadError,
+    ) -> RecordError {
         if let Some((_, run)) = current {
             handoff.end_run(run.end(v1::RunEnd::Lost, &source.to_string()));
         }
-        RecordError::Read { camera: self.id, source }
+        RecordError::Read {
+            camera: self.id,
+            source,
+        }
     }
 }
 
-fn context(error: impl std::error::Error + Send + Sync + 'static, camera: &CameraId) -> anyhow::Error {
+fn context(
+    error: impl std::error::Error + Send + Sync + 'static,
+    camera: &CameraId,
+) -> anyhow::Error {
     anyhow::Error::new(error).context(format!("open camera {camera}"))
 }
 

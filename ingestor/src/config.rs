@@ -8,7 +8,14 @@ use std::{path::PathBuf, time::Duration};
 pub struct Config {
     /// A camera as NAME=SOURCE, the source a path or URL; once for each camera
     // Checked by `daemon::cameras`: a wrong name has an exit code of its own.
-    #[arg(long = "camera", env = "CRISPY_CAMERA", value_name = "NAME=SOURCE", value_delimiter = '\n', required = true, hide_env_values = true)]
+    #[arg(
+        long = "camera",
+        env = "CRISPY_CAMERA",
+        value_name = "NAME=SOURCE",
+        value_delimiter = '\n',
+        required = true,
+        hide_env_values = true
+    )]
     pub camera: Vec<String>,
 
     /// The site that the cameras stand at
@@ -16,7 +23,12 @@ pub struct Config {
     pub site: String,
 
     /// Folder that keeps chunks until the bucket has them
-    #[arg(long, env = "CRISPY_SPOOL", value_name = "DIR", default_value = "crispy-spool")]
+    #[arg(
+        long,
+        env = "CRISPY_SPOOL",
+        value_name = "DIR",
+        default_value = "crispy-spool"
+    )]
     pub spool: PathBuf,
 
     /// Bytes that the spool may hold; at the limit a file waits
@@ -43,5 +55,8 @@ It ends when every source has ended and every chunk of it is in the bucket.";
 fn window(text: &str) -> Result<Duration, String> {
     let window = daemon::config::duration(text).map_err(|error| error.to_string())?;
     let allowed = Duration::from_millis(100)..=Duration::from_secs(3600);
-    allowed.contains(&window).then_some(window).ok_or_else(|| "a window lasts from 100ms to 1h".into())
+    allowed
+        .contains(&window)
+        .then_some(window)
+        .ok_or_else(|| "a window lasts from 100ms to 1h".into())
 }

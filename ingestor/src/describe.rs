@@ -1,6 +1,6 @@
 //! A cut chunk's descriptor: what media found out, in the words of the wire. Pure.
 
-use media::{Chunk, Container, StartKind, VideoFormat};
+use media::{ByteLayout, Chunk, Container, StartKind, VideoFormat};
 use proto::{
     id::ChunkId,
     v1::{self, ClockOrigin},
@@ -81,11 +81,7 @@ pub fn describe(chunk: &Chunk, checksums: &Checksums, context: Context) -> v1::C
         crc32c: checksums.crc32c,
         sha256: checksums.sha256.to_vec(),
         previous_sha256: context.previous_sha256,
-        ranges: Some(v1::ByteRanges {
-            index: range(&chunk.layout.index),
-            first_key_frame: range(&chunk.layout.first_key_frame),
-            ..Default::default()
-        }),
+        ranges: Some(ranges(&chunk.layout)),
         spool_id: context.spool_id,
         producer: Some(context.producer),
         committed_us: context.now_us,
@@ -96,7 +92,13 @@ pub fn describe(chunk: &Chunk, checksums: &Checksums, context: Context) -> v1::C
 /// What the pictures are, in the words of the wire.
 pub fn video(format: &VideoFormat) -> v1::VideoFormat {
     let positive = |(num, den): (u32, u32)| (num > 0).then(|| rational(num, den)).flatten();
-    let said = |text: &str| if text == "unknown" { String::new() } else { text.to_owned() };
+    let said = |text: &str| {
+        if text == "unknown" {
+            String::new()
+        } else {
+            text.to_owned()
+        }
+    };
     v1::VideoFormat {
         codec: format.codec.name().into(),
         codec_string: format.rfc6381.clone(),
@@ -126,11 +128,25 @@ pub fn microseconds(ticks: i64, timebase: media::Timebase) -> i64 {
 }
 
 fn rational(num: u32, den: u32) -> Option<v1::Rational> {
-    (den > 0).then(|| v1::Rational { num: num.into(), den: den.into() })
+    (den > 0).then(|| v1::Rational {
+        num: num.into(),
+        den: den.into(),
+    })
+}
+
+fn ranges(layout: &ByteLayout) -> v1::ByteRanges {
+    v1::ByteRanges {
+        index: range(&layout.index),
+        first_key_frame: range(&layout.first_key_frame),
+        ..Default::default()
+    }
 }
 
 fn range(range: &std::ops::Range<u64>) -> Option<v1::ByteRange> {
-    (!range.is_empty()).then(|| v1::ByteRange { offset: range.start, length: range.end - range.start })
+    (!range.is_empty()).then(|| v1::ByteRange {
+        offset: range.start,
+        length: range.end - range.start,
+    })
 }
 
 fn container(container: Container) -> v1::Container {

@@ -71,7 +71,9 @@ impl Handoff {
         let checksums = Checksums::of(&chunk.bytes);
         let id = run.next_id();
         let limit = Limit { bytes: self.limit };
-        let room = self.spool.wait_for_room(limit, chunk.bytes.len() as u64, || self.stop.is_cancelled());
+        let room = self
+            .spool
+            .wait_for_room(limit, chunk.bytes.len() as u64, || self.stop.is_cancelled());
         let room = room.ok_or(HandoffError::Stopped)?;
         let descriptor = describe(
             &chunk,
@@ -87,7 +89,10 @@ impl Handoff {
             },
         );
         let committed = self.spool.commit(&descriptor, &chunk.bytes);
-        let committed = committed.map_err(|source| HandoffError::Commit { chunk: id.clone(), source })?;
+        let committed = committed.map_err(|source| HandoffError::Commit {
+            chunk: id.clone(),
+            source,
+        })?;
         drop(room);
         run.add(&descriptor);
         // What an earlier process had committed is in the outbox since the start, under its own descriptor.
@@ -99,16 +104,28 @@ impl Handoff {
 
     /// Tells the world that a run has begun.
     pub fn start_run(&self, run: &OpenRun, started: v1::camera_event::RunStarted) {
-        self.event(run.state(), v1::camera_event::Kind::RunStarted(started), String::new());
+        self.event(
+            run.state(),
+            v1::camera_event::Kind::RunStarted(started),
+            String::new(),
+        );
     }
 
     /// Tells the world, and the bucket, that a run is over.
     pub fn end_run(&self, state: v1::RunState) {
-        let state = v1::RunState { written_us: now_us(), producer: Some(self.producer.clone()), ..state };
+        let state = v1::RunState {
+            written_us: now_us(),
+            producer: Some(self.producer.clone()),
+            ..state
+        };
         // An outbox that is gone was told to stop: the run goes on at the next start.
         let _ = self.send(Outgoing::Run(Box::new(state.clone())));
         let detail = state.detail.clone();
-        self.event(&state.clone(), v1::camera_event::Kind::RunEnded(state), detail);
+        self.event(
+            &state.clone(),
+            v1::camera_event::Kind::RunEnded(state),
+            detail,
+        );
     }
 
     fn event(&self, run: &v1::RunState, kind: v1::camera_event::Kind, detail: String) {
@@ -124,6 +141,8 @@ impl Handoff {
     }
 
     fn send(&self, outgoing: Outgoing) -> Result<(), HandoffError> {
-        self.outbox.send(outgoing).map_err(|_| HandoffError::Stopped)
+        self.outbox
+            .send(outgoing)
+            .map_err(|_| HandoffError::Stopped)
     }
 }

@@ -60,7 +60,10 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         producer: daemon::producer(env!("CARGO_PKG_VERSION")),
         stop: stop.token(),
     };
-    let recordings: Vec<_> = cameras.into_iter().map(|camera| record(camera, handoff.clone())).collect();
+    let recordings: Vec<_> = cameras
+        .into_iter()
+        .map(|camera| record(camera, handoff.clone()))
+        .collect();
     drop(handoff);
     let remains = outbox.run(queue, answers, stop.token()).await;
     let mut outcomes = Vec::with_capacity(recordings.len());
@@ -83,7 +86,11 @@ fn stop_flag(stop: &Stop) -> StopFlag {
 }
 
 /// Opens all sources side by side. One that is wrong fails all, with the first one's exit code; every one that is wrong is named.
-async fn open_cameras(config: &Config, site: &Name, flag: &StopFlag) -> Result<Vec<Camera>, Failed> {
+async fn open_cameras(
+    config: &Config,
+    site: &Name,
+    flag: &StopFlag,
+) -> Result<Vec<Camera>, Failed> {
     let sources = daemon::cameras::parse(&config.camera)?;
     let opening = sources.into_iter().map(|source| {
         let (site, flag, window) = (site.clone(), flag.clone(), config.window);
@@ -98,7 +105,9 @@ async fn open_cameras(config: &Config, site: &Name, flag: &StopFlag) -> Result<V
         }
     }
     let mut failures = failures.into_iter();
-    let Some(first) = failures.next() else { return Ok(cameras) };
+    let Some(first) = failures.next() else {
+        return Ok(cameras);
+    };
     for other in failures {
         error!(exit = other.exit.code(), "{other}");
     }
@@ -123,10 +132,21 @@ fn report_scan(spool: &Spool) {
     }
 }
 
-async fn publish(connection: &Connection, spool: &Arc<Spool>, site: &Name) -> Result<(Outbox, Answers), Failed> {
-    let needs = [Stream::Chunks, Stream::Uploaded, Stream::Events, Stream::Dead];
+async fn publish(
+    connection: &Connection,
+    spool: &Arc<Spool>,
+    site: &Name,
+) -> Result<(Outbox, Answers), Failed> {
+    let needs = [
+        Stream::Chunks,
+        Stream::Uploaded,
+        Stream::Events,
+        Stream::Dead,
+    ];
     stage::check_streams(connection, &needs).await?;
-    let answers = Answers::open(connection, spool.id().as_str(), site).await.exit(Exit::StreamsMissing)?;
+    let answers = Answers::open(connection, spool.id().as_str(), site)
+        .await
+        .exit(Exit::StreamsMissing)?;
     let outbox = Outbox::open(Arc::clone(spool), connection.clone()).await?;
     Ok((outbox, answers))
 }
@@ -146,7 +166,10 @@ fn record(camera: Camera, handoff: Handoff) -> oneshot::Receiver<Result<Ended, R
 }
 
 /// What the operator is told at the end: the worst first.
-fn verdict(outcomes: Vec<Result<Result<Ended, RecordError>, oneshot::error::RecvError>>, remains: Remains) -> Result<(), Failed> {
+fn verdict(
+    outcomes: Vec<Result<Result<Ended, RecordError>, oneshot::error::RecvError>>,
+    remains: Remains,
+) -> Result<(), Failed> {
     let mut first = None;
     let mut stopped = false;
     for outcome in outcomes {
@@ -158,18 +181,31 @@ fn verdict(outcomes: Vec<Result<Result<Ended, RecordError>, oneshot::error::Recv
                 error!(exit = failed.exit.code(), "{failed}");
                 first = first.or(Some(failed));
             }
-            Err(_) => first = first.or_else(|| Some(Failed::new(Exit::Failure, anyhow!("a camera's thread ended without a word")))),
+            Err(_) => {
+                first = first.or_else(|| {
+                    Some(Failed::new(
+                        Exit::Failure,
+                        anyhow!("a camera's thread ended without a word"),
+                    ))
+                })
+            }
         }
     }
     if let Some(failed) = first {
         return Err(failed);
     }
     if remains.parked > 0 {
-        let message = anyhow!("{} chunks were given up; they stay in the spool until their dead letters are replayed", remains.parked);
+        let message = anyhow!(
+            "{} chunks were given up; they stay in the spool until their dead letters are replayed",
+            remains.parked
+        );
         return Err(Failed::new(Exit::DeadLetters, message));
     }
     if stopped || remains.waiting > 0 {
-        info!(chunks = remains.waiting, "stopped; what the bucket has not confirmed stays in the spool for the next start");
+        info!(
+            chunks = remains.waiting,
+            "stopped; what the bucket has not confirmed stays in the spool for the next start"
+        );
     }
     Ok(())
 }

@@ -28,12 +28,22 @@ impl OpenRun {
             run: run.to_string(),
             ..Default::default()
         };
-        Self { run, wall, camera, gap_before_us, state }
+        Self {
+            run,
+            wall,
+            camera,
+            gap_before_us,
+            state,
+        }
     }
 
     /// What the next chunk is called.
     pub fn next_id(&self) -> ChunkId {
-        ChunkId { camera: self.camera.clone(), run: self.run, sequence: self.state.next_sequence }
+        ChunkId {
+            camera: self.camera.clone(),
+            run: self.run,
+            sequence: self.state.next_sequence,
+        }
     }
 
     /// Missing time before the next chunk: before the run's first only, for within a run there is none.
@@ -48,7 +58,10 @@ impl OpenRun {
 
     /// Where the run ends so far, in Unix microseconds.
     pub fn end_us(&self) -> i64 {
-        self.state.wall.as_ref().map_or(self.wall.start_us, |wall| wall.end_us)
+        self.state
+            .wall
+            .as_ref()
+            .map_or(self.wall.start_us, |wall| wall.end_us)
     }
 
     /// What the run adds up to so far.
@@ -85,14 +98,30 @@ mod tests {
     use super::*;
 
     fn run() -> OpenRun {
-        let wall = WallClock { start_us: 1_000_000, origin: v1::ClockOrigin::FileModified };
-        OpenRun::begin("demo/front".parse().unwrap(), Run::new(1_000, [1; 10]), wall, Some(5))
+        let wall = WallClock {
+            start_us: 1_000_000,
+            origin: v1::ClockOrigin::FileModified,
+        };
+        OpenRun::begin(
+            "demo/front".parse().unwrap(),
+            Run::new(1_000, [1; 10]),
+            wall,
+            Some(5),
+        )
     }
 
     fn chunk(start: i64, end: i64, sha: u8) -> v1::ChunkReady {
         v1::ChunkReady {
-            media: Some(v1::MediaInterval { start_ticks: start, end_ticks: end, ..Default::default() }),
-            wall: Some(v1::WallInterval { start_us: start + 1_000_000, end_us: end + 1_000_000, ..Default::default() }),
+            media: Some(v1::MediaInterval {
+                start_ticks: start,
+                end_ticks: end,
+                ..Default::default()
+            }),
+            wall: Some(v1::WallInterval {
+                start_us: start + 1_000_000,
+                end_us: end + 1_000_000,
+                ..Default::default()
+            }),
             frames: 3,
             size: 10,
             sha256: vec![sha; 32],
@@ -105,7 +134,10 @@ mod tests {
         let mut run = run();
         assert_eq!((run.next_id().sequence, run.previous_sha256()), (0, vec![]));
         run.add(&chunk(0, 100, 1));
-        assert_eq!((run.next_id().sequence, run.previous_sha256()), (1, vec![1; 32]));
+        assert_eq!(
+            (run.next_id().sequence, run.previous_sha256()),
+            (1, vec![1; 32])
+        );
     }
 
     #[test]
@@ -124,7 +156,13 @@ mod tests {
         let state = run.end(v1::RunEnd::SourceEnded, "the file ended");
         assert!(state.ended && state.next_sequence == 2 && state.frames == 6 && state.bytes == 20);
         assert_eq!(state.last_sha256, vec![2; 32]);
-        assert_eq!(state.media.map(|m| (m.start_ticks, m.end_ticks)), Some((0, 250)));
-        assert_eq!(state.wall.map(|w| (w.start_us, w.end_us)), Some((1_000_000, 1_000_250)));
+        assert_eq!(
+            state.media.map(|m| (m.start_ticks, m.end_ticks)),
+            Some((0, 250))
+        );
+        assert_eq!(
+            state.wall.map(|w| (w.start_us, w.end_us)),
+            Some((1_000_000, 1_000_250))
+        );
     }
 }

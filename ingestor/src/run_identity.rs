@@ -31,7 +31,12 @@ impl FileIdentity {
     /// Reads both ends of the file at `path`.
     ///
     /// `creation_us` is the creation time in the container, if it has one; else the file's modification time counts.
-    pub fn read(path: &Path, creation_us: Option<i64>, window: Duration, muxer: &str) -> io::Result<Self> {
+    pub fn read(
+        path: &Path,
+        creation_us: Option<i64>,
+        window: Duration,
+        muxer: &str,
+    ) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let about = file.metadata()?;
         let mut hash = Sha256::new();
@@ -51,7 +56,11 @@ impl FileIdentity {
             Some(created) => (created, ClockOrigin::FileCreation),
             None => (modified_us(&about)?, ClockOrigin::FileModified),
         };
-        Ok(Self { start_us: start_us.max(0), origin, hash: hash.finalize().into() })
+        Ok(Self {
+            start_us: start_us.max(0),
+            origin,
+            hash: hash.finalize().into(),
+        })
     }
 
     /// The file's `index`-th run: it has more than one if its clock jumps.
@@ -67,7 +76,10 @@ impl FileIdentity {
 
 /// A file from before 1970 starts in 1970: keys reach no further back.
 fn modified_us(about: &std::fs::Metadata) -> io::Result<i64> {
-    let since = about.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = about
+        .modified()?
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Ok(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
@@ -90,7 +102,10 @@ mod tests {
     #[test]
     fn the_same_file_cut_the_same_way_is_the_same_run() {
         let content = vec![7; 3 << 20];
-        assert_eq!(identity(&content, WINDOW, "a"), identity(&content, WINDOW, "a"));
+        assert_eq!(
+            identity(&content, WINDOW, "a"),
+            identity(&content, WINDOW, "a")
+        );
     }
 
     #[test]
@@ -119,6 +134,9 @@ mod tests {
         let written = UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456);
         file.as_file().set_modified(written).unwrap();
         let identity = FileIdentity::read(file.path(), None, WINDOW, "a").unwrap();
-        assert_eq!((identity.start_us, identity.origin), (1_700_000_000_123_456, ClockOrigin::FileModified));
+        assert_eq!(
+            (identity.start_us, identity.origin),
+            (1_700_000_000_123_456, ClockOrigin::FileModified)
+        );
     }
 }

@@ -14,6 +14,8 @@ use daemon::{Exit, Failed};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::process::{Child as Process, ChildStderr, Command};
 
+use crate::leash;
+
 /// Restarts that are allowed within [`PERIOD`]: more mean that starting again does not help.
 const RESTARTS: usize = 5;
 const PERIOD: Duration = Duration::from_secs(60);
@@ -56,7 +58,10 @@ impl Ended {
     /// The row of the table of exit codes, if it ended by one that starting it again cannot change.
     pub(super) fn is_final(self) -> Option<Exit> {
         let exit = Exit::from_code(u8::try_from(self.0.code()?).ok()?)?;
-        let passing = matches!(exit, Exit::Ok | Exit::Failure | Exit::NatsUnreachable | Exit::Panicked);
+        let passing = matches!(
+            exit,
+            Exit::Ok | Exit::Failure | Exit::NatsUnreachable | Exit::Panicked
+        );
         (!passing).then_some(exit)
     }
 }
@@ -71,7 +76,13 @@ impl Child {
     /// Starts a child. Call it on the main thread: the leash ends with the thread that started it.
     pub(super) fn start(recipe: Recipe) -> anyhow::Result<Self> {
         let process = spawn(&recipe)?;
-        Ok(Self { recipe, process, deaths: VecDeque::new(), cpu: Duration::ZERO, ended: false })
+        Ok(Self {
+            recipe,
+            process,
+            deaths: VecDeque::new(),
+            cpu: Duration::ZERO,
+            ended: false,
+        })
     }
 
     /// What it is called.
@@ -113,9 +124,14 @@ impl Child {
     pub(super) fn restart(&mut self, after: Ended) -> Result<(), Failed> {
         let now = Instant::now();
         self.deaths.push_back(now);
-        self.deaths.retain(|death| now.duration_since(*death) < PERIOD);
+        self.deaths
+            .retain(|death| now.duration_since(*death) < PERIOD);
         if self.deaths.len() > RESTARTS {
-            let message = anyhow!("{} died {} times within {PERIOD:?}, the last time by {after}", self.name(), RESTARTS + 1);
+            let message = anyhow!(
+                "{} died {} times within {PERIOD:?}, the last time by {after}",
+                self.name(),
+                RESTARTS + 1
+            );
             return Err(Failed::new(Exit::ChildDies, message));
         }
         self.process = spawn(&self.recipe)?;
@@ -140,22 +156,28 @@ impl Child {
 
     fn signal(&self, signal: Signal) {
         // Only a process that has not been reaped: its id cannot be another's.
-        if let Some(pid) = self.process.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
+        if let Some(pid) = self
+            .process
+            .id()
+            .and_then(|pid| Pid::from_raw(pid.cast_signed()))
+        {
             let _ = kill_process(pid, signal);
         }
     }
 }
 
 fn spawn(recipe: &Recipe) -> anyhow::Result<Process> {
-    let us = std::env::current_exe().context("find our own program")?;
-    let mut command = Command::new(us);
+    let mut command =
+        Command::from(leash::command(recipe.program.as_os_str()).context("find our own program")?);
     command
-        .args(["leash", "--parent", &std::process::id().to_string(), "--"])
-        .arg(&recipe.program)
         .args(&recipe.arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(if recipe.capture_logs { Stdio::piped() } else { Stdio::inherit() })
+        .stderr(if recipe.capture_logs {
+            Stdio::piped()
+        } else {
+            Stdio::inherit()
+        })
         // A group of its own: Ctrl-C reaches us alone, and we stop the children in order.
         .process_group(0)
         .kill_on_drop(true);
@@ -164,7 +186,9 @@ fn spawn(recipe: &Recipe) -> anyhow::Result<Process> {
         command.env_remove(name);
     }
     command.envs(recipe.environment.iter().map(|(name, value)| (name, value)));
-    command.spawn().with_context(|| format!("start {}", recipe.name))
+    command
+        .spawn()
+        .with_context(|| format!("start {}", recipe.name))
 }
 
 fn is_setting(name: &OsStr) -> bool {
@@ -182,7 +206,11 @@ fn cpu_of(pid: Pid) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
     // The program's name, in parentheses, may hold anything: fields are counted from its end.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks: u64 = fields.get(11..15)?.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
+    let ticks: u64 = fields
+        .get(11..15)?
+        .iter()
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum();
     let per_second = rustix::param::clock_ticks_per_second();
     Some(Duration::from_secs_f64(ticks as f64 / per_second as f64))
 }
@@ -195,16 +223,23 @@ pub(super) fn own_cpu() -> Duration {
 /// A program of ours: beside this one, else on PATH.
 pub(super) fn find_ours(name: &str) -> Option<PathBuf> {
     let beside = std::env::current_exe().ok()?.with_file_name(name);
-    if beside.is_file() { Some(beside) } else { find_on_path(name) }
+    if beside.is_file() {
+        Some(beside)
+    } else {
+        find_on_path(name)
+    }
 }
 
 /// A program on PATH.
 pub(super) fn find_on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| is_program(program))
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|program| is_program(program))
 }
 
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
+    path.metadata()
+        .is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
 }

@@ -9,7 +9,14 @@ use stage::Secret;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Up {
     /// A camera as NAME=SOURCE, the source a path or URL; once for each camera
-    #[arg(long, env = "CRISPY_CAMERA", value_name = "NAME=SOURCE", value_delimiter = '\n', required = true, hide_env_values = true)]
+    #[arg(
+        long,
+        env = "CRISPY_CAMERA",
+        value_name = "NAME=SOURCE",
+        value_delimiter = '\n',
+        required = true,
+        hide_env_values = true
+    )]
     pub camera: Vec<String>,
 
     /// The site that the cameras stand at
@@ -21,7 +28,12 @@ pub(crate) struct Up {
     pub bucket: Option<String>,
 
     /// Folder for the queue, the spool and the logs
-    #[arg(long, env = "CRISPY_DATA_DIR", value_name = "DIR", default_value = "crispy-data")]
+    #[arg(
+        long,
+        env = "CRISPY_DATA_DIR",
+        value_name = "DIR",
+        default_value = "crispy-data"
+    )]
     pub data_dir: PathBuf,
 
     /// Length of a chunk, 100ms to 1h; cuts fall on the first key frame at or after each multiple of it

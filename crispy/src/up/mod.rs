@@ -14,6 +14,7 @@ mod config;
 mod household;
 mod nats_server;
 mod preflight;
+mod recipes;
 mod running;
 mod session;
 mod show;
@@ -54,14 +55,31 @@ pub(crate) async fn run(up: Up, stop: Stop) -> Result<(), Failed> {
 fn verdict(session: &Session) -> Result<(), Failed> {
     let (exit, message) = match session.shortfall() {
         None => return Ok(()),
-        Some(Shortfall::Disagreeing(chunks)) => {
-            (Exit::Disagreement, format!("{chunks} chunks are not what their descriptors say: the inspector's warnings name them"))
-        }
-        Some(Shortfall::Dead(reasons)) => (Exit::DeadLetters, format!("{} chunks were given up: {}", reasons.len(), reasons.join("; "))),
-        Some(Shortfall::Lost(cameras)) => (Exit::SourceUnreadable, format!("not read to the end: {}", cameras.join("; "))),
-        Some(Shortfall::Incomplete(cameras)) => {
-            (Exit::RunIncomplete, format!("{}; the same command again goes on from here", cameras.join("; ")))
-        }
+        Some(Shortfall::Disagreeing(chunks)) => (
+            Exit::Disagreement,
+            format!(
+                "{chunks} chunks are not what their descriptors say: the inspector's warnings name them"
+            ),
+        ),
+        Some(Shortfall::Dead(reasons)) => (
+            Exit::DeadLetters,
+            format!(
+                "{} chunks were given up: {}",
+                reasons.len(),
+                reasons.join("; ")
+            ),
+        ),
+        Some(Shortfall::Lost(cameras)) => (
+            Exit::SourceUnreadable,
+            format!("not read to the end: {}", cameras.join("; ")),
+        ),
+        Some(Shortfall::Incomplete(cameras)) => (
+            Exit::RunIncomplete,
+            format!(
+                "{}; the same command again goes on from here",
+                cameras.join("; ")
+            ),
+        ),
     };
     Err(Failed::new(exit, anyhow!(message)))
 }

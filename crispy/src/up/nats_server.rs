@@ -28,12 +28,18 @@ impl NatsServer {
             Some(program) => program.is_file().then(|| program.clone()),
             None => child::find_on_path("nats-server"),
         };
-        let place = up.nats_server_bin.as_ref().map_or("PATH".into(), |program| program.display().to_string());
+        let place = up
+            .nats_server_bin
+            .as_ref()
+            .map_or("PATH".into(), |program| program.display().to_string());
         let program = program.ok_or_else(|| {
             let message = anyhow!("no nats-server at {place}: run `make setup`, give it with --nats-server-bin, or use another server with --nats-server");
             Failed::new(Exit::NatsServerMissing, message)
         })?;
-        Ok(Self { program, port: free_port(up.nats_port)? })
+        Ok(Self {
+            program,
+            port: free_port(up.nats_port)?,
+        })
     }
 
     /// Its address. It listens on the loopback interface only.
@@ -60,7 +66,8 @@ impl NatsServer {
 
     /// JetStream syncs every two minutes, its default: what a power cut takes from the queue is still in the spool, and sent again.
     fn configuration(&self, folder: &Path) -> String {
-        let path = |name: &str| serde_json::Value::from(folder.join(name).to_string_lossy()).to_string();
+        let path =
+            |name: &str| serde_json::Value::from(folder.join(name).to_string_lossy()).to_string();
         format!(
             "# Written by `crispy up` at each start.\nlisten: \"127.0.0.1:{}\"\nserver_name: \"crispy-up\"\nlog_file: {}\njetstream {{ store_dir: {} }}\n",
             self.port,
@@ -73,9 +80,13 @@ impl NatsServer {
 /// The port that was asked for, or one that is free. Closed again at once, so that the server can have it.
 fn free_port(wanted: Option<u16>) -> Result<u16, Failed> {
     let bound = TcpListener::bind(("127.0.0.1", wanted.unwrap_or(0)));
-    let port = bound.and_then(|listener| listener.local_addr()).map(|address| address.port());
+    let port = bound
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port());
     port.with_context(|| match wanted {
-        Some(port) => format!("port {port} of 127.0.0.1 cannot be used: stop what uses it, or leave --nats-port away"),
+        Some(port) => format!(
+            "port {port} of 127.0.0.1 cannot be used: stop what uses it, or leave --nats-port away"
+        ),
         None => "find a free port of 127.0.0.1".into(),
     })
     .exit(Exit::PortTaken)

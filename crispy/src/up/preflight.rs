@@ -12,11 +12,7 @@ use daemon::{
 };
 use proto::id::Name;
 
-use super::{
-    child,
-    config::Up,
-    nats_server::NatsServer,
-};
+use super::{child, config::Up, nats_server::NatsServer};
 
 /// Everything that is needed and was found right.
 #[derive(Debug)]
@@ -44,11 +40,26 @@ impl Preflight {
             look_at(camera)?;
         }
         let data_dir = std::path::absolute(&up.data_dir)?;
-        let bucket = up.bucket.clone().unwrap_or_else(|| format!("file://{}", data_dir.join("bucket").display()));
+        let bucket = up
+            .bucket
+            .clone()
+            .unwrap_or_else(|| format!("file://{}", data_dir.join("bucket").display()));
         stage::open_bucket(&bucket)?;
-        let nats = if up.nats_server.is_some() { None } else { Some(NatsServer::find(up)?) };
-        let [ingestor, uploader, inspector] = ["crispy-ingestor", "crispy-uploader", "crispy-inspector"].map(program);
-        Ok(Self { site, cameras, bucket, data_dir, nats, programs: [ingestor?, uploader?, inspector?] })
+        let nats = if up.nats_server.is_some() {
+            None
+        } else {
+            Some(NatsServer::find(up)?)
+        };
+        let [ingestor, uploader, inspector] =
+            ["crispy-ingestor", "crispy-uploader", "crispy-inspector"].map(program);
+        Ok(Self {
+            site,
+            cameras,
+            bucket,
+            data_dir,
+            nats,
+            programs: [ingestor?, uploader?, inspector?],
+        })
     }
 }
 
@@ -57,16 +68,28 @@ fn look_at(camera: &CameraSource) -> Result<(), Failed> {
     if camera.location.contains("://") && !camera.location.starts_with("file://") {
         return Ok(());
     }
-    let path = Path::new(camera.location.strip_prefix("file://").unwrap_or(&camera.location));
+    let path = Path::new(
+        camera
+            .location
+            .strip_prefix("file://")
+            .unwrap_or(&camera.location),
+    );
     let refuse = |exit, what: &str| {
         let message = anyhow!("camera {}: {} {what}", camera.name, path.display());
         Err(Failed::new(exit, message))
     };
     match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => refuse(Exit::SourceNotFound, "is not there: check the path"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            refuse(Exit::SourceNotFound, "is not there: check the path")
+        }
         Err(error) => refuse(Exit::SourceUnreadable, &format!("cannot be read: {error}")),
-        Ok(about) if about.is_dir() => refuse(Exit::SourceUnreadable, "is a folder: name a video file in it"),
-        Ok(about) if about.len() == 0 => refuse(Exit::SourceEmpty, "is empty: was it still being copied?"),
+        Ok(about) if about.is_dir() => refuse(
+            Exit::SourceUnreadable,
+            "is a folder: name a video file in it",
+        ),
+        Ok(about) if about.len() == 0 => {
+            refuse(Exit::SourceEmpty, "is empty: was it still being copied?")
+        }
         Ok(_) => Ok(()),
     }
 }

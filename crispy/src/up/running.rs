@@ -14,8 +14,9 @@ use tokio::time::{interval, sleep};
 use super::{
     child,
     config::Up,
-    household::{self, Death, Household},
+    household::{Death, Household},
     preflight::Preflight,
+    recipes::Recipes,
     session::Session,
     show::Show,
     watch::{Heard, Watch},
@@ -55,10 +56,18 @@ impl<'a> Running<'a> {
     pub(super) async fn run(&mut self, up: &Up, stop: &Stop) -> Result<(), Failed> {
         let options = self.start_server(up)?;
         let connection = self.unless_a_child_dies(stage::connect(&options)).await?;
-        let plan = topology::plan(&connection, None, false).await.context("look at the streams")?;
+        let plan = topology::plan(&connection, None, false)
+            .await
+            .context("look at the streams")?;
         plan.apply().await.context("set up the streams")?;
         let mut watch = Watch::open(&connection, &self.flight.site).await?;
-        for recipe in household::recipes(up, self.flight, &options.servers, self.show) {
+        let recipes = Recipes {
+            up,
+            flight: self.flight,
+            nats_url: &options.servers,
+            capture_logs: self.show.owns_the_terminal(),
+        };
+        for recipe in recipes.all() {
             self.household.start(recipe, self.show)?;
         }
         let outcome = self.follow(&mut watch, stop).await;
@@ -95,8 +104,13 @@ impl<'a> Running<'a> {
     fn start_server(&mut self, up: &Up) -> Result<ConnectOptions, Failed> {
         match (&self.flight.nats, &up.nats_server) {
             (Some(server), _) => {
-                self.household.start_server(server.recipe(&self.flight.data_dir)?)?;
-                Ok(ConnectOptions { servers: server.url(), name: "crispy up".into(), ..ConnectOptions::default() })
+                self.household
+                    .start_server(server.recipe(&self.flight.data_dir)?)?;
+                Ok(ConnectOptions {
+                    servers: server.url(),
+                    name: "crispy up".into(),
+                    ..ConnectOptions::default()
+                })
             }
             (None, url) => {
                 let url = url.as_ref().map(stage::Secret::reveal).unwrap_or_default();
@@ -106,7 +120,10 @@ impl<'a> Running<'a> {
     }
 
     /// A server that dies while it starts will not answer, however long one waits.
-    async fn unless_a_child_dies<T>(&mut self, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    async fn unless_a_child_dies<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, Failed>>,
+    ) -> Result<T, Failed> {
         let log = self.flight.data_dir.join("nats/nats-server.log");
         tokio::select! {
             done = work => done,
@@ -133,7 +150,13 @@ impl<'a> Running<'a> {
     fn hear(&mut self, heard: Heard) -> Result<(), Failed> {
         let ours = match heard {
             Heard::Event(event) => self.session.event(&event),
-            Heard::Inspected(inspected) => if self.session.inspected(&inspected) { vec![*inspected] } else { Vec::new() },
+            Heard::Inspected(inspected) => {
+                if self.session.inspected(&inspected) {
+                    vec![*inspected]
+                } else {
+                    Vec::new()
+                }
+            }
             Heard::Dead(letter) => {
                 self.session.dead_letter(&letter);
                 Vec::new()
@@ -142,7 +165,10 @@ impl<'a> Running<'a> {
         for inspected in &ours {
             self.show.inspected(inspected)?;
             let link = inspected.upload.as_ref().map(|upload| &upload.media_link);
-            self.sample = self.sample.take().or_else(|| link.map(|link| playable(link)));
+            self.sample = self
+                .sample
+                .take()
+                .or_else(|| link.map(|link| playable(link)));
         }
         Ok(())
     }
@@ -154,7 +180,10 @@ impl<'a> Running<'a> {
             return Ok(());
         }
         match death.ended.is_final() {
-            Some(exit) => Err(Failed::new(exit, anyhow!("{name} ended: {} (its last line says more)", exit.meaning()))),
+            Some(exit) => Err(Failed::new(
+                exit,
+                anyhow!("{name} ended: {} (its last line says more)", exit.meaning()),
+            )),
             None => self.household.restart(death, self.show),
         }
     }
@@ -174,6 +203,8 @@ async fn wait_for_empty_queue(connection: &Connection) {
 
 /// A link as one types it: the path, where it is a plain one on this machine.
 fn playable(link: &str) -> String {
-    let path = link.strip_prefix("file://").filter(|path| !path.contains('%'));
+    let path = link
+        .strip_prefix("file://")
+        .filter(|path| !path.contains('%'));
     path.unwrap_or(link).to_owned()
 }

@@ -11,7 +11,10 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use prost::Message;
 use proto::{
     id::{ChunkId, Name, Run},
-    v1::{CameraEvent, ChunkInspected, ChunkReady, ChunkUploaded, DeadLetter, RunEnd, RunState, camera_event::Kind},
+    v1::{
+        CameraEvent, ChunkInspected, ChunkReady, ChunkUploaded, DeadLetter, RunEnd, RunState,
+        camera_event::Kind,
+    },
 };
 
 /// The cameras of one `crispy up`.
@@ -85,22 +88,39 @@ pub(super) enum Shortfall {
 impl Session {
     /// A session that has heard nothing yet.
     pub(super) fn new(cameras: impl IntoIterator<Item = Name>) -> Self {
-        let cameras = cameras.into_iter().map(|name| (name, Camera::default())).collect();
-        Self { cameras, latencies_us: Vec::new(), totals: Totals::default(), dead: Vec::new() }
+        let cameras = cameras
+            .into_iter()
+            .map(|name| (name, Camera::default()))
+            .collect();
+        Self {
+            cameras,
+            latencies_us: Vec::new(),
+            totals: Totals::default(),
+            dead: Vec::new(),
+        }
     }
 
     /// Takes a camera's event into account. Returns inspections that came before their run's start, and count now.
     pub(super) fn event(&mut self, event: &CameraEvent) -> Vec<ChunkInspected> {
-        let (Some(name), Ok(run)) = (self.name(&event.camera), event.run.parse::<Run>()) else { return Vec::new() };
-        let Some(camera) = self.cameras.get_mut(&name) else { return Vec::new() };
+        let (Some(name), Ok(run)) = (self.name(&event.camera), event.run.parse::<Run>()) else {
+            return Vec::new();
+        };
+        let Some(camera) = self.cameras.get_mut(&name) else {
+            return Vec::new();
+        };
         match &event.kind {
             Some(Kind::RunStarted(started)) => {
                 camera.runs.entry(run).or_default();
                 camera.expected_us = camera.expected_us.or(started.expected_duration_us);
-                let (ours, others) = std::mem::take(&mut camera.early).into_iter().partition(|(id, _)| id.run == run);
+                let (ours, others) = std::mem::take(&mut camera.early)
+                    .into_iter()
+                    .partition(|(id, _)| id.run == run);
                 camera.early = others;
                 let ours: Vec<(ChunkId, ChunkInspected)> = ours;
-                ours.into_iter().filter(|(id, inspected)| self.count(id, inspected)).map(|(_, inspected)| inspected).collect()
+                ours.into_iter()
+                    .filter(|(id, inspected)| self.count(id, inspected))
+                    .map(|(_, inspected)| inspected)
+                    .collect()
             }
             Some(Kind::RunEnded(state)) => {
                 camera.run_ended(run, state);
@@ -112,9 +132,16 @@ impl Session {
 
     /// Takes an inspection into account. True if it is one of ours, heard for the first time.
     pub(super) fn inspected(&mut self, inspected: &ChunkInspected) -> bool {
-        let chunk = inspected.upload.as_ref().and_then(|upload| upload.chunk.as_ref());
-        let Some(Ok(id)) = chunk.map(|chunk| ChunkId::from_wire(chunk.id.as_ref())) else { return false };
-        let Some(camera) = self.cameras.get_mut(&id.camera.camera) else { return false };
+        let chunk = inspected
+            .upload
+            .as_ref()
+            .and_then(|upload| upload.chunk.as_ref());
+        let Some(Ok(id)) = chunk.map(|chunk| ChunkId::from_wire(chunk.id.as_ref())) else {
+            return false;
+        };
+        let Some(camera) = self.cameras.get_mut(&id.camera.camera) else {
+            return false;
+        };
         if !camera.runs.contains_key(&id.run) {
             camera.early.push((id, inspected.clone()));
             return false;
@@ -125,23 +152,35 @@ impl Session {
     /// Work of one of our cameras was given up: its chunk is not waited for.
     pub(super) fn dead_letter(&mut self, letter: &DeadLetter) {
         let id = chunk_of(letter);
-        let camera = id.as_ref().and_then(|id| self.cameras.get_mut(&id.camera.camera));
+        let camera = id
+            .as_ref()
+            .and_then(|id| self.cameras.get_mut(&id.camera.camera));
         if let (Some(id), Some(camera)) = (id, camera) {
-            camera.runs.entry(id.run).or_default().given_up.insert(id.sequence);
+            camera
+                .runs
+                .entry(id.run)
+                .or_default()
+                .given_up
+                .insert(id.sequence);
             self.dead.push(format!("{id}: {}", letter.reason));
         }
     }
 
     fn count(&mut self, id: &ChunkId, inspected: &ChunkInspected) -> bool {
-        let Some(camera) = self.cameras.get_mut(&id.camera.camera) else { return false };
+        let Some(camera) = self.cameras.get_mut(&id.camera.camera) else {
+            return false;
+        };
         let chunks = camera.runs.entry(id.run).or_default();
-        let Entry::Vacant(place) = chunks.inspected.entry(id.sequence) else { return false };
+        let Entry::Vacant(place) = chunks.inspected.entry(id.sequence) else {
+            return false;
+        };
         place.insert(inspected.agrees);
         let upload = inspected.upload.clone().unwrap_or_default();
         let chunk = upload.chunk.unwrap_or_default();
         camera.chunks += 1;
         camera.inspected_us += chunk.duration_us;
-        self.latencies_us.push(inspected.inspected_us - chunk.committed_us);
+        self.latencies_us
+            .push(inspected.inspected_us - chunk.committed_us);
         self.totals.chunks += 1;
         self.totals.already_there += u64::from(upload.already_there);
         self.totals.disagreeing += u64::from(!inspected.agrees);
@@ -152,7 +191,10 @@ impl Session {
     }
 
     fn name(&self, camera: &str) -> Option<Name> {
-        camera.parse().ok().filter(|name| self.cameras.contains_key(name))
+        camera
+            .parse()
+            .ok()
+            .filter(|name| self.cameras.contains_key(name))
     }
 
     /// The cameras by name.
@@ -175,7 +217,9 @@ impl Session {
 
     /// Whether nothing more is to come: every camera has ended and all its chunks are inspected.
     pub(super) fn is_over(&self) -> bool {
-        self.cameras.values().all(|camera| camera.ended && camera.missing() == 0)
+        self.cameras
+            .values()
+            .all(|camera| camera.ended && camera.missing() == 0)
     }
 
     /// Why this is no success, the worst first; `None` if it is one.
@@ -188,7 +232,9 @@ impl Session {
         }
         let said = |say: &dyn Fn(&Camera) -> Option<String>| -> Vec<String> {
             let cameras = self.cameras.iter();
-            cameras.filter_map(|(name, camera)| say(camera).map(|said| format!("{name}: {said}"))).collect()
+            cameras
+                .filter_map(|(name, camera)| say(camera).map(|said| format!("{name}: {said}")))
+                .collect()
         };
         let lost = said(&|camera| camera.lost.clone());
         if !lost.is_empty() {
@@ -216,7 +262,15 @@ impl Camera {
     /// Chunks of runs that have ended which are neither inspected nor given up.
     fn missing(&self) -> u64 {
         let missing = |chunks: &Chunks| {
-            let settled = chunks.inspected.keys().chain(chunks.given_up.difference(&chunks.inspected.keys().copied().collect())).count();
+            let settled = chunks
+                .inspected
+                .keys()
+                .chain(
+                    chunks
+                        .given_up
+                        .difference(&chunks.inspected.keys().copied().collect()),
+                )
+                .count();
             chunks.of.unwrap_or(0).saturating_sub(settled as u64)
         };
         self.runs.values().map(missing).sum()
@@ -224,7 +278,10 @@ impl Camera {
 
     fn incomplete(&self) -> Option<String> {
         if !self.ended {
-            return Some(format!("stopped before its end, {} chunks inspected", self.chunks));
+            return Some(format!(
+                "stopped before its end, {} chunks inspected",
+                self.chunks
+            ));
         }
         let missing = self.missing();
         (missing > 0).then(|| format!("{missing} chunks are not inspected"))

@@ -8,11 +8,7 @@ use proto::{
     v1::{CameraEvent, ChunkInspected, DeadLetter},
 };
 use queue::{Connection, From, Message, Reader, ReaderError, Stream};
-use tokio::{
-    sync::mpsc,
-    task::JoinSet,
-    time::sleep,
-};
+use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 
 /// What was heard.
 #[derive(Debug)]
@@ -46,10 +42,17 @@ impl Watch {
         )?;
         let (tell, heard) = mpsc::channel(256);
         let mut readers = JoinSet::new();
-        readers.spawn(read(events, tell.clone(), |event| Heard::Event(Box::new(event))));
-        readers.spawn(read(inspected, tell.clone(), |inspected| Heard::Inspected(Box::new(inspected))));
+        readers.spawn(read(events, tell.clone(), |event| {
+            Heard::Event(Box::new(event))
+        }));
+        readers.spawn(read(inspected, tell.clone(), |inspected| {
+            Heard::Inspected(Box::new(inspected))
+        }));
         readers.spawn(read(dead, tell, |letter| Heard::Dead(Box::new(letter))));
-        Ok(Self { heard, _readers: readers })
+        Ok(Self {
+            heard,
+            _readers: readers,
+        })
     }
 
     /// The next that is heard. Cancel safe.
@@ -62,7 +65,11 @@ impl Watch {
     }
 }
 
-async fn read<M: Message>(mut reader: Reader, tell: mpsc::Sender<Heard>, wrap: impl Fn(M) -> Heard) {
+async fn read<M: Message>(
+    mut reader: Reader,
+    tell: mpsc::Sender<Heard>,
+    wrap: impl Fn(M) -> Heard,
+) {
     loop {
         match reader.next::<M>().await {
             Ok(received) => {

@@ -64,7 +64,12 @@ pub(super) enum Verdict {
 impl Ledger {
     /// A committed chunk that has to be sent.
     pub(super) fn owe(&mut self, id: ChunkId, chunk: &v1::ChunkReady) {
-        let entry = Entry { size: chunk.size, sha256: chunk.sha256.clone(), resent: 0, state: State::Sending };
+        let entry = Entry {
+            size: chunk.size,
+            sha256: chunk.sha256.clone(),
+            resent: 0,
+            state: State::Sending,
+        };
         self.entries.insert(id.clone(), entry);
         self.unsent.push_back(id);
     }
@@ -73,7 +78,12 @@ impl Ledger {
     pub(super) fn next_unsent(&mut self) -> Option<(ChunkId, u32)> {
         while let Some(id) = self.unsent.pop_front() {
             // An answer may have come while it waited: an earlier process had sent it.
-            if let Some(Entry { resent, state: State::Sending, .. }) = self.entries.get(&id) {
+            if let Some(Entry {
+                resent,
+                state: State::Sending,
+                ..
+            }) = self.entries.get(&id)
+            {
                 return Some((id, *resent));
             }
         }
@@ -89,7 +99,11 @@ impl Ledger {
 
     /// It is nowhere in the queue, or never got there: to be sent under another id.
     pub(super) fn send_again(&mut self, id: &ChunkId) {
-        if let Some(entry) = self.entries.get_mut(id).filter(|entry| !matches!(entry.state, State::Parked)) {
+        if let Some(entry) = self
+            .entries
+            .get_mut(id)
+            .filter(|entry| !matches!(entry.state, State::Parked))
+        {
             entry.resent += 1;
             entry.state = State::Sending;
             self.unsent.push_back(id.clone());
@@ -98,7 +112,11 @@ impl Ledger {
 
     /// It is still in the queue: the patience starts anew.
     pub(super) fn still_queued(&mut self, id: &ChunkId, now: Instant) {
-        if let Some(Entry { state: State::Sent(receipt), .. }) = self.entries.get_mut(id) {
+        if let Some(Entry {
+            state: State::Sent(receipt),
+            ..
+        }) = self.entries.get_mut(id)
+        {
             receipt.since = now;
         }
     }
@@ -106,10 +124,15 @@ impl Ledger {
     /// Chunks that have waited longer than [`PATIENCE`], with their receipts.
     pub(super) fn overdue(&self, now: Instant) -> Vec<(ChunkId, Receipt)> {
         let late = |receipt: &&Receipt| now.saturating_duration_since(receipt.since) >= PATIENCE;
-        let sent = self.entries.iter().filter_map(|(id, entry)| match &entry.state {
-            State::Sent(receipt) => Some(receipt).filter(late).map(|receipt| (id.clone(), receipt.clone())),
-            _ => None,
-        });
+        let sent = self
+            .entries
+            .iter()
+            .filter_map(|(id, entry)| match &entry.state {
+                State::Sent(receipt) => Some(receipt)
+                    .filter(late)
+                    .map(|receipt| (id.clone(), receipt.clone())),
+                _ => None,
+            });
         sent.collect()
     }
 
@@ -117,7 +140,9 @@ impl Ledger {
     pub(super) fn judge(&self, id: &ChunkId, upload: &v1::ChunkUploaded) -> Verdict {
         match self.entries.get(id) {
             None => Verdict::NotOurs,
-            Some(entry) if entry.size == upload.size && entry.sha256 == upload.sha256 => Verdict::Free,
+            Some(entry) if entry.size == upload.size && entry.sha256 == upload.sha256 => {
+                Verdict::Free
+            }
             Some(_) => Verdict::Differs,
         }
     }
@@ -140,7 +165,10 @@ impl Ledger {
 
     /// Chunks that are parked.
     pub(super) fn parked(&self) -> usize {
-        self.entries.values().filter(|entry| matches!(entry.state, State::Parked)).count()
+        self.entries
+            .values()
+            .filter(|entry| matches!(entry.state, State::Parked))
+            .count()
     }
 
     /// Chunks that an answer may still come for.
@@ -155,19 +183,35 @@ mod tests {
     use proto::id::Run;
 
     fn id(sequence: u64) -> ChunkId {
-        ChunkId { camera: "demo/front".parse().unwrap(), run: Run::new(1, [0; 10]), sequence }
+        ChunkId {
+            camera: "demo/front".parse().unwrap(),
+            run: Run::new(1, [0; 10]),
+            sequence,
+        }
     }
 
     fn chunk() -> v1::ChunkReady {
-        v1::ChunkReady { size: 10, sha256: vec![1; 32], ..Default::default() }
+        v1::ChunkReady {
+            size: 10,
+            sha256: vec![1; 32],
+            ..Default::default()
+        }
     }
 
     fn answer(size: u64, sha: u8) -> v1::ChunkUploaded {
-        v1::ChunkUploaded { size, sha256: vec![sha; 32], ..Default::default() }
+        v1::ChunkUploaded {
+            size,
+            sha256: vec![sha; 32],
+            ..Default::default()
+        }
     }
 
     fn receipt(since: Instant) -> Receipt {
-        Receipt { message_id: "m".into(), sequence: 7, since }
+        Receipt {
+            message_id: "m".into(),
+            sequence: 7,
+            since,
+        }
     }
 
     fn ledger_with_one() -> Ledger {
@@ -208,7 +252,10 @@ mod tests {
         let (mut ledger, start) = (ledger_with_one(), Instant::now());
         ledger.sent(&id(0), receipt(start));
         assert!(ledger.overdue(start + PATIENCE / 2).is_empty());
-        assert_eq!(ledger.overdue(start + PATIENCE), vec![(id(0), receipt(start))]);
+        assert_eq!(
+            ledger.overdue(start + PATIENCE),
+            vec![(id(0), receipt(start))]
+        );
         ledger.still_queued(&id(0), start + PATIENCE);
         assert!(ledger.overdue(start + PATIENCE * 3 / 2).is_empty());
     }
@@ -228,7 +275,14 @@ mod tests {
         let mut ledger = ledger_with_one();
         assert!(ledger.park(&id(0)) && !ledger.park(&id(0)) && !ledger.park(&id(1)));
         ledger.send_again(&id(0));
-        assert_eq!((ledger.next_unsent(), ledger.waiting(), ledger.parked()), (None, 0, 1));
-        assert_eq!(ledger.judge(&id(0), &answer(10, 1)), Verdict::Free, "a replay may still succeed");
+        assert_eq!(
+            (ledger.next_unsent(), ledger.waiting(), ledger.parked()),
+            (None, 0, 1)
+        );
+        assert_eq!(
+            ledger.judge(&id(0), &answer(10, 1)),
+            Verdict::Free,
+            "a replay may still succeed"
+        );
     }
 }

@@ -23,7 +23,10 @@ use proto::{
     id::{CameraId, ChunkId},
     v1::{ChunkReady, ChunkUploaded, DeadLetter},
 };
-use queue::{Answer, Answers, AnswersError, Connection, Message, Notice, PublishError, Published, Publisher, Subjects, message_id};
+use queue::{
+    Answer, Answers, AnswersError, Connection, Message, Notice, PublishError, Published, Publisher,
+    Subjects, message_id,
+};
 use store::spool::{DescriptorError, Spool};
 use tokio::{
     sync::mpsc,
@@ -99,7 +102,10 @@ impl Outbox {
             }
         }
         if ledger.waiting() > 0 {
-            info!(chunks = ledger.waiting(), "the spool holds chunks of an earlier start: they are sent again until they are answered");
+            info!(
+                chunks = ledger.waiting(),
+                "the spool holds chunks of an earlier start: they are sent again until they are answered"
+            );
         }
         Ok(Self {
             publisher: connection.publisher().await,
@@ -137,36 +143,58 @@ impl Outbox {
                 _ = look.tick() => self.look_for_the_overdue(&answers).await,
             }
         }
-        Remains { waiting: self.ledger.waiting(), parked: self.ledger.parked() }
+        Remains {
+            waiting: self.ledger.waiting(),
+            parked: self.ledger.parked(),
+        }
     }
 
     fn is_done(&self) -> bool {
-        self.ledger.waiting() == 0 && self.publishing.is_empty() && self.notices.is_empty() && self.freeing.is_empty()
+        self.ledger.waiting() == 0
+            && self.publishing.is_empty()
+            && self.notices.is_empty()
+            && self.freeing.is_empty()
     }
 
     fn take(&mut self, outgoing: Outgoing) {
         match outgoing {
             Outgoing::Chunk(id, chunk) => self.ledger.owe(id, &chunk),
             Outgoing::Run(state) => {
-                let subject = camera(&state.site, &state.camera).map(|camera| self.subjects.runs(&camera));
+                let subject =
+                    camera(&state.site, &state.camera).map(|camera| self.subjects.runs(&camera));
                 self.announce(subject, message_id::run(&state), state);
             }
             Outgoing::Event(event) => {
-                let subject = camera(&event.site, &event.camera).map(|camera| self.subjects.events(&camera));
-                let id = format!("event:{}/{}/{}@{}", event.site, event.camera, event.run, event.at_us);
+                let subject =
+                    camera(&event.site, &event.camera).map(|camera| self.subjects.events(&camera));
+                let id = format!(
+                    "event:{}/{}/{}@{}",
+                    event.site, event.camera, event.run, event.at_us
+                );
                 self.announce(subject, id, event);
             }
         }
     }
 
-    fn announce<M: Message>(&mut self, subject: Option<queue::Subject>, id: String, message: Box<M>) {
-        let (Some(subject), publisher) = (subject, self.publisher.clone()) else { return };
-        self.notices.push(Box::pin(async move { publisher.publish(subject, &id, &*message).await }));
+    fn announce<M: Message>(
+        &mut self,
+        subject: Option<queue::Subject>,
+        id: String,
+        message: Box<M>,
+    ) {
+        let (Some(subject), publisher) = (subject, self.publisher.clone()) else {
+            return;
+        };
+        self.notices.push(Box::pin(async move {
+            publisher.publish(subject, &id, &*message).await
+        }));
     }
 
     fn publish_what_waits(&mut self) {
         while self.publishing.len() < PUBLISHING {
-            let Some((id, resent)) = self.ledger.next_unsent() else { return };
+            let Some((id, resent)) = self.ledger.next_unsent() else {
+                return;
+            };
             let (spool, publisher) = (Arc::clone(&self.spool), self.publisher.clone());
             let subject = self.subjects.chunks(&id.camera);
             self.publishing.push(Box::pin(async move {
@@ -179,12 +207,23 @@ impl Outbox {
                         (message_id, published.map_err(SendError::Publish))
                     }
                 };
-                Sent { id, message_id, outcome }
+                Sent {
+                    id,
+                    message_id,
+                    outcome,
+                }
             }));
         }
     }
 
-    async fn sent(&mut self, Sent { id, message_id, outcome }: Sent) {
+    async fn sent(
+        &mut self,
+        Sent {
+            id,
+            message_id,
+            outcome,
+        }: Sent,
+    ) {
         let since = Instant::now();
         let sequence = match outcome {
             Ok(published) => published.sequence,
@@ -196,7 +235,14 @@ impl Outbox {
             }
         };
         debug!(chunk = %id, sequence, "published");
-        self.ledger.sent(&id, Receipt { message_id, sequence, since });
+        self.ledger.sent(
+            &id,
+            Receipt {
+                message_id,
+                sequence,
+                since,
+            },
+        );
     }
 
     async fn answered(&mut self, answer: Answer) {
@@ -219,7 +265,11 @@ impl Outbox {
         let chunk = upload.chunk.as_ref()?;
         let id = ChunkId::from_wire(chunk.id.as_ref()).ok()?;
         let ours = chunk.spool_id == self.spool.id().as_str();
-        let verdict = if ours { self.ledger.judge(&id, upload) } else { Verdict::NotOurs };
+        let verdict = if ours {
+            self.ledger.judge(&id, upload)
+        } else {
+            Verdict::NotOurs
+        };
         Some((id, verdict))
     }
 
@@ -228,12 +278,26 @@ impl Outbox {
         let (spool, chunk) = (Arc::clone(&self.spool), id.clone());
         let freeing = tokio::task::spawn_blocking(move || spool.free(&chunk));
         self.freeing.push(Box::pin(async move {
-            let outcome = freeing.await.map_err(Into::into).and_then(|freed| freed.map(drop).map_err(Into::into));
-            Freed { id, answer, outcome }
+            let outcome = freeing
+                .await
+                .map_err(Into::into)
+                .and_then(|freed| freed.map(drop).map_err(Into::into));
+            Freed {
+                id,
+                answer,
+                outcome,
+            }
         }));
     }
 
-    async fn freed(&mut self, Freed { id, answer, outcome }: Freed) {
+    async fn freed(
+        &mut self,
+        Freed {
+            id,
+            answer,
+            outcome,
+        }: Freed,
+    ) {
         match outcome {
             Ok(()) => {
                 self.ledger.settle(&id);
@@ -247,8 +311,13 @@ impl Outbox {
     }
 
     fn park(&mut self, letter: &DeadLetter) {
-        let Ok(chunk) = <ChunkReady as queue::Decode>::decode(ChunkReady::TYPE, &letter.payload) else { return };
-        let Ok(id) = ChunkId::from_wire(chunk.id.as_ref()) else { return };
+        let Ok(chunk) = <ChunkReady as queue::Decode>::decode(ChunkReady::TYPE, &letter.payload)
+        else {
+            return;
+        };
+        let Ok(id) = ChunkId::from_wire(chunk.id.as_ref()) else {
+            return;
+        };
         if chunk.spool_id == self.spool.id().as_str() && self.ledger.park(&id) {
             error!(chunk = %id, reason = letter.reason, "a chunk was given up; its bytes stay in the spool: mend the reason and replay it");
         }
@@ -265,7 +334,11 @@ impl Outbox {
             return;
         }
         for (id, receipt) in overdue {
-            match self.connection.is_queued(queue::Stream::Chunks, receipt.sequence, &receipt.message_id).await {
+            match self
+                .connection
+                .is_queued(queue::Stream::Chunks, receipt.sequence, &receipt.message_id)
+                .await
+            {
                 Ok(true) => self.ledger.still_queued(&id, now),
                 Ok(false) => {
                     info!(chunk = %id, "neither queued nor answered: sent again");
@@ -283,9 +356,16 @@ async fn next_answer(answers: &mut Answers) -> Answer {
         match answers.next().await {
             Ok(answer) => return answer,
             Err(error) => {
-                let pause = if matches!(error, AnswersError::Malformed { .. }) { Duration::ZERO } else { Duration::from_secs(1) };
+                let pause = if matches!(error, AnswersError::Malformed { .. }) {
+                    Duration::ZERO
+                } else {
+                    Duration::from_secs(1)
+                };
                 let error = anyhow::Error::new(error);
-                warn!(error = format!("{error:#}"), "no answers for now; asked again");
+                warn!(
+                    error = format!("{error:#}"),
+                    "no answers for now; asked again"
+                );
                 sleep(pause).await;
             }
         }
@@ -295,7 +375,11 @@ async fn next_answer(answers: &mut Answers) -> Answer {
 /// Each deliberate sending has an id of its own: the server must not take it for the one before.
 fn sending(chunk: &ChunkReady, resent: u32) -> String {
     let id = message_id::ready(chunk);
-    if resent == 0 { id } else { message_id::resend(&id, resent) }
+    if resent == 0 {
+        id
+    } else {
+        message_id::resend(&id, resent)
+    }
 }
 
 fn camera(site: &str, camera: &str) -> Option<CameraId> {

@@ -13,22 +13,51 @@ fn session() -> Session {
 }
 
 fn event(kind: Kind) -> CameraEvent {
-    CameraEvent { site: "demo".into(), camera: "front".into(), run: run().to_string(), kind: Some(kind), ..Default::default() }
+    CameraEvent {
+        site: "demo".into(),
+        camera: "front".into(),
+        run: run().to_string(),
+        kind: Some(kind),
+        ..Default::default()
+    }
 }
 
 fn started() -> CameraEvent {
-    event(Kind::RunStarted(camera_event::RunStarted { expected_duration_us: Some(9), ..Default::default() }))
+    event(Kind::RunStarted(camera_event::RunStarted {
+        expected_duration_us: Some(9),
+        ..Default::default()
+    }))
 }
 
 fn ended(chunks: u64, end: RunEnd) -> CameraEvent {
-    event(Kind::RunEnded(RunState { next_sequence: chunks, end: end.into(), detail: "gone".into(), ..Default::default() }))
+    event(Kind::RunEnded(RunState {
+        next_sequence: chunks,
+        end: end.into(),
+        detail: "gone".into(),
+        ..Default::default()
+    }))
 }
 
 fn inspected(sequence: u64, agrees: bool) -> ChunkInspected {
-    let id = v1::ChunkId { site: "demo".into(), camera: "front".into(), run: run().to_string(), sequence };
-    let chunk = ChunkReady { id: Some(id), frames: 30, size: 100, duration_us: 1_000, committed_us: 50, ..Default::default() };
+    let id = v1::ChunkId {
+        site: "demo".into(),
+        camera: "front".into(),
+        run: run().to_string(),
+        sequence,
+    };
+    let chunk = ChunkReady {
+        id: Some(id),
+        frames: 30,
+        size: 100,
+        duration_us: 1_000,
+        committed_us: 50,
+        ..Default::default()
+    };
     ChunkInspected {
-        upload: Some(ChunkUploaded { chunk: Some(chunk), ..Default::default() }),
+        upload: Some(ChunkUploaded {
+            chunk: Some(chunk),
+            ..Default::default()
+        }),
         agrees,
         inspected_us: 60 + i64::try_from(sequence).unwrap(),
         ..Default::default()
@@ -42,10 +71,24 @@ fn it_is_over_when_every_chunk_of_every_run_is_inspected() {
     assert!(session.inspected(&inspected(0, true)));
     session.event(&ended(2, RunEnd::SourceEnded));
     assert!(!session.is_over());
-    assert_eq!(session.shortfall(), Some(Shortfall::Incomplete(vec!["front: 1 chunks are not inspected".into()])));
+    assert_eq!(
+        session.shortfall(),
+        Some(Shortfall::Incomplete(vec![
+            "front: 1 chunks are not inspected".into()
+        ]))
+    );
     assert!(session.inspected(&inspected(1, true)));
     assert!(session.is_over() && session.shortfall().is_none());
-    assert_eq!(session.totals(), &Totals { chunks: 2, frames: 60, video_us: 2_000, bytes: 200, ..Default::default() });
+    assert_eq!(
+        session.totals(),
+        &Totals {
+            chunks: 2,
+            frames: 60,
+            video_us: 2_000,
+            bytes: 200,
+            ..Default::default()
+        }
+    );
 }
 
 #[test]
@@ -64,7 +107,11 @@ fn a_chunk_that_is_inspected_twice_counts_once() {
     assert!(session.inspected(&inspected(0, true)));
     assert!(!session.inspected(&inspected(0, true)));
     session.event(&started());
-    assert_eq!(session.totals().chunks, 1, "a restarted ingestor starts the same run again");
+    assert_eq!(
+        session.totals().chunks,
+        1,
+        "a restarted ingestor starts the same run again"
+    );
 }
 
 #[test]
@@ -88,13 +135,35 @@ fn a_jump_in_time_ends_a_run_and_not_the_camera() {
 fn the_worst_shortfall_is_told_first() {
     let mut session = session();
     session.event(&started());
-    assert_eq!(session.shortfall(), Some(Shortfall::Incomplete(vec!["front: stopped before its end, 0 chunks inspected".into()])));
+    assert_eq!(
+        session.shortfall(),
+        Some(Shortfall::Incomplete(vec![
+            "front: stopped before its end, 0 chunks inspected".into()
+        ]))
+    );
     session.event(&ended(1, RunEnd::Lost));
-    assert_eq!(session.shortfall(), Some(Shortfall::Lost(vec!["front: gone".into()])));
-    let payload = inspected(0, true).upload.unwrap().chunk.unwrap().encode_to_vec();
-    session.dead_letter(&DeadLetter { payload, reason: "poison".into(), ..Default::default() });
-    assert!(matches!(session.shortfall(), Some(Shortfall::Dead(reasons)) if reasons[0].ends_with("/0000000000: poison")));
-    assert!(session.is_over(), "a chunk that was given up is not waited for");
+    assert_eq!(
+        session.shortfall(),
+        Some(Shortfall::Lost(vec!["front: gone".into()]))
+    );
+    let payload = inspected(0, true)
+        .upload
+        .unwrap()
+        .chunk
+        .unwrap()
+        .encode_to_vec();
+    session.dead_letter(&DeadLetter {
+        payload,
+        reason: "poison".into(),
+        ..Default::default()
+    });
+    assert!(
+        matches!(session.shortfall(), Some(Shortfall::Dead(reasons)) if reasons[0].ends_with("/0000000000: poison"))
+    );
+    assert!(
+        session.is_over(),
+        "a chunk that was given up is not waited for"
+    );
     session.inspected(&inspected(0, false));
     assert_eq!(session.shortfall(), Some(Shortfall::Disagreeing(1)));
 }
@@ -107,5 +176,12 @@ fn latencies_are_told_by_nearest_rank() {
     for sequence in 0..100 {
         session.inspected(&inspected(sequence, true));
     }
-    assert_eq!((session.latency_us(50), session.latency_us(99), session.latency_us(100)), (Some(59), Some(108), Some(109)));
+    assert_eq!(
+        (
+            session.latency_us(50),
+            session.latency_us(99),
+            session.latency_us(100)
+        ),
+        (Some(59), Some(108), Some(109))
+    );
 }

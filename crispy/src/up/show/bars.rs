@@ -15,14 +15,22 @@ pub(super) struct Bars {
 
 impl Bars {
     pub(super) fn new() -> Self {
-        Self { all: MultiProgress::new(), cameras: Mutex::default() }
+        Self {
+            all: MultiProgress::new(),
+            cameras: Mutex::default(),
+        }
     }
 
     /// Draws what is known.
     pub(super) fn update(&self, session: &Session) {
-        let mut bars = self.cameras.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut bars = self
+            .cameras
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for (name, camera) in session.cameras() {
-            let bar = bars.entry(name.clone()).or_insert_with(|| self.all.add(new_bar(name)));
+            let bar = bars
+                .entry(name.clone())
+                .or_insert_with(|| self.all.add(new_bar(name)));
             draw(bar, camera);
         }
     }
@@ -47,16 +55,25 @@ impl Bars {
 fn new_bar(name: &Name) -> ProgressBar {
     let form = "{prefix:>16} {spinner} [{bar:32}] {percent:>3}%  {msg}";
     let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::new(0).with_style(style.progress_chars("=> ")).with_prefix(name.to_string());
+    let bar = ProgressBar::new(0)
+        .with_style(style.progress_chars("=> "))
+        .with_prefix(name.to_string());
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
 
 fn draw(bar: &ProgressBar, camera: &Camera) {
     let done = u64::try_from(camera.inspected_us).unwrap_or(0);
-    let all = camera.expected_us.and_then(|us| u64::try_from(us).ok()).unwrap_or(0);
+    let all = camera
+        .expected_us
+        .and_then(|us| u64::try_from(us).ok())
+        .unwrap_or(0);
     // The container's claim may be short: the bar then stays full.
     bar.set_length(all.max(done));
     bar.set_position(done);
-    bar.set_message(format!("{} chunks, {:.1} s of video inspected", camera.chunks, done as f64 / 1e6));
+    bar.set_message(format!(
+        "{} chunks, {:.1} s of video inspected",
+        camera.chunks,
+        done as f64 / 1e6
+    ));
 }

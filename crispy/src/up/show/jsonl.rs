@@ -47,8 +47,11 @@ pub(super) fn chunk(inspected: &ChunkInspected) -> Value {
 pub(super) fn summary(closing: &Closing<'_>) -> Value {
     let totals = closing.session.totals();
     let latency = |percent| closing.session.latency_us(percent).map(seconds);
-    let cpu: serde_json::Map<String, Value> =
-        closing.cpu.iter().map(|(name, time)| (name.clone(), json!(time.as_secs_f64()))).collect();
+    let cpu: serde_json::Map<String, Value> = closing
+        .cpu
+        .iter()
+        .map(|(name, time)| (name.clone(), json!(time.as_secs_f64())))
+        .collect();
     json!({
         "type": "summary",
         "ok": closing.problem.is_none(),
@@ -73,7 +76,9 @@ fn seconds(us: i64) -> f64 {
 }
 
 fn time(us: i64) -> String {
-    Timestamp::from_microsecond(us).map(|at| format!("{at:.6}")).unwrap_or_default()
+    Timestamp::from_microsecond(us)
+        .map(|at| format!("{at:.6}"))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -85,7 +90,12 @@ mod tests {
     fn a_chunks_line_has_the_documented_fields() {
         let upload = v1::ChunkUploaded {
             chunk: Some(v1::ChunkReady {
-                id: Some(v1::ChunkId { site: "demo".into(), camera: "front".into(), run: "R".into(), sequence: 3 }),
+                id: Some(v1::ChunkId {
+                    site: "demo".into(),
+                    camera: "front".into(),
+                    run: "R".into(),
+                    sequence: 3,
+                }),
                 duration_us: 3_003_000,
                 packets: 90,
                 frames: 90,
@@ -96,14 +106,43 @@ mod tests {
             sha256: vec![1, 0xff],
             ..Default::default()
         };
-        let line = chunk(&ChunkInspected { upload: Some(upload), width: 1920, agrees: true, ..Default::default() });
+        let line = chunk(&ChunkInspected {
+            upload: Some(upload),
+            width: 1920,
+            agrees: true,
+            ..Default::default()
+        });
         for field in [
-            "type", "site", "camera", "run", "sequence", "object", "from", "to", "duration_s", "packets", "frames", "width",
-            "height", "channels", "codec", "size", "crc32c", "sha256", "media_link", "agrees",
+            "type",
+            "site",
+            "camera",
+            "run",
+            "sequence",
+            "object",
+            "from",
+            "to",
+            "duration_s",
+            "packets",
+            "frames",
+            "width",
+            "height",
+            "channels",
+            "codec",
+            "size",
+            "crc32c",
+            "sha256",
+            "media_link",
+            "agrees",
         ] {
             assert!(line.get(field).is_some(), "{field} is missing in {line}");
         }
-        assert_eq!((line["duration_s"].as_f64(), line["sha256"].as_str()), (Some(3.003), Some("01ff")));
-        assert_eq!((line["crc32c"].as_str(), line["from"].as_str()), (Some("000000ab"), Some("1970-01-01T00:00:00.000000Z")));
+        assert_eq!(
+            (line["duration_s"].as_f64(), line["sha256"].as_str()),
+            (Some(3.003), Some("01ff"))
+        );
+        assert_eq!(
+            (line["crc32c"].as_str(), line["from"].as_str()),
+            (Some("000000ab"), Some("1970-01-01T00:00:00.000000Z"))
+        );
     }
 }

@@ -86,6 +86,10 @@ impl Show {
         }
         match self.output {
             Output::Jsonl => print(&jsonl::summary(closing).to_string()),
+            // A session that came to nothing has nothing to tabulate: its error says all.
+            Output::Table if closing.problem.is_some() && closing.session.totals().chunks == 0 => {
+                Ok(())
+            }
             Output::Table => print(&table::render(closing)),
         }
     }

@@ -6,26 +6,15 @@ use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::Closing;
+use crate::up::session::Totals;
 
 /// The table, and below it where the objects are.
 pub(super) fn render(closing: &Closing<'_>) -> String {
     let totals = closing.session.totals();
-    let uploaded = totals.chunks - totals.already_there;
-    let mut rows = vec![
-        ("chunks", chunks(totals.chunks, uploaded, totals.already_there)),
-        ("frames", totals.frames.to_string()),
-        ("video", format!("{:.3} s", totals.video_us as f64 / 1e6)),
-        ("bytes", format!("{} ({})", totals.bytes, ByteSize(totals.bytes).display().iec())),
-        ("frames/s", format!("{:.0}", totals.frames as f64 / closing.elapsed.as_secs_f64().max(1e-9))),
-        ("cut to inspected, p50 / p99", format!("{} / {}", latency(closing, 50), latency(closing, 99))),
-        ("elapsed", seconds(closing.elapsed)),
-    ];
-    let cpu: Duration = closing.cpu.iter().map(|(_, time)| *time).sum();
-    rows.push(("CPU, all processes", seconds(cpu)));
     let mut table = Table::new();
     table.load_style(presets::UTF8_BORDERS_ONLY);
-    for (name, value) in rows {
-        table.add_row([name.to_owned(), value]);
+    for (name, value) in rows(closing) {
+        table.add_row([name, &value]);
     }
     for (name, time) in &closing.cpu {
         table.add_row([format!("  {name}"), seconds(*time)]);
@@ -37,18 +26,43 @@ pub(super) fn render(closing: &Closing<'_>) -> String {
     if let Some(sample) = closing.sample {
         text += &format!("\nplay    {sample}");
     }
-    if totals.chunks > 0 && uploaded == 0 {
+    if totals.chunks > 0 && totals.chunks == totals.already_there {
         text += "\nNothing was uploaded: the bucket has every chunk already.";
     }
     text
 }
 
-fn chunks(all: u64, uploaded: u64, already_there: u64) -> String {
-    if already_there == 0 {
-        all.to_string()
-    } else {
-        format!("{all} ({uploaded} uploaded, {already_there} already there)")
+fn rows(closing: &Closing<'_>) -> [(&'static str, String); 8] {
+    let totals = closing.session.totals();
+    let per_second = totals.frames as f64 / closing.elapsed.as_secs_f64().max(1e-9);
+    let bytes = ByteSize(totals.bytes).display().iec();
+    let latencies = [50, 99]
+        .map(|percent| latency(closing, percent))
+        .join(" / ");
+    let cpu = closing.cpu.iter().map(|(_, time)| *time).sum();
+    [
+        ("chunks", chunks(totals)),
+        ("frames", totals.frames.to_string()),
+        ("video", format!("{:.3} s", totals.video_us as f64 / 1e6)),
+        ("bytes", format!("{} ({bytes})", totals.bytes)),
+        ("frames/s", format!("{per_second:.0}")),
+        ("cut to inspected, p50 / p99", latencies),
+        ("elapsed", seconds(closing.elapsed)),
+        ("CPU, all processes", seconds(cpu)),
+    ]
+}
+
+fn chunks(totals: &Totals) -> String {
+    let Totals {
+        chunks,
+        already_there,
+        ..
+    } = totals;
+    if *already_there == 0 {
+        return chunks.to_string();
     }
+    let uploaded = chunks - already_there;
+    format!("{chunks} ({uploaded} uploaded, {already_there} already there)")
 }
 
 fn latency(closing: &Closing<'_>, percent: usize) -> String {

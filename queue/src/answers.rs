@@ -29,6 +29,10 @@ const ACK_WAIT: Duration = Duration::from_secs(30);
 const AT_ONCE: usize = 64;
 
 /// What became of one message.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the usual one, and there is one at a time"
+)]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Notice {

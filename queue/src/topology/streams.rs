@@ -28,20 +28,7 @@ pub(super) fn wanted_bytes(stream: Stream) -> i64 {
 
 /// The settings of `stream` with `replicas` copies and room for `max_bytes`.
 pub(super) fn config(stream: Stream, prefix: &Prefix, replicas: u8, max_bytes: i64) -> Config {
-    let common = Config {
-        name: stream.name(prefix),
-        subjects: stream.subjects(prefix),
-        storage: StorageType::File,
-        num_replicas: usize::from(replicas),
-        max_bytes,
-        // Never a limit in messages beside the one in bytes: with both, a full stream has been seen to drop silently (nats-server #4771).
-        max_messages: -1,
-        max_messages_per_subject: -1,
-        max_consumers: -1,
-        max_message_size: -1,
-        metadata: HashMap::from([(SCHEMA_KEY.to_owned(), SCHEMA.to_string())]),
-        ..Config::default()
-    };
+    let common = common(stream, prefix, replicas, max_bytes);
     let describe = |text: &str| Some(text.to_owned());
     match stream {
         Stream::Chunks => Config {
@@ -90,5 +77,23 @@ pub(super) fn config(stream: Stream, prefix: &Prefix, replicas: u8, max_bytes: i
             allow_direct: true,
             ..common
         },
+    }
+}
+
+/// What all streams have in common.
+fn common(stream: Stream, prefix: &Prefix, replicas: u8, max_bytes: i64) -> Config {
+    Config {
+        name: stream.name(prefix),
+        subjects: stream.subjects(prefix),
+        storage: StorageType::File,
+        num_replicas: usize::from(replicas),
+        max_bytes,
+        // Never a limit in messages beside the one in bytes: with both, a full stream has been seen to drop silently (nats-server #4771).
+        max_messages: -1,
+        max_messages_per_subject: -1,
+        max_consumers: -1,
+        max_message_size: -1,
+        metadata: HashMap::from([(SCHEMA_KEY.to_owned(), SCHEMA.to_string())]),
+        ..Config::default()
     }
 }

@@ -1,6 +1,11 @@
 //! One message, from its bytes to its end.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -11,7 +16,7 @@ use super::{
     failure::chain,
     held::Parcel,
     history::Failures,
-    outcome::{Decision, Ending, decide},
+    outcome::{Circumstances, Decision, Ending, decide},
     settle,
 };
 use crate::{Connection, Decode, connection::Link, dead_letter::Obituary};
@@ -54,10 +59,14 @@ impl<H: Handler> Job<H> {
     /// Works on the message until nothing is left to do that needs waiting.
     pub(super) async fn run(self) -> Settled {
         let ending = self.handle().await;
-        let failures = self.failures.unwrap_or_default();
-        let limits = &self.bench.config.limits;
-        let since_first = failures.since_first(std::time::Instant::now());
-        match decide(ending, failures, since_first, limits, rand::random()) {
+        let before = self.failures.unwrap_or_default();
+        let circumstances = Circumstances {
+            before,
+            since_first: before.since_first(Instant::now()),
+            limits: &self.bench.config.limits,
+            random: rand::random(),
+        };
+        match decide(ending, &circumstances) {
             Decision::Ack => Settled::Acked {
                 confirmed: settle::ack(self.link(), &self.parcel.reply).await,
             },

@@ -40,64 +40,78 @@ pub(super) enum Decision {
 /// Pauses of a message that waits for something that is not its own fault.
 const FIRST_ABSENCE: Duration = Duration::from_secs(5);
 
-/// Decides. `before` are the failures that this worker has already counted, the first of them `since_first` ago; `random` is in [0, 1).
-pub(super) fn decide(
-    ending: Ending,
-    before: Failures,
-    since_first: Duration,
-    limits: &Limits,
-    random: f64,
-) -> Decision {
-    let retry = |reason: String| {
-        let failures = before.retries.saturating_add(1);
-        if failures >= limits.retries && since_first >= limits.retrying {
+/// What a decision rests on, beside the ending.
+pub(super) struct Circumstances<'a> {
+    /// What this worker remembers of the message.
+    pub(super) before: Failures,
+    /// Time since the first of its retries.
+    pub(super) since_first: Duration,
+    pub(super) limits: &'a Limits,
+    /// In [0, 1).
+    pub(super) random: f64,
+}
+
+/// Decides.
+pub(super) fn decide(ending: Ending, circumstances: &Circumstances<'_>) -> Decision {
+    let bury = |kind, reason| Decision::Bury { kind, reason };
+    match ending {
+        Ending::Done => Decision::Ack,
+        Ending::Failed(Failure::Retry(error)) => circumstances.retry(chain(&*error)),
+        Ending::Failed(Failure::Reject(error)) => bury(Kind::Rejected, chain(&*error)),
+        Ending::Failed(Failure::Unavailable(Cause::Destination, error)) => Decision::Hold {
+            reason: chain(&*error),
+        },
+        Ending::Failed(Failure::Unavailable(Cause::Owner(spool), error)) => {
+            circumstances.wait(format!("spool {spool} is away: {}", chain(&*error)))
+        }
+        Ending::Panicked(what) => circumstances.retry(format!("the handler panicked: {what}")),
+        Ending::Undecodable(error) if error.is_from_the_future() => {
+            circumstances.wait(chain(&error))
+        }
+        Ending::Undecodable(error) => bury(Kind::Undecodable, chain(&error)),
+        Ending::Suspected => bury(
+            Kind::CrashGuard,
+            format!(
+                "delivered {} times or more, and no worker lived to say how it ended",
+                circumstances.limits.deliveries
+            ),
+        ),
+    }
+}
+
+impl Circumstances<'_> {
+    /// The attempt counts; it may have been the last.
+    fn retry(&self, reason: String) -> Decision {
+        let failures = self.before.retries.saturating_add(1);
+        if failures >= self.limits.retries && self.since_first >= self.limits.retrying {
             return Decision::Bury {
                 kind: Kind::RetriesSpent,
                 reason,
             };
         }
         let pauses = Backoff {
-            first: limits.first_pause,
-            longest: limits.longest_pause,
+            first: self.limits.first_pause,
+            longest: self.limits.longest_pause,
         };
         Decision::HandBack {
-            pause: pauses.pause(failures, random),
+            pause: pauses.pause(failures, self.random),
             counts: true,
             reason,
         }
-    };
-    let absent = |reason: String| {
+    }
+
+    /// The attempt does not count.
+    fn wait(&self, reason: String) -> Decision {
+        let longest = self.limits.longest_absence;
         let pauses = Backoff {
-            first: FIRST_ABSENCE.min(limits.longest_absence),
-            longest: limits.longest_absence,
+            first: FIRST_ABSENCE.min(longest),
+            longest,
         };
         Decision::HandBack {
-            pause: pauses.pause(before.absences.saturating_add(1), random),
+            pause: pauses.pause(self.before.absences.saturating_add(1), self.random),
             counts: false,
             reason,
         }
-    };
-    let bury = |kind, reason| Decision::Bury { kind, reason };
-    match ending {
-        Ending::Done => Decision::Ack,
-        Ending::Failed(Failure::Retry(error)) => retry(chain(&*error)),
-        Ending::Failed(Failure::Reject(error)) => bury(Kind::Rejected, chain(&*error)),
-        Ending::Failed(Failure::Unavailable(Cause::Destination, error)) => Decision::Hold {
-            reason: chain(&*error),
-        },
-        Ending::Failed(Failure::Unavailable(Cause::Owner(spool), error)) => {
-            absent(format!("spool {spool} is away: {}", chain(&*error)))
-        }
-        Ending::Panicked(what) => retry(format!("the handler panicked: {what}")),
-        Ending::Undecodable(error) if error.is_from_the_future() => absent(chain(&error)),
-        Ending::Undecodable(error) => bury(Kind::Undecodable, chain(&error)),
-        Ending::Suspected => bury(
-            Kind::CrashGuard,
-            format!(
-                "delivered {} times or more, and no worker lived to say how it ended",
-                limits.deliveries
-            ),
-        ),
     }
 }
 
@@ -121,7 +135,13 @@ mod tests {
             retries,
             ..Failures::default()
         };
-        decide(ending, before, Duration::from_secs(seconds), &LIMITS, 0.5)
+        let circumstances = Circumstances {
+            before,
+            since_first: Duration::from_secs(seconds),
+            limits: &LIMITS,
+            random: 0.5,
+        };
+        decide(ending, &circumstances)
     }
 
     fn kind(decision: Decision) -> Option<Kind> {
@@ -184,7 +204,8 @@ mod tests {
         #[test]
         fn no_pause_is_longer_than_its_limit(retries: u32, absences: u32, random in 0.0..1.0) {
             let before = Failures { retries, absences, ..Failures::default() };
-            let pause = |failure| match decide(Ending::Failed(failure), before, Duration::ZERO, &LIMITS, random) {
+            let circumstances = Circumstances { before, since_first: Duration::ZERO, limits: &LIMITS, random };
+            let pause = |failure| match decide(Ending::Failed(failure), &circumstances) {
                 Decision::HandBack { pause, .. } => pause,
                 other => panic!("{other:?}"),
             };

@@ -169,43 +169,17 @@ impl<H: Handler> Shift<H> {
         let Some(parcel) = self.held.release(place) else {
             return;
         };
-        let (subject, sequence) = (parcel.message.subject.as_str(), place.sequence);
+        report(&parcel, &settled);
         match settled {
-            Settled::Acked { confirmed } => {
+            Settled::Acked { .. } => {
                 self.history.forget(place);
                 self.drained.handled += 1;
-                if !confirmed {
-                    warn!(
-                        subject,
-                        sequence,
-                        "done, but the server did not confirm it: the message will come again"
-                    );
-                }
             }
-            Settled::Buried { kind, reason } => {
+            Settled::Buried { .. } => {
                 self.history.forget(place);
                 self.drained.buried += 1;
-                error!(
-                    subject,
-                    sequence,
-                    kind = kind.as_str_name(),
-                    error = reason,
-                    "given up: see `crispy dead`"
-                );
             }
-            Settled::HandBack {
-                pause,
-                counts,
-                reason,
-            } => {
-                warn!(
-                    subject,
-                    sequence,
-                    ?pause,
-                    counts,
-                    error = reason,
-                    "handed back"
-                );
+            Settled::HandBack { pause, counts, .. } => {
                 self.history.add(place, counts);
                 self.drained.retried += 1;
                 self.hand_back(&parcel, pause).await;
@@ -286,6 +260,37 @@ impl<H: Handler> Shift<H> {
     async fn return_unhandled(&mut self, parcel: &Parcel) {
         self.drained.handed_back += 1;
         self.hand_back(parcel, Duration::ZERO).await;
+    }
+}
+
+/// Says what an operator should know of how a message ended. What went well is the stage's to tell.
+fn report(parcel: &Parcel, settled: &Settled) {
+    let (subject, sequence) = (parcel.message.subject.as_str(), parcel.place.sequence);
+    match settled {
+        Settled::Acked { confirmed: true } | Settled::Hold { .. } => {}
+        Settled::Acked { confirmed: false } => warn!(
+            subject,
+            sequence, "done, but the server did not confirm it: the message will come again"
+        ),
+        Settled::Buried { kind, reason } => error!(
+            subject,
+            sequence,
+            kind = kind.as_str_name(),
+            error = reason,
+            "given up: see `crispy dead`"
+        ),
+        Settled::HandBack {
+            pause,
+            counts,
+            reason,
+        } => warn!(
+            subject,
+            sequence,
+            ?pause,
+            counts,
+            error = reason,
+            "handed back"
+        ),
     }
 }
 

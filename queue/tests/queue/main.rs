@@ -1,6 +1,10 @@
 //! The queue's promises, each against a real nats-server.
 //!
 //! `scene` sets the stage: a server of the test's own, streams, workers that do what the test says. The other modules are claims.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
 
 mod answers;
 mod connection;

@@ -591,3 +591,22 @@ fn a_file_waits_at_the_limit_until_something_is_freed() {
         "whoever is stopped does not wait"
     );
 }
+
+#[test]
+fn of_a_commit_that_fails_nothing_is_left() {
+    let (_dir, root) = root();
+    let spool = Spool::open(&root).unwrap();
+    let kept = commit(&spool, "front", 0);
+    let before = files(&root);
+    let bytes = bytes_of(1);
+    let chunk = describe(&spool, "front", 1, &bytes);
+    // The bytes can be written, and the descriptor cannot: a folder is in its way.
+    let obstacle = file(&spool, &chunk, "pb.tmp");
+    fs::create_dir(&obstacle).unwrap();
+    let failed = spool.commit(&chunk, &bytes);
+    assert!(matches!(failed, Err(CommitError::Io { .. })), "{failed:?}");
+    assert_eq!(files(&root), before);
+    assert_eq!((spool.chunks_held(), spool.bytes_held()), (1, kept.size));
+    fs::remove_dir(&obstacle).unwrap();
+    assert_eq!(spool.commit(&chunk, &bytes).unwrap(), Committed::Fresh);
+}

@@ -171,3 +171,24 @@ impl CommitError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn only_a_full_disk_is_called_full() {
+        let error = |errno: Errno| CommitError::io(PathBuf::from("x"), errno.into());
+        for errno in [Errno::NOSPC, Errno::DQUOT] {
+            assert!(
+                matches!(error(errno), CommitError::DiskFull { .. }),
+                "{errno}"
+            );
+        }
+        for errno in [Errno::IO, Errno::ROFS, Errno::ACCESS] {
+            assert!(matches!(error(errno), CommitError::Io { .. }), "{errno}");
+        }
+    }
+}

@@ -166,7 +166,7 @@ impl Scanner<'_> {
                 }
             }
             Err(reason) => {
-                let folder = set_aside(root, id, files)?;
+                let folder = set_aside(self.folders, id, files)?;
                 self.scan.damaged.push(Damaged {
                     chunk: id.clone(),
                     folder,
@@ -215,19 +215,25 @@ fn believe(root: &Path, id: &ChunkId) -> Result<Result<Option<Held>, String>, St
 }
 
 /// Moves a chunk's files out of the way, never deleting: they are the only trace of video that was promised to be kept.
-fn set_aside(root: &Path, id: &ChunkId, files: &Files) -> Result<PathBuf, Stopped> {
-    let folder = layout::run_folder(id);
-    let below = folder.strip_prefix(layout::CHUNKS).unwrap_or(&folder);
-    let folder = root.join(layout::DAMAGED).join(below);
-    fs::create_dir_all(&folder).map_err(|error| (folder.clone(), error))?;
+fn set_aside(folders: &Folders, id: &ChunkId, files: &Files) -> Result<PathBuf, Stopped> {
+    let from = layout::run_folder(id);
+    let below = from.strip_prefix(layout::CHUNKS).unwrap_or(&from);
+    let to = Path::new(layout::DAMAGED).join(below);
+    let folder = folders.root().join(&to);
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |error| (path, error)
+    };
+    folders.ensure(&to).map_err(at(&folder))?;
     let bytes = files
         .bytes
         .iter()
         .filter_map(|container| layout::bytes(id, *container));
     for file in bytes.chain([layout::descriptor(id)]) {
-        let (from, name) = (root.join(&file), file.file_name().unwrap_or_default());
-        fs::rename(&from, folder.join(name)).map_err(|error| (from, error))?;
+        let name = file.file_name().unwrap_or_default();
+        let from = folders.root().join(&file);
+        fs::rename(&from, folder.join(name)).map_err(at(&from))?;
     }
-    sync_folder(&folder).map_err(|error| (folder.clone(), error))?;
+    sync_folder(&folder).map_err(at(&folder))?;
     Ok(folder)
 }

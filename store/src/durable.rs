@@ -78,10 +78,10 @@ impl Folders {
     }
 
     /// Makes a folder of the root, given by its path relative to it. The root itself is never made: where it is missing, its disk is
-    /// not mounted.
-    pub(crate) fn ensure(&self, relative: &Path) -> io::Result<()> {
+    /// not mounted. `true` when it was made, or is seen for the first time.
+    pub(crate) fn ensure(&self, relative: &Path) -> io::Result<bool> {
         if self.is_safe(relative) {
-            return Ok(());
+            return Ok(false);
         }
         let mut done = PathBuf::new();
         for part in relative {
@@ -96,13 +96,19 @@ impl Folders {
             }
             self.remember(done.clone());
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// The folder is gone, or may be.
+    /// One folder is gone.
     pub(crate) fn forget(&self, relative: &Path) {
         let mut safe = self.safe.lock().unwrap_or_else(PoisonError::into_inner);
-        safe.retain(|folder| !relative.starts_with(folder));
+        safe.remove(relative);
+    }
+
+    /// Any folder may be gone.
+    pub(crate) fn forget_all(&self) {
+        let mut safe = self.safe.lock().unwrap_or_else(PoisonError::into_inner);
+        safe.clear();
     }
 
     fn is_safe(&self, relative: &Path) -> bool {

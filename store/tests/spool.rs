@@ -369,7 +369,7 @@ fn what_the_spool_does_not_know_is_left_alone() {
 }
 
 #[test]
-fn a_freed_chunk_is_gone_and_its_run_goes_with_the_last() {
+fn a_freed_chunk_is_gone_and_its_run_goes_when_the_next_begins() {
     let (_dir, root) = root();
     let spool = Spool::open(&root).unwrap();
     let reader = SpoolReader::open(&root).unwrap();
@@ -390,15 +390,21 @@ fn a_freed_chunk_is_gone_and_its_run_goes_with_the_last() {
     assert!(run.exists());
 
     assert!(spool.free(&id(&chunks[1])).unwrap());
-    assert!(!run.exists());
     assert_eq!((spool.chunks_held(), spool.bytes_held()), (0, 0));
     commit(&spool, "front", 2);
+    let mut next = describe(&spool, "front", 0, &bytes_of(0));
+    next.id.as_mut().unwrap().run = Run::new(1_763_839_900_000, [8; 10]).to_string();
+    assert_eq!(spool.commit(&next, &bytes_of(0)).unwrap(), Committed::Fresh);
+    assert!(run.exists(), "there is a chunk in it");
+    spool.free(&id(&describe(&spool, "front", 2, &[]))).unwrap();
+    next.id.as_mut().unwrap().run = Run::new(1_763_840_000_000, [9; 10]).to_string();
+    assert_eq!(spool.commit(&next, &bytes_of(0)).unwrap(), Committed::Fresh);
+    assert!(!run.exists());
+    assert_eq!(spool.chunks_held(), 2);
+    // A run that goes on after its folder was swept has it made again.
+    commit(&spool, "front", 3);
     drop(spool);
-    assert_eq!(
-        left(&Spool::open(&root).unwrap()).len(),
-        1,
-        "the run's folder was made again"
-    );
+    assert_eq!(left(&Spool::open(&root).unwrap()).len(), 3);
 }
 
 #[test]
@@ -540,7 +546,7 @@ fn many_cameras_commit_and_free_at_once() {
             scope.spawn(move || {
                 for sequence in 0..25 {
                     let chunk = commit(spool, camera, sequence);
-                    // Another thread frees at once, so that the run's folder comes and goes.
+                    // Another thread frees at once, in the very run that this one goes on with.
                     if sequence % 5 != 0 {
                         scope.spawn(move || assert!(spool.free(&id(&chunk)).unwrap()));
                     }

@@ -48,6 +48,8 @@ impl Spool {
                     let _ = fs::remove_file(path);
                     let _ = fs::remove_file(layout::temporary(path));
                 }
+                // Were it that somebody removed a folder, the next commit makes it again.
+                self.folders.forget_all();
                 CommitError::io(path.clone(), source)
             })?;
         let held = Held {
@@ -98,7 +100,9 @@ impl Spool {
         encoded: &[u8],
     ) -> io::Result<()> {
         let folder = layout::run_folder(id);
-        self.folders.ensure(&folder)?;
+        if self.folders.ensure(&folder)? {
+            self.sweep(id);
+        }
         write_and_rename(path, bytes)?;
         write_and_rename(descriptor, encoded)?;
         durable::sync_folder(&self.root().join(folder))

@@ -10,8 +10,9 @@ use crate::durable;
 impl Spool {
     /// Removes a chunk; `false` when it is not here, which is no error, since what confirms a chunk may be heard twice.
     ///
-    /// When this returns without an error, the chunk does not come back, not even after a power cut. A run's folder goes with its last
-    /// chunk.
+    /// When this returns without an error, the chunk does not come back, not even after a power cut. The folder of its run stays until
+    /// the camera's next run begins, or the next start-up: a live camera's spool is empty between any two chunks, and making the
+    /// folder for each of them would cost a sync more.
     pub fn free(&self, id: &ChunkId) -> Result<bool, FreeError> {
         let _claim = self.claim(id);
         let Some(held) = self.state().index.get(id) else {
@@ -31,18 +32,31 @@ impl Spool {
                 removed => removed.map_err(|source| FreeError { path, source })?,
             }
         }
-        let path = self.root().join(&folder);
-        let emptied = fs::remove_dir(&path).is_ok();
-        if emptied {
-            self.folders.forget(&folder);
-        }
-        let above = path.parent().filter(|_| emptied).unwrap_or(&path);
-        durable::sync_folder(above).map_err(|source| FreeError {
-            path: above.to_owned(),
-            source,
-        })?;
+        let path = self.root().join(folder);
+        durable::sync_folder(&path).map_err(|source| FreeError { path, source })?;
         self.state().index.remove(id);
         Ok(true)
+    }
+
+    /// Removes the empty folders of a camera's other runs, now that a new one begins. What cannot be removed is left for the scan.
+    pub(super) fn sweep(&self, new: &ChunkId) {
+        let camera = self.root().join(layout::run_folder(new));
+        let entries = camera.parent().and_then(|camera| fs::read_dir(camera).ok());
+        for entry in entries.into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let Some(run) = name.to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            let other = ChunkId { run, ..new.clone() };
+            // Busy: the new run itself, and any other that is not over.
+            let Some(_claim) = self.try_claim(&other) else {
+                continue;
+            };
+            // Only an empty folder can be removed.
+            if fs::remove_dir(entry.path()).is_ok() {
+                self.folders.forget(&layout::run_folder(&other));
+            }
+        }
     }
 }
 

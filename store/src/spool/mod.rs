@@ -151,6 +151,13 @@ impl Spool {
         state.busy.insert(run.clone());
         Claim { spool: self, run }
     }
+
+    /// `None` where somebody works on the run.
+    fn try_claim(&self, id: &ChunkId) -> Option<Claim<'_>> {
+        let run = (id.camera.clone(), id.run);
+        let free = self.state().busy.insert(run.clone());
+        free.then(|| Claim { spool: self, run })
+    }
 }
 
 /// The sole right to change files of one run.

@@ -132,7 +132,7 @@ impl Scanner<'_> {
             return Ok(());
         }
         // What the scan found is now as safe as what this process commits itself.
-        at(&folder, self.folders.ensure(&relative))?;
+        at(&folder, self.folders.ensure(&relative).map(drop))?;
         at(&folder, sync_folder(&folder))
     }
 
@@ -143,22 +143,14 @@ impl Scanner<'_> {
         } else {
             Ok(None)
         };
-        let kept = match &believed {
-            Ok(held) => held.map(|held| held.container),
-            Err(_) => None,
-        };
         match believed {
             Ok(held) => {
                 // Bytes that no descriptor speaks of: a commit or a free that was cut short.
-                for container in files
-                    .bytes
-                    .iter()
-                    .filter(|&&container| Some(container) != kept)
-                {
-                    let path = layout::bytes(id, *container).map(|path| root.join(path));
-                    path.map_or(Ok(()), |path| {
-                        fs::remove_file(&path).map_err(|error| (path, error))
-                    })?;
+                let kept = held.map(|held| held.container);
+                for &container in files.bytes.iter().filter(|&&found| Some(found) != kept) {
+                    if let Some(path) = layout::bytes(id, container).map(|path| root.join(path)) {
+                        fs::remove_file(&path).map_err(|error| (path, error))?;
+                    }
                     self.scan.torn += 1;
                 }
                 if let Some(held) = held {

@@ -103,7 +103,7 @@ impl Folder {
                 // A folder that this process has made or seen was removed since, empty as it was.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tries == 0 => {
                     tries += 1;
-                    self.folders.forget(parent(key));
+                    self.folders.forget_all();
                 }
                 Err(error) => return Err(Fault::writing(error)),
             }

@@ -277,7 +277,7 @@ async fn a_stopping_worker_finishes_what_runs_and_hands_back_what_does_not() {
         let gate = Arc::clone(&passing);
         async move {
             // Half of them never finish.
-            if chunk.id.unwrap().sequence % 2 == 0 {
+            if chunk.id.unwrap().sequence.is_multiple_of(2) {
                 std::future::pending::<()>().await;
             }
             gate.acquire().await.unwrap().forget();

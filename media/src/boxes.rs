@@ -112,6 +112,46 @@ fn parse(header: &[u8], at: u64, size: u64) -> Option<TopBox> {
     })
 }
 
+/// The payload of the first box of a kind among the boxes in a range of bytes.
+pub(crate) fn inside(file: &[u8], within: Range<usize>, kind: &[u8; 4]) -> Option<Range<usize>> {
+    let mut at = within.start;
+    while at < within.end {
+        let header = file.get(at..within.end)?.first_chunk::<8>()?;
+        let size = usize::try_from(u32::from_be_bytes(*header.first_chunk()?)).ok()?;
+        if &header[4..] == kind {
+            return (size >= 8 && at + size <= within.end).then(|| at + 8..at + size);
+        }
+        at += size.max(8);
+    }
+    None
+}
+
+/// Width and height of the first video track whose sample description has these four letters, from the bytes of an index.
+///
+/// For codecs whose size libav leaves to the decoder (MPEG-4 part 2).
+pub(crate) fn coded_size(file: &[u8], letters: &[u8; 4]) -> Option<(u32, u32)> {
+    let movie = inside(file, 0..file.len(), b"moov")?;
+    let mut rest = movie;
+    while let Some(track) = inside(file, rest.clone(), b"trak") {
+        rest.start = track.end;
+        let path = [b"mdia", b"minf", b"stbl", b"stsd"];
+        let described = path
+            .iter()
+            .try_fold(track, |within, kind| inside(file, within, kind));
+        // after version, flags and count; the entry's header and 24 bytes of other fields come before the size
+        let entry = described
+            .and_then(|described| inside(file, described.start + 8..described.end, letters));
+        if let Some(entry) = entry {
+            let &[w0, w1, h0, h1] = file.get(entry.start + 24..entry.end)?.first_chunk()?;
+            return Some((
+                u16::from_be_bytes([w0, w1]).into(),
+                u16::from_be_bytes([h0, h1]).into(),
+            ));
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,11 +1,10 @@
 //! Source, cutter and muxer in one.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chunk::Chunk;
 use crate::creation_time;
-use crate::cutter::{Cutter, Limits};
+use crate::cutter::{Cut, Cutter, Limits};
 use crate::error::{OpenError, ReadError};
 use crate::ffi::Packet;
 use crate::muxer;
@@ -43,7 +42,7 @@ impl Chunks {
 
     /// What the pictures are at the start of the source.
     pub fn format(&self) -> &VideoFormat {
-        self.source.format()
+        &self.source.first_entry().format
     }
 
     /// How long the container claims to be. For progress bars only: claims are wrong.
@@ -65,13 +64,7 @@ impl Chunks {
         loop {
             if let Some(cut) = self.cutter.pop() {
                 self.given += 1;
-                let start_ticks = cut.facts.start_ticks;
-                let chunk = muxer::write(cut, self.source.format(), self.source.parameters());
-                return chunk.map(Some).map_err(|source| ReadError::Mux {
-                    location: self.source.location().to_string(),
-                    start_ticks,
-                    source,
-                });
+                return self.write(cut).map(Some);
             }
             if self.over {
                 return self.end();
@@ -87,6 +80,20 @@ impl Chunks {
                 Err(failure) => return Err(failure),
             }
         }
+    }
+
+    fn write(&self, cut: Cut<Packet>) -> Result<Chunk, ReadError> {
+        let start_ticks = cut.facts.start_ticks;
+        let number = cut.samples.first().map_or(0, |sample| sample.entry);
+        let entry = self
+            .source
+            .entry(number)
+            .unwrap_or(self.source.first_entry());
+        muxer::write(cut, entry).map_err(|source| ReadError::Mux {
+            location: self.source.location().to_string(),
+            start_ticks,
+            source,
+        })
     }
 
     fn finish(&mut self) {
@@ -110,10 +117,9 @@ impl Chunks {
 
 impl std::fmt::Debug for Chunks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let format: &Arc<VideoFormat> = self.source.format();
         f.debug_struct("Chunks")
             .field("location", self.source.location())
-            .field("format", format)
+            .field("format", self.format())
             .finish_non_exhaustive()
     }
 }

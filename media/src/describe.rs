@@ -1,45 +1,9 @@
 //! From a stream's headers to a [`VideoFormat`], without decoding a picture.
 
-use crate::bitstream::{Framing, Sequence, h264, h265};
-use crate::cutter::Picture;
-use crate::ffi::{CodecId, Parameters, Stream};
+use crate::bitstream::Sequence;
+use crate::ffi::{Parameters, Stream};
 use crate::time::Timebase;
 use crate::video::{Codec, ColorDescription, VideoFormat};
-
-impl Codec {
-    /// The codec that libav knows under a number, if it can be carried.
-    pub(crate) fn of(parameters: &Parameters) -> Option<Codec> {
-        match parameters.codec() {
-            CodecId::AV_CODEC_ID_H264 => Some(Codec::H264),
-            CodecId::AV_CODEC_ID_HEVC => Some(Codec::H265),
-            _ => None,
-        }
-    }
-
-    /// What the parameter sets in a configuration say.
-    pub(crate) fn sequence(self, extradata: &[u8]) -> Option<Sequence> {
-        match self {
-            Codec::H264 => h264::sequence(extradata),
-            Codec::H265 => h265::sequence(extradata),
-        }
-    }
-
-    /// How the units of a packet are told apart.
-    pub(crate) fn framing(self, extradata: &[u8]) -> Framing {
-        match self {
-            Codec::H264 => Framing::of_h264(extradata),
-            Codec::H265 => Framing::of_h265(extradata),
-        }
-    }
-
-    /// What kind of picture a packet is that the demuxer calls a key frame.
-    pub(crate) fn classify_key(self, packet: &[u8], framing: Framing) -> Picture {
-        match self {
-            Codec::H264 => h264::classify_key(packet, framing),
-            Codec::H265 => h265::classify_key(packet, framing),
-        }
-    }
-}
 
 /// What a stream's pictures are.
 ///
@@ -62,7 +26,7 @@ pub(crate) fn video_format(
         .or(set.and_then(|set| set.sample_aspect));
     VideoFormat {
         codec,
-        rfc6381: set.map_or(String::new(), |set| set.rfc6381.clone()),
+        rfc6381: codec.rfc6381(parameters, bit_depth),
         profile: parameters
             .profile_name(profile)
             .unwrap_or("unknown")
@@ -70,7 +34,7 @@ pub(crate) fn video_format(
         width,
         height,
         sample_aspect: aspect.unwrap_or((1, 1)),
-        rotation_degrees: 0,
+        rotation_degrees: parameters.rotation(),
         pixel_format,
         channels,
         bit_depth,
@@ -81,6 +45,29 @@ pub(crate) fn video_format(
             .and_then(|set| set.reorder)
             .unwrap_or_else(|| parameters.reorder_depth())
             > 0,
+    }
+}
+
+impl VideoFormat {
+    /// The same after a change of the parameter sets.
+    pub(crate) fn with_sequence(&self, set: &Sequence, parameters: &Parameters) -> VideoFormat {
+        let (pixel_format, channels, bit_depth) = pixels(Some(set), parameters);
+        VideoFormat {
+            rfc6381: set.rfc6381.clone(),
+            profile: parameters
+                .profile_name(set.profile)
+                .unwrap_or("unknown")
+                .to_owned(),
+            width: set.width,
+            height: set.height,
+            sample_aspect: set.sample_aspect.unwrap_or(self.sample_aspect),
+            pixel_format,
+            channels,
+            bit_depth,
+            color: color(Some(set), parameters),
+            has_b_frames: set.reorder.map_or(self.has_b_frames, |reorder| reorder > 0),
+            ..self.clone()
+        }
     }
 }
 

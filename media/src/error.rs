@@ -77,7 +77,9 @@ pub enum OpenError {
         location: String,
     },
     /// Video that cannot be carried.
-    #[error("{location} is {codec} video, which cannot be carried: convert it to H.264 or H.265")]
+    #[error(
+        "{location} is {codec} video, which cannot be carried: convert it, for example with `ffmpeg -i IN -c:v libx264 OUT`"
+    )]
     UnsupportedCodec {
         /// The path or URL, redacted.
         location: String,
@@ -185,12 +187,6 @@ pub enum ProbeError {
     /// A format that is known, without moving pictures.
     #[error("no video in it")]
     NoVideo,
-    /// Video that is never written here.
-    #[error("{codec} video, which is never written here")]
-    UnsupportedCodec {
-        /// libav's name of the codec.
-        codec: String,
-    },
     /// Reading failed.
     #[error("read the file to probe it")]
     Io {

@@ -21,6 +21,7 @@ mod bitstream;
 mod boxes;
 mod chunk;
 mod chunks;
+mod codec;
 mod creation_time;
 mod cutter;
 mod describe;

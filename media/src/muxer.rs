@@ -6,20 +6,23 @@
 //!
 //! The index comes first and in one pass: the packets are in memory, so a bound of its size is known (`moov_size`).
 
+mod index;
 mod stamps;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use self::stamps::Stamps;
+use self::stamps::stamps;
 use crate::boxes::Boxes;
 use crate::chunk::{ByteLayout, Chunk};
 use crate::cutter::Cut;
-use crate::ffi::{LibavError, Muxer, Packet, Parameters, libavformat_version};
-use crate::video::{Codec, Container, VideoFormat};
+use crate::ffi::{LibavError, Muxer, Packet, libavformat_version};
+use crate::source::Entry;
+use crate::time::Timebase;
+use crate::video::{Codec, Container};
 
 /// Grows with every change here that changes the bytes written for the same packets.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// What the index needs at most for each packet (times, offset, size, key flag), in bytes: 24 are usual, and too little
 /// is found out only when everything is written.
@@ -38,47 +41,80 @@ pub fn muxer_version() -> String {
     )
 }
 
-/// Writes a cut as an mp4 file. The packets' payloads are copied once.
-pub(crate) fn write(
-    mut cut: Cut<Packet>,
-    format: &Arc<VideoFormat>,
-    parameters: &Parameters,
-) -> Result<Chunk, LibavError> {
-    let payload: usize = cut.samples.iter().map(|sample| sample.size).sum();
-    let index = INDEX_FIXED + parameters.extradata().len() + INDEX_PER_PACKET * cut.samples.len();
-    let timebase = cut.facts.timebase;
-    let mut muxer = Muxer::create(c"mp4", payload + index)?;
-    muxer.add_stream(parameters, timebase, tag(format.codec))?;
-    muxer.write_header(&[
-        ("moov_size", index.to_string()),
-        ("movie_timescale", timebase.den().to_string()),
-        ("video_track_timescale", timebase.den().to_string()),
-        ("movflags", "negative_cts_offsets".to_owned()),
-    ])?;
-    let mut first_key_frame = 0..0;
-    let stamps = Stamps::new(
-        cut.samples.iter().map(|sample| sample.pts),
+/// Whether the container of its codec takes a stream, found out by writing a header.
+pub(crate) fn check(entry: &Entry) -> Result<(), LibavError> {
+    begin(entry, entry.format.timebase, 0, 0).map(drop)
+}
+
+/// Writes a cut as a file. The packets' payloads are copied once.
+pub(crate) fn write(mut cut: Cut<Packet>, entry: &Entry) -> Result<Chunk, LibavError> {
+    let (start, end, timebase) = (
         cut.facts.start_ticks,
         cut.facts.end_ticks,
+        cut.facts.timebase,
     );
+    let payload: usize = cut.samples.iter().map(|sample| sample.size).sum();
+    let mut muxer = begin(entry, timebase, payload, cut.samples.len())?;
+    let mut first_key_frame = 0..0;
+    let stamps = stamps(cut.samples.iter().map(|sample| sample.pts), start, end);
     for (sample, stamp) in cut.samples.iter_mut().zip(stamps) {
         let written = muxer.write(&mut sample.payload, stamp, timebase)?;
         if first_key_frame.is_empty() && sample.picture.is_key() {
             first_key_frame = written;
         }
     }
-    let bytes = muxer.finish()?;
-    let layout = ByteLayout {
-        index: index_range(&bytes),
+    let mut bytes = muxer.finish()?;
+    let container = entry.format.codec.container();
+    let mut layout = ByteLayout {
+        index: 0..0,
         first_key_frame,
     };
+    if container == Container::Mp4 {
+        let lead =
+            cut.samples.first().map_or(0, |sample| sample.pts - start) * i64::from(timebase.num());
+        if lead > 0 {
+            index::begin_with_leading_pictures(&mut bytes, lead).ok_or(LibavError::INVALID_DATA)?;
+        }
+        layout.index = index_range(&bytes);
+    } else {
+        layout.first_key_frame = 0..0; // wrapped in the container's own framing
+    }
     Ok(Chunk {
         bytes,
-        format: Arc::clone(format),
-        container: Container::Mp4,
+        format: Arc::clone(&entry.format),
+        container,
         cut: cut.facts,
         layout,
     })
+}
+
+/// A file of the right format with its header written, with room for so much payload in so many packets.
+fn begin(
+    entry: &Entry,
+    timebase: Timebase,
+    payload: usize,
+    packets: usize,
+) -> Result<Muxer, LibavError> {
+    let index = INDEX_FIXED + entry.parameters.extradata().len() + INDEX_PER_PACKET * packets;
+    let codec = entry.format.codec;
+    let (format, options) = match codec.container() {
+        Container::Mp4 => {
+            let timescale = timebase.den().to_string();
+            let options = vec![
+                ("moov_size", index.to_string()),
+                ("movie_timescale", timescale.clone()),
+                ("video_track_timescale", timescale),
+                ("movflags", "negative_cts_offsets".to_owned()),
+            ];
+            (c"mp4", options)
+        }
+        Container::Mkv => (c"matroska", Vec::new()),
+        Container::MpegTs => (c"mpegts", Vec::new()),
+    };
+    let mut muxer = Muxer::create(format, payload + index)?;
+    muxer.add_stream(&entry.parameters, timebase, tag(codec))?;
+    muxer.write_header(&options)?;
+    Ok(muxer)
 }
 
 /// The four letters in the sample description. `hvc1` says that parameter sets are only there, which Apple's players
@@ -86,7 +122,7 @@ pub(crate) fn write(
 fn tag(codec: Codec) -> u32 {
     match codec {
         Codec::H265 => u32::from_le_bytes(*b"hvc1"),
-        Codec::H264 => 0,
+        _ => 0,
     }
 }
 

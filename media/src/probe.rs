@@ -5,9 +5,9 @@
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
-use crate::boxes::Boxes;
+use crate::boxes::{Boxes, coded_size};
 use crate::error::ProbeError;
-use crate::ffi::{Demuxer, LibavError, Parameters, Reader, Watch};
+use crate::ffi::{Demuxer, LibavError, Reader, Watch};
 use crate::stop::StopFlag;
 use crate::time::Timebase;
 use crate::video::{Codec, Container};
@@ -58,23 +58,24 @@ pub fn probe<R: Read + Seek + Send + 'static>(reader: R, size: u64) -> Result<Pr
         },
         None => ProbeError::NotVideo { source },
     };
+    let mp4v_size = coded_size(headed.head.get_ref(), b"mp4v");
     let reader = Reader::new(headed, size).map_err(refused)?;
     let demuxer = Demuxer::open_reader(reader, Watch::new(StopFlag::new())).map_err(refused)?;
     let index = demuxer.best_video().ok_or(ProbeError::NoVideo)?;
     let stream = demuxer.streams().nth(index).ok_or(ProbeError::NoVideo)?;
     let parameters = stream.parameters().map_err(refused)?;
-    let unsupported = |parameters: &Parameters| ProbeError::UnsupportedCodec {
-        codec: parameters.codec_name().to_owned(),
+    let codec = Codec::of(&parameters);
+    let rfc6381 = codec.rfc6381(&parameters, 0);
+    let (width, height) = match parameters.size() {
+        (0, 0) => mp4v_size.unwrap_or((0, 0)),
+        size => size,
     };
-    let codec = Codec::of(&parameters).ok_or_else(|| unsupported(&parameters))?;
-    let sequence = codec.sequence(parameters.extradata());
-    let (width, height) = parameters.size();
     Ok(Probe {
         width,
         height,
-        channels: sequence.as_ref().map_or(0, |sequence| sequence.channels()),
+        channels: codec.channels(parameters.extradata()),
         codec,
-        rfc6381: sequence.map(|sequence| sequence.rfc6381),
+        rfc6381: (!rfc6381.is_empty()).then_some(rfc6381),
         container: container(demuxer.format_name()),
         duration_ticks: stream.duration(),
         timebase: stream.timebase().ok_or(refused(LibavError::INVALID_DATA))?,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::time::Timebase;
 
-/// A video codec that can be carried.
+/// A video codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Codec {
@@ -12,6 +12,20 @@ pub enum Codec {
     H264,
     /// H.265, also called HEVC.
     H265,
+    /// AV1.
+    Av1,
+    /// VP9.
+    Vp9,
+    /// VP8.
+    Vp8,
+    /// MPEG-4 part 2, also called DivX and Xvid.
+    Mpeg4,
+    /// MPEG-2.
+    Mpeg2,
+    /// Motion JPEG: every picture stands alone.
+    Mjpeg,
+    /// Any other, by FFmpeg's name.
+    Other(&'static str),
 }
 
 impl Codec {
@@ -20,6 +34,23 @@ impl Codec {
         match self {
             Codec::H264 => "h264",
             Codec::H265 => "h265",
+            Codec::Av1 => "av1",
+            Codec::Vp9 => "vp9",
+            Codec::Vp8 => "vp8",
+            Codec::Mpeg4 => "mpeg4",
+            Codec::Mpeg2 => "mpeg2",
+            Codec::Mjpeg => "mjpeg",
+            Codec::Other(name) => name,
+        }
+    }
+
+    /// The container for its chunks: mp4 for what players expect in it, Matroska for the rest.
+    pub fn container(self) -> Container {
+        match self {
+            Codec::H264 | Codec::H265 | Codec::Av1 | Codec::Vp9 | Codec::Mpeg4 | Codec::Mjpeg => {
+                Container::Mp4
+            }
+            Codec::Vp8 | Codec::Mpeg2 | Codec::Other(_) => Container::Mkv,
         }
     }
 }

@@ -3,6 +3,7 @@
 use h264_reader::nal::sps::{ColourDescription, PicOrderCntType, SeqParameterSet, VideoSignalType};
 use h264_reader::rbsp::{BitRead, BitReader};
 
+use super::bits::Bits;
 use super::{Color, Framing, Sequence, unescape, units};
 use crate::cutter::Picture;
 
@@ -13,6 +14,7 @@ mod kind {
     pub(super) const IDR: u8 = 5;
     pub(super) const SEI: u8 = 6;
     pub(super) const SPS: u8 = 7;
+    pub(super) const PPS: u8 = 8;
 }
 
 /// SEI payload type of a recovery point, annex D.
@@ -118,12 +120,53 @@ fn color(signal: &VideoSignalType) -> Color {
     }
 }
 
-fn first_set(extradata: &[u8]) -> Option<&[u8]> {
-    match Framing::of_h264(extradata) {
-        // avcC: version, profile, compatibility, level, length size, number of sets, then each after its length
-        Framing::Lengths(_) => units(extradata.get(6..)?, Framing::Lengths(2)).next(),
-        framing => units(extradata, framing).find(|unit| unit[0] & 0x1f == kind::SPS),
+/// The kinds of parameter set, in the order in which they are written.
+pub(super) const SET_KINDS: [u8; 2] = [kind::SPS, kind::PPS];
+
+/// Kind and number of a parameter set, given without escapes; `None` for other units.
+pub(super) fn set_key(unit: &[u8]) -> Option<(u8, u32)> {
+    match unit.first()? & 0x1f {
+        // profile, flags and level come before the number
+        kind::SPS => Some((kind::SPS, Bits::new(unit.get(4..)?).golomb(31)?)),
+        kind::PPS => Some((kind::PPS, Bits::new(unit.get(1..)?).golomb(255)?)),
+        _ => None,
     }
+}
+
+/// The parameter sets of a configuration, in either framing.
+pub(super) fn sets(configuration: &[u8]) -> Vec<&[u8]> {
+    match Framing::of_h264(configuration) {
+        Framing::Lengths(_) => sets_in_record(configuration),
+        framing => units(configuration, framing).collect(),
+    }
+}
+
+/// Sets in a record (avcC): version, profile, compatibility, level, size of lengths; then twice a count and so many sets,
+/// each after its length. What is damaged ends the list.
+fn sets_in_record(record: &[u8]) -> Vec<&[u8]> {
+    let mut sets = Vec::new();
+    let mut rest = record.get(5..).unwrap_or_default();
+    for mask in [0x1f, 0xff] {
+        let Some((&count, after)) = rest.split_first() else {
+            return sets;
+        };
+        rest = after;
+        for _ in 0..count & mask {
+            let set = rest.split_first_chunk::<2>().and_then(|(length, after)| {
+                after.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+            });
+            let Some((set, after)) = set else { return sets };
+            sets.push(set);
+            rest = after;
+        }
+    }
+    sets
+}
+
+fn first_set(extradata: &[u8]) -> Option<&[u8]> {
+    sets(extradata)
+        .into_iter()
+        .find(|set| set.first().is_some_and(|first| first & 0x1f == kind::SPS))
 }
 
 #[cfg(test)]

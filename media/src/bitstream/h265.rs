@@ -2,60 +2,96 @@
 
 use std::fmt::Write;
 
+use super::bits::Bits;
 use super::{Framing, Sequence, h265_sps, units};
 use crate::cutter::Picture;
 
 /// NAL unit types, table 7-1.
 mod kind {
+    pub(super) const RADL_N: u8 = 6;
+    pub(super) const RADL_R: u8 = 7;
     pub(super) const BLA_W_LP: u8 = 16;
     pub(super) const IDR_N_LP: u8 = 20;
     pub(super) const CRA: u8 = 21;
     pub(super) const LAST_VCL: u8 = 31;
+    pub(super) const VPS: u8 = 32;
     pub(super) const SPS: u8 = 33;
+    pub(super) const PPS: u8 = 34;
 }
 
 fn unit_kind(unit: &[u8]) -> u8 {
     unit[0] >> 1 & 0x3f
 }
 
-/// What kind of picture a packet is that the demuxer calls a key frame.
-pub(crate) fn classify_key(packet: &[u8], framing: Framing) -> Picture {
+/// What kind of picture a packet is; `key` is whether the demuxer calls it a key frame.
+pub(crate) fn classify(packet: &[u8], framing: Framing, key: bool) -> Picture {
     match units(packet, framing)
         .map(unit_kind)
         .find(|&kind| kind <= kind::LAST_VCL)
     {
         Some(kind::BLA_W_LP..=kind::IDR_N_LP) => Picture::Idr,
         Some(kind::CRA) => Picture::OpenKey,
-        _ => Picture::RecoveryPoint,
+        Some(kind::RADL_N | kind::RADL_R) => Picture::DecodableLeading,
+        _ if key => Picture::RecoveryPoint,
+        _ => Picture::Dependent,
     }
 }
+
+/// The kinds of parameter set, in the order in which they are written: video, sequence, picture.
+pub(super) const SET_KINDS: [u8; 3] = [kind::VPS, kind::SPS, kind::PPS];
+
+/// The kind of a sequence parameter set.
+pub(super) const SEQUENCE_SET: u8 = kind::SPS;
 
 /// What the first sequence parameter set of a configuration says, in either framing.
 pub(crate) fn sequence(extradata: &[u8]) -> Option<Sequence> {
-    match Framing::of_h265(extradata) {
-        Framing::Lengths(_) => h265_sps::parse(set_in_record(extradata)?),
-        framing => {
-            h265_sps::parse(units(extradata, framing).find(|unit| unit_kind(unit) == kind::SPS)?)
-        }
+    h265_sps::parse(
+        sets(extradata)
+            .into_iter()
+            .find(|set| !set.is_empty() && unit_kind(set) == kind::SPS)?,
+    )
+}
+
+/// Kind and number of a parameter set, given without escapes; `None` for other units.
+pub(super) fn set_key(unit: &[u8]) -> Option<(u8, u32)> {
+    let number = match unit_kind(unit.get(..2)?) {
+        kind::VPS => u32::from(unit.get(2)? >> 4),
+        kind::SPS => h265_sps::number(unit)?,
+        kind::PPS => Bits::new(unit.get(2..)?).golomb(63)?,
+        _ => return None,
+    };
+    Some((unit_kind(unit), number))
+}
+
+/// The parameter sets of a configuration, in either framing.
+pub(super) fn sets(configuration: &[u8]) -> Vec<&[u8]> {
+    match Framing::of_h265(configuration) {
+        Framing::Lengths(_) => sets_in_record(configuration),
+        framing => units(configuration, framing).collect(),
     }
 }
 
-/// The first sequence parameter set in a configuration record (hvcC): 22 bytes, then arrays of sets of one kind each.
-fn set_in_record(record: &[u8]) -> Option<&[u8]> {
-    let (&arrays, mut rest) = record.get(22..)?.split_first()?;
+/// Sets in a record (hvcC): 22 bytes, then arrays of sets of one kind each. What is damaged ends the list.
+fn sets_in_record(record: &[u8]) -> Vec<&[u8]> {
+    let mut sets = Vec::new();
+    let Some((&arrays, mut rest)) = record.get(22..).and_then(|rest| rest.split_first()) else {
+        return sets;
+    };
     for _ in 0..arrays {
-        let (&[kind, high, low], sets) = rest.split_first_chunk::<3>()?;
-        rest = sets;
+        let Some((&[_, high, low], after)) = rest.split_first_chunk::<3>() else {
+            return sets;
+        };
+        rest = after;
         for _ in 0..u16::from_be_bytes([high, low]) {
-            let (length, set) = rest.split_first_chunk::<2>()?;
-            let (set, after) = set.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-            if kind & 0x3f == kind::SPS && !set.is_empty() {
-                return Some(set);
-            }
+            let set = rest.split_first_chunk::<2>().and_then(|(length, after)| {
+                after.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+            });
+            let Some((set, after)) = set else { return sets };
+            sets.push(set);
             rest = after;
         }
     }
-    None
+    sets
 }
 
 /// `hvc1.A1.6.L93.B0`: profile, reversed compatibility flags, tier and level, constraints without trailing zeros
@@ -97,17 +133,18 @@ mod tests {
     fn a_picture_is_what_its_first_slice_is() {
         let classify = |kind: u8| {
             let packet = [0, 0, 1, 35 << 1, 1, 0x50, 0, 0, 1, kind << 1, 1, 0xaf];
-            classify_key(&packet, Framing::StartCodes)
+            super::classify(&packet, Framing::StartCodes, true)
         };
         assert_eq!([16, 19, 20].map(classify), [Picture::Idr; 3]);
         assert_eq!(classify(21), Picture::OpenKey);
+        assert_eq!([6, 7].map(classify), [Picture::DecodableLeading; 2]);
         assert_eq!(classify(1), Picture::RecoveryPoint);
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            classify_key(&bytes, Framing::StartCodes);
+            classify(&bytes, Framing::StartCodes, true);
             sequence(&bytes);
             sequence(&[&[0, 0, 1, 66, 1], &bytes[..]].concat());
             sequence(&[&[1; 22][..], &[1, 33, 0, 1, 0, 200], &bytes].concat());

@@ -5,7 +5,7 @@ use super::color::Color;
 use super::{Sequence, unescape};
 
 /// Bytes of general profile, tier and level: the same in a parameter set and in the configuration record.
-pub(super) const PROFILE_TIER_LEVEL: usize = 12;
+const PROFILE_TIER_LEVEL: usize = 12;
 
 /// The widest and highest picture that is believed.
 const LARGEST: u32 = 65_535;
@@ -42,6 +42,34 @@ pub(super) fn parse(set: &[u8]) -> Option<Sequence> {
         color: usability.color,
         reorder: Some(reorder),
     })
+}
+
+/// What the configuration record repeats of a set.
+pub(super) struct General {
+    pub(super) profile_tier_level: [u8; PROFILE_TIER_LEVEL],
+    /// How many layers of frame rates there are.
+    pub(super) sub_layers: u8,
+    /// Whether any layer can be left at any time.
+    pub(super) nested: bool,
+}
+
+/// The beginning of a set, given with its NAL header.
+pub(super) fn general(set: &[u8]) -> Option<General> {
+    let plain = unescape(set.get(2..)?, 1 + PROFILE_TIER_LEVEL);
+    let (first, rest) = plain.split_first()?;
+    Some(General {
+        profile_tier_level: *rest.first_chunk()?,
+        sub_layers: (first >> 1 & 7) + 1,
+        nested: first & 1 == 1,
+    })
+}
+
+/// The number of a set, given with its NAL header and without escapes.
+pub(super) fn number(plain: &[u8]) -> Option<u32> {
+    let plain = plain.get(2..)?;
+    let sub_layers = usize::from(plain.first()? >> 1 & 7);
+    Bits::new(plain.get(1 + PROFILE_TIER_LEVEL + sub_layer_profiles(plain, sub_layers)?..)?)
+        .golomb(15)
 }
 
 /// The length of the profiles of sub-layers in bytes: two flags for each of eight, then what the flags announce.

@@ -9,9 +9,12 @@ mod color;
 pub(crate) mod h264;
 pub(crate) mod h265;
 mod h265_sps;
+mod records;
+mod sets;
 mod units;
 
 pub(crate) use color::Color;
+pub(crate) use sets::ParameterSets;
 pub(crate) use units::{Framing, units};
 
 /// What the parameter sets say about the pictures.

@@ -63,15 +63,17 @@ fn start_kind<P>(samples: &[Sample<P>]) -> StartKind {
     match samples.first().map(|first| (first.picture, first.pts)) {
         Some((Picture::Idr, _)) => StartKind::Idr,
         Some((Picture::OpenKey, key)) => {
+            let needs = |sample: &&Sample<P>| sample.picture != Picture::DecodableLeading;
             let leading = samples
                 .iter()
                 .filter(|sample| !sample.hidden && sample.pts < key)
+                .filter(needs)
                 .count();
             StartKind::Open {
                 leading: u32::try_from(leading).unwrap_or(u32::MAX),
             }
         }
         Some((Picture::RecoveryPoint, _)) => StartKind::RecoveryPoint,
-        Some((Picture::Dependent, _)) | None => StartKind::None,
+        Some((Picture::Dependent | Picture::DecodableLeading, _)) | None => StartKind::None,
     }
 }

@@ -186,7 +186,11 @@ impl<P> Cutter<P> {
     fn is_unusable(&self, sample: &Sample<P>) -> bool {
         let nothing_yet =
             self.held.is_empty() && self.run.end.is_none() && self.run.previous_end.is_none();
-        nothing_yet && sample.picture == Picture::Dependent
+        nothing_yet
+            && matches!(
+                sample.picture,
+                Picture::Dependent | Picture::DecodableLeading
+            )
     }
 
     /// Whether this packet tells where the proposed cut is: nothing stored after it is shown before it.
@@ -233,7 +237,7 @@ impl<P> Cutter<P> {
                 self.patient &= !(enough && windows >= 2);
                 enough
             }
-            Picture::RecoveryPoint | Picture::Dependent => {
+            Picture::RecoveryPoint | Picture::DecodableLeading | Picture::Dependent => {
                 let lasted = self.timebase.duration(sample.pts - self.group.start);
                 sample.pts > span.latest && self.limits.is_too_long(lasted, self.group.bytes)
             }

@@ -9,6 +9,8 @@ pub(crate) enum Picture {
     OpenKey,
     /// From here on the picture becomes right after some frames.
     RecoveryPoint,
+    /// Shown before the key frame that it is stored after, and needs nothing before that.
+    DecodableLeading,
     /// Needs pictures before it.
     Dependent,
 }

@@ -15,6 +15,7 @@ mod muxer;
 mod packet;
 mod parameters;
 mod reader;
+mod side_data;
 mod stream;
 
 pub(crate) use demuxer::Demuxer;

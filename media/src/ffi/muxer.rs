@@ -62,7 +62,7 @@ impl Muxer {
         unsafe {
             let stream = av::avformat_new_stream(self.context.as_ptr(), ptr::null());
             let stream = stream.as_mut().ok_or(LibavError::NO_MEMORY)?;
-            parameters.copy_into(stream.codecpar)?;
+            parameters.copy_into(stream)?;
             (*stream.codecpar).codec_tag = tag;
             stream.time_base = av::AVRational {
                 num: base.num().cast_signed(),

@@ -71,6 +71,18 @@ impl Packet {
         self.get().flags & av::AV_PKT_FLAG_DISCARD != 0
     }
 
+    /// The configuration of the codec that holds from here on, where the container changes it.
+    pub(crate) fn new_configuration(&self) -> Option<&[u8]> {
+        let mut size = 0;
+        let kind = av::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA;
+        // SAFETY: the packet is ours and unchanged while the result is borrowed; null is checked, and libav guarantees
+        // `size` bytes at the address.
+        unsafe {
+            let data = av::av_packet_get_side_data(self.0.as_ptr(), kind, &raw mut size);
+            (!data.is_null() && size > 0).then(|| std::slice::from_raw_parts(data, size))
+        }
+    }
+
     /// The coded bytes.
     pub(crate) fn data(&self) -> &[u8] {
         let packet = self.get();

@@ -5,12 +5,16 @@ use std::ptr::NonNull;
 
 use ffmpeg_next::ffi as av;
 
+use super::side_data::SideData;
 use super::{LibavError, static_text};
 
 pub(crate) use av::AVCodecID as CodecId;
 
 /// The parameters of a stream, owned: they outlive the source that they came from.
-pub(crate) struct Parameters(NonNull<av::AVCodecParameters>);
+pub(crate) struct Parameters {
+    codec: NonNull<av::AVCodecParameters>,
+    side_data: SideData,
+}
 
 // SAFETY: owned plain data with owned buffers; nothing in it is bound to a thread, and shared access only reads.
 unsafe impl Send for Parameters {}
@@ -19,36 +23,79 @@ unsafe impl Sync for Parameters {}
 
 impl Parameters {
     /// A copy of a stream's parameters.
-    ///
-    /// # Safety
-    /// `source` must point to valid parameters.
-    pub(super) unsafe fn copy_of(
-        source: *const av::AVCodecParameters,
-    ) -> Result<Parameters, LibavError> {
-        // SAFETY: takes nothing; null is checked.
-        let copy =
-            NonNull::new(unsafe { av::avcodec_parameters_alloc() }).ok_or(LibavError::NO_MEMORY)?;
-        let copy = Parameters(copy);
-        // SAFETY: the destination was just made, the source is valid by the caller's word.
-        LibavError::check(unsafe { av::avcodec_parameters_copy(copy.0.as_ptr(), source) })?;
-        Ok(copy)
+    pub(super) fn of(stream: &av::AVStream) -> Result<Parameters, LibavError> {
+        let parameters = Parameters {
+            codec: allocate()?,
+            side_data: SideData::of(stream),
+        };
+        // SAFETY: the destination was just made; libav gives every stream valid parameters.
+        LibavError::check(unsafe {
+            av::avcodec_parameters_copy(parameters.codec.as_ptr(), stream.codecpar)
+        })?;
+        Ok(parameters)
     }
 
     fn get(&self) -> &av::AVCodecParameters {
-        // SAFETY: never null, owned, and never changed after `copy_of`.
-        unsafe { self.0.as_ref() }
+        // SAFETY: never null, owned, and only changed through `&mut self`.
+        unsafe { self.codec.as_ref() }
+    }
+
+    fn get_mut(&mut self) -> &mut av::AVCodecParameters {
+        // SAFETY: never null, owned, and `&mut self` makes it unshared.
+        unsafe { self.codec.as_mut() }
     }
 
     /// Writes them into a stream of a muxer.
     ///
     /// # Safety
-    /// `target` must point to the valid parameters of a stream that nothing else reads at the moment.
-    pub(super) unsafe fn copy_into(
+    /// `stream` must point to a valid stream that nothing else reads at the moment.
+    pub(super) unsafe fn copy_into(&self, stream: *mut av::AVStream) -> Result<(), LibavError> {
+        // SAFETY: the target is valid by the caller's word and has parameters, the source is ours.
+        unsafe {
+            LibavError::check(av::avcodec_parameters_copy(
+                (*stream).codecpar,
+                self.codec.as_ptr(),
+            ))?;
+            self.side_data.attach(stream)
+        }
+    }
+
+    /// By how many degrees a player turns the picture clockwise, 0 to 359.
+    pub(crate) fn rotation(&self) -> i32 {
+        self.side_data.rotation()
+    }
+
+    /// The same for another configuration of the codec and another size of the picture.
+    pub(crate) fn with_configuration(
         &self,
-        target: *mut av::AVCodecParameters,
-    ) -> Result<(), LibavError> {
-        // SAFETY: the target is valid by the caller's word, the source is ours.
-        LibavError::check(unsafe { av::avcodec_parameters_copy(target, self.0.as_ptr()) }).map(drop)
+        bytes: &[u8],
+        (width, height): (u32, u32),
+    ) -> Result<Parameters, LibavError> {
+        let mut copy = Parameters {
+            codec: allocate()?,
+            side_data: self.side_data.clone(),
+        };
+        let target = copy.get_mut();
+        // SAFETY: the destination was just made, the source is ours.
+        LibavError::check(unsafe { av::avcodec_parameters_copy(target, self.codec.as_ptr()) })?;
+        let padded = bytes.len() + av::AV_INPUT_BUFFER_PADDING_SIZE as usize; // 64
+        // SAFETY: the old configuration is freed as it was allocated and its pointer set to null; the new one has room for
+        // the bytes and the zeroed padding that libav demands, and is owned by the parameters from here on.
+        unsafe {
+            av::av_freep((&raw mut target.extradata).cast());
+            target.extradata_size = 0;
+            let room = av::av_mallocz(padded).cast::<u8>();
+            if room.is_null() {
+                return Err(LibavError::NO_MEMORY);
+            }
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), room, bytes.len());
+            target.extradata = room;
+        }
+        let number = |number: u32| c_int::try_from(number).map_err(|_| LibavError::INVALID_DATA);
+        target.extradata_size =
+            c_int::try_from(bytes.len()).map_err(|_| LibavError::INVALID_DATA)?;
+        (target.width, target.height) = (number(width)?, number(height)?);
+        Ok(copy)
     }
 
     /// The codec by libav's number.
@@ -65,6 +112,11 @@ impl Parameters {
     /// The profile by libav's number; negative where unknown.
     pub(crate) fn profile(&self) -> i32 {
         self.get().profile
+    }
+
+    /// The level by libav's number; negative where unknown.
+    pub(crate) fn level(&self) -> i32 {
+        self.get().level
     }
 
     /// A profile of this codec in libav's words.
@@ -90,9 +142,7 @@ impl Parameters {
 
     /// Sets the shape of a pixel, which the container may know and the codec not.
     pub(crate) fn set_sample_aspect(&mut self, (width, height): (u32, u32)) {
-        // SAFETY: never null, owned, and `&mut self` makes it unshared.
-        let parameters = unsafe { self.0.as_mut() };
-        parameters.sample_aspect_ratio = av::AVRational {
+        self.get_mut().sample_aspect_ratio = av::AVRational {
             num: width.cast_signed(),
             den: height.cast_signed(),
         };
@@ -148,9 +198,14 @@ impl Parameters {
     }
 }
 
+fn allocate() -> Result<NonNull<av::AVCodecParameters>, LibavError> {
+    // SAFETY: takes nothing; null is checked.
+    NonNull::new(unsafe { av::avcodec_parameters_alloc() }).ok_or(LibavError::NO_MEMORY)
+}
+
 impl Drop for Parameters {
     fn drop(&mut self) {
-        let mut parameters = self.0.as_ptr();
+        let mut parameters = self.codec.as_ptr();
         // SAFETY: owned and freed once.
         unsafe { av::avcodec_parameters_free(&raw mut parameters) };
     }

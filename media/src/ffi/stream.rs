@@ -25,8 +25,7 @@ impl Stream<'_> {
 
     /// A copy of its parameters.
     pub(crate) fn parameters(&self) -> Result<Parameters, LibavError> {
-        // SAFETY: libav gives every stream valid parameters.
-        unsafe { Parameters::copy_of(self.0.codecpar) }
+        Parameters::of(self.0)
     }
 
     /// Its length in ticks, as its header claims.

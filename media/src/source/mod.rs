@@ -1,16 +1,17 @@
 //! A source that is open: packets in the order of decoding, each with what the cutter must know of it.
 
+mod entry;
 mod open;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bitstream::Framing;
-use crate::cutter::{Pace, Picture, Sample};
+use crate::cutter::{Pace, Sample};
 use crate::error::ReadError;
-use crate::ffi::{Demuxer, LibavError, Packet, Parameters};
+use crate::ffi::{Demuxer, LibavError, Packet};
 use crate::location::Location;
-use crate::video::VideoFormat;
+
+use self::entry::Entries;
+pub(crate) use self::entry::Entry;
 
 /// How long a network source may be silent before it is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,10 +23,8 @@ pub(crate) struct Source {
     demuxer: Demuxer,
     location: Location,
     stream: usize,
-    framing: Framing,
+    entries: Entries,
     pace: Pace,
-    format: Arc<VideoFormat>,
-    parameters: Arc<Parameters>,
     /// The first packet, read to know that there is one.
     first: Option<Packet>,
     /// The timestamp that the next packet without one would get.
@@ -33,14 +32,14 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// What the pictures are.
-    pub(crate) fn format(&self) -> &Arc<VideoFormat> {
-        &self.format
+    /// What the pictures are at the start.
+    pub(crate) fn first_entry(&self) -> &Entry {
+        self.entries.first()
     }
 
-    /// What a decoder must know.
-    pub(crate) fn parameters(&self) -> &Arc<Parameters> {
-        &self.parameters
+    /// What the pictures of samples with this number are.
+    pub(crate) fn entry(&self, number: u32) -> Option<&Entry> {
+        self.entries.get(number)
     }
 
     /// What is known of its time.
@@ -76,12 +75,14 @@ impl Source {
         let stamped = packet.pts();
         let pts = stamped.or(packet.dts()).or(self.expected_pts).unwrap_or(0);
         self.expected_pts = Some(pts + packet.duration().unwrap_or(1));
-        let codec = self.format.codec;
-        let picture = if packet.is_key() {
-            codec.classify_key(packet.data(), self.framing)
+        let entry = if packet.is_key() {
+            self.entries
+                .for_key_frame(&packet)
+                .map_err(|failure| self.read_error(failure))?
         } else {
-            Picture::Dependent
+            self.entries.current()
         };
+        let picture = self.entries.classifier().classify(&packet);
         Ok(Some(Sample {
             pts,
             duration: packet.duration(),
@@ -89,7 +90,7 @@ impl Source {
             hidden: packet.is_hidden(),
             corrupt: packet.is_corrupt(),
             inferred: stamped.is_none(),
-            entry: 0,
+            entry,
             size: packet.data().len(),
             payload: packet,
         }))

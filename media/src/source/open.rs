@@ -6,13 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::entry::{Entries, Entry};
 use super::{PATIENCE, Source};
 use crate::boxes::Boxes;
 use crate::cutter::Pace;
 use crate::describe::video_format;
 use crate::error::OpenError;
-use crate::ffi::{Demuxer, LibavError, Parameters, Stream, Watch};
+use crate::ffi::{Demuxer, LibavError, Stream, Watch};
 use crate::location::{Location, redact};
+use crate::muxer;
 use crate::spec::Spec;
 use crate::time::Timebase;
 use crate::video::Codec;
@@ -169,7 +171,7 @@ fn header_suffices(demuxer: &Demuxer) -> bool {
     let sequence = stream
         .parameters()
         .ok()
-        .and_then(|parameters| Codec::of(&parameters)?.sequence(parameters.extradata()));
+        .and_then(|parameters| Codec::of(&parameters).sequence(parameters.extradata()));
     // in mp4 the index tells whether pictures are reordered, in Matroska only the parameter set can
     sequence.is_some_and(|set| mp4 || set.reorder.is_some()) && stream.frame_rate().is_some()
 }
@@ -184,27 +186,39 @@ fn describe(demuxer: Demuxer, location: Location, index: usize) -> Result<Source
         .nth(index)
         .ok_or_else(|| failed(LibavError::INVALID_DATA))?;
     let mut parameters = stream.parameters().map_err(failed)?;
-    let unsupported = |parameters: &Parameters| OpenError::UnsupportedCodec {
-        location: location.to_string(),
-        codec: parameters.codec_name().to_owned(),
-    };
-    let codec = Codec::of(&parameters).ok_or_else(|| unsupported(&parameters))?;
+    let codec = Codec::of(&parameters);
     let timebase = stream
         .timebase()
         .ok_or_else(|| failed(LibavError::INVALID_DATA))?;
     let format = video_format(codec, &stream, &parameters, timebase);
     parameters.set_sample_aspect(format.sample_aspect);
     let pace = pace(&stream, timebase);
-    Ok(Source {
-        stream: index,
-        framing: codec.framing(parameters.extradata()),
-        pace,
+    let first = Entry {
         format: Arc::new(format),
         parameters: Arc::new(parameters),
+    };
+    check_container(&first, &location)?;
+    Ok(Source {
+        stream: index,
+        entries: Entries::new(first),
+        pace,
         first: None,
         expected_pts: None,
         demuxer,
         location,
+    })
+}
+
+/// Whether the container takes such a stream is better known now than after the first chunk.
+fn check_container(entry: &Entry, location: &Location) -> Result<(), OpenError> {
+    let codec = entry.format.codec;
+    // a stream that was joined in the middle brings its parameter sets with its first key frame
+    if matches!(codec, Codec::H264 | Codec::H265) && entry.parameters.extradata().is_empty() {
+        return Ok(());
+    }
+    muxer::check(entry).map_err(|_| OpenError::UnsupportedCodec {
+        location: location.to_string(),
+        codec: codec.name().to_owned(),
     })
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crispy_media as media;
-use media::{Chunk, Chunks, Spec};
+use media::{Chunk, Chunks, Container, Spec};
 use tempfile::TempDir;
 
 /// A folder of clips, gone when dropped.
@@ -67,10 +67,14 @@ fn ffmpeg(arguments: &[&str], out: &Path) {
 /// One hash for each decoded frame of a file, in the order in which they are shown.
 pub(crate) fn frame_hashes(path: &Path) -> Vec<String> {
     let mut command = Command::new("ffmpeg");
-    command
-        .args(["-v", "quiet", "-nostdin", "-noautorotate"])
-        .arg("-i")
-        .arg(path);
+    command.args(["-v", "quiet", "-nostdin", "-noautorotate"]);
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "ffconcat")
+    {
+        command.args(["-safe", "0"]); // the list names absolute paths
+    }
+    command.arg("-i").arg(path);
     command.args([
         "-map",
         "0:v:0",
@@ -140,10 +144,70 @@ pub(crate) fn assert_same_frames(found: &[String], expected: &[String]) {
     let differing: Vec<usize> = (0..found.len().max(expected.len()))
         .filter(|&n| found.get(n) != expected.get(n))
         .collect();
+    let some = &differing[..differing.len().min(20)];
     assert!(
-        differing.is_empty(),
-        "{} frames for {}, differing at {differing:?}",
+        some.is_empty(),
+        "{} frames for {}, {} differ: {some:?} ...",
         found.len(),
-        expected.len()
+        expected.len(),
+        differing.len()
+    );
+}
+
+/// The frames of chunks decoded one after another by one decoder, as a player does that plays the whole recording.
+pub(crate) fn hashes_of_joined(clips: &Clips, chunks: &[Chunk]) -> Vec<String> {
+    let mut list = String::from("ffconcat version 1.0\n");
+    for (n, chunk) in chunks.iter().enumerate() {
+        let path = clips.write(
+            &format!("joined-{n}.{}", chunk.container.extension()),
+            &chunk.bytes,
+        );
+        list.push_str(&format!("file '{}'\n", path.display()));
+    }
+    frame_hashes(&clips.write("joined.ffconcat", list.as_bytes()))
+}
+
+/// Fails unless the intervals of each run are gapless and runs are numbered one after another.
+pub(crate) fn assert_gapless(chunks: &[Chunk]) {
+    for pair in chunks.windows(2) {
+        let (one, next) = (&pair[0].cut, &pair[1].cut);
+        if one.run == next.run {
+            assert_eq!((one.end_ticks, next.gap_before), (next.start_ticks, None));
+        } else {
+            assert_eq!(
+                (one.run + 1, next.gap_before),
+                (next.run, Some(next.start_ticks - one.end_ticks))
+            );
+        }
+    }
+}
+
+/// Fails unless the bytes of a chunk say of it what its facts say.
+pub(crate) fn assert_probe_agrees(chunk: &Chunk) {
+    let size = chunk.bytes.len() as u64;
+    let probe = media::probe(std::io::Cursor::new(chunk.bytes.clone()), size).unwrap();
+    let (cut, format) = (&chunk.cut, &chunk.format);
+    assert_eq!(
+        (probe.codec, probe.container),
+        (format.codec, chunk.container)
+    );
+    assert_eq!(
+        (probe.width, probe.height, probe.channels),
+        (format.width, format.height, format.channels)
+    );
+    if let Some(packets) = probe.packets {
+        assert_eq!(packets, u64::from(cut.packets + cut.hidden_preroll));
+    }
+    let Some(found) = probe.duration_ticks else {
+        return;
+    };
+    let found = probe.timebase.duration(found);
+    let tolerance = match chunk.container {
+        Container::Mp4 => Duration::from_nanos(1), // rounding to nanoseconds
+        Container::Mkv | Container::MpegTs => Duration::from_millis(1),
+    };
+    assert!(
+        found.abs_diff(cut.duration()) <= tolerance,
+        "the index says {found:?} of {cut:?}"
     );
 }

@@ -1,0 +1,184 @@
+//! Time does not lie: wraps, steps, odd rates and odd rhythms.
+#![allow(clippy::unwrap_used)] // what only tests call is test code too
+
+mod clip;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clip::{
+    Clips, assert_gapless, assert_probe_agrees, assert_same_frames, chunks, frame_hashes,
+    hashes_of_chunks,
+};
+use crispy_media::{Chunk, Timebase};
+
+const PICTURES: &str = "testsrc2=size=320x180:rate=25:duration=10";
+const H264: &str = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 50 -bf 2 -flags +cgop";
+/// Ticks of MPEG-TS in a second.
+const SECOND: i64 = 90_000;
+/// Ticks of MPEG-TS in a frame of 25 a second.
+const FRAME: i64 = 3600;
+
+fn frames(chunks: &[Chunk]) -> u32 {
+    chunks.iter().map(|chunk| chunk.cut.frames).sum()
+}
+
+fn assert_whole(clips: &Clips, source: &Path, chunks: &[Chunk]) {
+    assert_gapless(chunks);
+    chunks.iter().for_each(assert_probe_agrees);
+    assert_same_frames(&hashes_of_chunks(clips, chunks), &frame_hashes(source));
+}
+
+#[test]
+fn a_counter_that_wraps_goes_on() {
+    let clips = Clips::new();
+    // 2^33 ticks are 95443.7 s: the wrap is 4 s into the clip
+    let source = clips.make("a.ts", PICTURES, &format!("{H264} -output_ts_offset 95439"));
+    let chunks = chunks(&source, Duration::from_secs(2));
+    assert!(chunks.iter().all(|chunk| chunk.cut.run == 0));
+    assert_eq!(frames(&chunks), 250);
+    let (first, last) = (&chunks[0].cut, &chunks[chunks.len() - 1].cut);
+    assert_eq!(last.end_ticks - first.start_ticks, 10 * SECOND);
+    assert_whole(&clips, &source, &chunks);
+}
+
+/// A recording whose clock is set by `step` seconds before its 131st packet, in the middle of a group.
+fn stepped(clips: &Clips, step: &str) -> PathBuf {
+    let source = clips.make(
+        "a.ts",
+        PICTURES,
+        "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 50 -bf 0",
+    );
+    let one = clips.convert(
+        "one.ts",
+        &source,
+        "-c copy -copyts -muxdelay 0 -frames:v 130",
+    );
+    let rest = format!(
+        "-c copy -copyts -muxdelay 0 -output_ts_offset {step} -bsf:v noise=drop='lt(n,130)'"
+    );
+    let two = clips.convert("two.ts", &source, &rest);
+    clips.write(
+        "stepped.ts",
+        &[std::fs::read(one).unwrap(), std::fs::read(two).unwrap()].concat(),
+    )
+}
+
+fn assert_step(seconds: i64, step: &str) {
+    let clips = Clips::new();
+    let source = stepped(&clips, step);
+    let chunks = chunks(&source, Duration::from_secs(2));
+    assert_gapless(&chunks);
+    assert_eq!(frames(&chunks), 250);
+    let first_after = chunks
+        .iter()
+        .position(|chunk| chunk.cut.run == 1)
+        .expect("a second run");
+    let (before, after) = (&chunks[first_after - 1].cut, &chunks[first_after].cut);
+    let gap = after.gap_before.unwrap();
+    assert!(
+        (gap - seconds * SECOND).abs() <= FRAME,
+        "a gap of {gap} ticks for a step of {seconds} s"
+    );
+    assert_eq!(
+        chunks[..first_after]
+            .iter()
+            .map(|chunk| chunk.cut.frames)
+            .sum::<u32>(),
+        130
+    );
+    assert!(after.depends_on_previous && !before.depends_on_previous);
+    assert_eq!(after.frames, 20, "up to the next key frame");
+    assert!(
+        chunks[first_after + 1..]
+            .iter()
+            .all(|chunk| !chunk.cut.depends_on_previous && chunk.cut.run == 1)
+    );
+}
+
+#[test]
+fn a_clock_set_back_in_mid_group_ends_the_run_to_the_frame() {
+    assert_step(-3, "-3");
+}
+
+#[test]
+fn a_clock_set_forward_in_mid_group_ends_the_run_to_the_frame() {
+    assert_step(20, "20");
+}
+
+#[test]
+fn ntsc_rates_are_exact() {
+    let clips = Clips::new();
+    let source = clips.make(
+        "a.mp4",
+        "testsrc2=size=320x180:rate=30000/1001:duration=10",
+        H264,
+    );
+    let chunks = chunks(&source, Duration::from_secs(3));
+    assert_eq!(chunks[0].format.frame_rate, (30_000, 1001));
+    let ticks: i64 = chunks.iter().map(|chunk| chunk.cut.duration_ticks()).sum();
+    assert_eq!(
+        (chunks[0].cut.timebase, ticks),
+        (
+            Timebase::new(1, 30_000).unwrap(),
+            i64::from(frames(&chunks)) * 1001
+        )
+    );
+    assert_whole(&clips, &source, &chunks);
+}
+
+#[test]
+fn a_frame_every_two_seconds_is_no_jump() {
+    for name in ["a.mp4", "a.mkv", "a.ts"] {
+        let clips = Clips::new();
+        let options = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 4 -bf 0";
+        let source = clips.make(name, "testsrc2=size=320x180:rate=1/2:duration=60", options);
+        let chunks = chunks(&source, Duration::from_secs(3));
+        assert_eq!(
+            (frames(&chunks), chunks.last().unwrap().cut.run),
+            (30, 0),
+            "{name}"
+        );
+        let total: Duration = chunks.iter().map(|chunk| chunk.cut.duration()).sum();
+        assert!(
+            total.abs_diff(Duration::from_secs(60)) < Duration::from_millis(5),
+            "{name}: {total:?}"
+        );
+        assert_whole(&clips, &source, &chunks);
+    }
+}
+
+#[test]
+fn an_uneven_rhythm_is_kept() {
+    let clips = Clips::new();
+    let options = format!("-vf select='lt(mod(n,10),4)+eq(mod(n,10),7)' -vsync vfr {H264} -g 10");
+    for name in ["a.mkv", "a.mp4"] {
+        let source = clips.make(name, PICTURES, &options);
+        let chunks = chunks(&source, Duration::from_secs(2));
+        assert_eq!(frames(&chunks), 125);
+        assert_whole(&clips, &source, &chunks);
+        let times = |path: &Path| clip::ffprobe(path, "packet=pts_time").len();
+        assert_eq!(times(&source), 125);
+    }
+}
+
+#[test]
+fn a_window_that_is_no_whole_number_of_ticks_does_not_drift() {
+    let clips = Clips::new();
+    let options = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 1";
+    let source = clips.make("a.mp4", "testsrc2=size=160x90:rate=30:duration=40", options);
+    let chunks = chunks(&source, Duration::from_millis(3333));
+    for (n, chunk) in chunks.iter().enumerate() {
+        let line = Duration::from_millis(3333 * n as u64);
+        let start = chunk
+            .cut
+            .timebase
+            .duration(chunk.cut.start_ticks - chunk.cut.origin_ticks);
+        let late = start.saturating_sub(line);
+        assert!(
+            start + Duration::from_micros(500) >= line && late <= Duration::from_millis(34),
+            "{n}: {start:?} for {line:?}"
+        );
+    }
+    assert_eq!(chunks.len(), 12);
+}

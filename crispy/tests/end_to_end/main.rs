@@ -1,0 +1,31 @@
+//! The whole house, from outside: real programs, a real nats-server, real video, and nothing looked at but what an operator could look at.
+//!
+//! ```text
+//!   clip ─► crispy up ─► nats-server, ingestor, uploader, inspector ─► bucket (a folder)
+//!              │ exit code, JSON lines, log                              │ objects, metadata, run states
+//!              └──────────────────── claims ────────────────────────────┘
+//! ```
+//!
+//! * [`identity`]: what comes out is what went in
+//! * [`again`]: twice is once
+//! * [`stopped`]: Ctrl-C, and the same command again
+//! * [`killed`]: `kill -9` of everything that can be killed
+//! * [`by_hand`]: the daemons one by one, without `crispy up`
+//! * [`bad_input`], [`bad_place`], [`bad_server`]: each mistake has its own exit code and message, and leaves nothing half done
+//! * [`secrets`]: what must not be said, and whom not to speak to
+//!
+//! One program holds them all: it is linked once. [`house`] is what they share.
+
+// clippy.toml's leave to unwrap in tests covers test functions only; all of this is one test.
+#![allow(clippy::unwrap_used)]
+
+mod again;
+mod bad_input;
+mod bad_place;
+mod bad_server;
+mod by_hand;
+mod house;
+mod identity;
+mod killed;
+mod secrets;
+mod stopped;

@@ -103,12 +103,17 @@ impl Puller {
         })
     }
 
-    /// Sees to it that `count` messages are coming, if that many are not yet. What has been asked for cannot be taken back.
+    /// Sees to it that up to `count` messages are coming. What has been asked for cannot be taken back.
+    ///
+    /// It asks only when fewer than half of them are: a request for each single message would leave as many requests open as there are hands,
+    /// and each has heartbeats of its own. Nobody waits for that: the half that is coming comes at once where there is work, and then the
+    /// rest is asked for.
     ///
     /// While there is no connection, or just after a refusal, it asks for nothing; [`Self::next`] then returns when it is time to ask again.
     pub(crate) async fn want(&mut self, count: usize) {
         let missing = count.saturating_sub(self.coming);
-        if missing == 0 || Instant::now() < self.not_before || !self.is_current() {
+        let enough = self.coming * 2 >= count;
+        if enough || Instant::now() < self.not_before || !self.is_current() {
             return;
         }
         let request = Request {
@@ -170,6 +175,15 @@ impl Puller {
                 }
             }
         }
+    }
+
+    /// What has happened already, without waiting. [`Self::next`] would say it too, at the price of a wait for everything else.
+    pub(crate) fn ready(&mut self) -> Option<Pulled> {
+        if self.doubt.is_some() || !self.left_over.is_empty() {
+            return None;
+        }
+        let message = self.subscription.next().now_or_never()??;
+        self.heard(message)
     }
 
     /// When to look up though nothing was heard: at the end of a pause, or when the silence is too long.

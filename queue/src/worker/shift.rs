@@ -68,6 +68,7 @@ impl<H: Handler> Shift<H> {
         while !stop.is_cancelled() {
             self.puller.want(self.free_hands()).await;
             self.step(stop).await;
+            self.catch_up().await;
         }
         self.drain().await
     }
@@ -95,6 +96,23 @@ impl<H: Handler> Shift<H> {
             Some(binding) = self.seeks.join_next() => self.bound(binding),
             Some(back) = self.probes.join_next() => self.probed(back.unwrap_or(false)),
             () = sleep_until(probe_at.unwrap_or_else(Instant::now)), if probe_at.is_some() => self.probe(),
+        }
+    }
+
+    /// Deals with what else has happened meanwhile, before asking for more: under load that is most of it, and one request then asks for many.
+    async fn catch_up(&mut self) {
+        for _ in 0..self.concurrency() {
+            let done = self.jobs.try_join_next();
+            let pulled = self.puller.ready();
+            if done.is_none() && pulled.is_none() {
+                return;
+            }
+            if let Some(done) = done {
+                self.done(done).await;
+            }
+            if let Some(pulled) = pulled {
+                self.pulled(pulled).await;
+            }
         }
     }
 

@@ -143,7 +143,7 @@ impl Camera {
     ) -> OpenRun {
         let gap = cut
             .gap_before
-            .map(|ticks| describe::microseconds(ticks, cut.timebase))
+            .map(|ticks| cut.timebase.microseconds(ticks))
             .filter(|us| *us > 0);
         let start_us = match &before {
             None => self.identity.start_us,

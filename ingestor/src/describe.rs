@@ -40,7 +40,7 @@ pub struct Context {
 /// All times follow from the run's origin, never from the chunk before, so that rounding does not add up.
 pub fn describe(chunk: &Chunk, checksums: &Checksums, context: Context) -> v1::ChunkReady {
     let cut = &chunk.cut;
-    let since_origin = |ticks: i64| microseconds(ticks - cut.origin_ticks, cut.timebase);
+    let since_origin = |ticks: i64| cut.timebase.microseconds(ticks - cut.origin_ticks);
     let (start_us, end_us) = (since_origin(cut.start_ticks), since_origin(cut.end_ticks));
     let (start, leading_pictures) = start(cut.start);
     v1::ChunkReady {
@@ -51,7 +51,7 @@ pub fn describe(chunk: &Chunk, checksums: &Checksums, context: Context) -> v1::C
             timebase: rational(cut.timebase.num(), cut.timebase.den()),
             origin_ticks: cut.origin_ticks,
         }),
-        duration_us: microseconds(cut.duration_ticks(), cut.timebase),
+        duration_us: cut.timebase.microseconds(cut.duration_ticks()),
         nominal_window_us: i64::try_from(cut.nominal_window.as_micros()).unwrap_or(i64::MAX),
         wall: Some(v1::WallInterval {
             start_us: context.wall.start_us + start_us,
@@ -120,13 +120,6 @@ pub fn video(format: &VideoFormat) -> v1::VideoFormat {
     }
 }
 
-/// Ticks as microseconds, rounded to the nearest.
-pub fn microseconds(ticks: i64, timebase: media::Timebase) -> i64 {
-    let (num, den) = (i128::from(timebase.num()), i128::from(timebase.den()));
-    let us = (i128::from(ticks) * num * 2_000_000 + den).div_euclid(2 * den);
-    i64::try_from(us).unwrap_or(if us < 0 { i64::MIN } else { i64::MAX })
-}
-
 fn rational(num: u32, den: u32) -> Option<v1::Rational> {
     (den > 0).then(|| v1::Rational {
         num: num.into(),
@@ -171,14 +164,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    #[test]
-    fn microseconds_are_rounded_to_the_nearest() {
-        let ntsc = media::Timebase::new(1001, 30_000).unwrap();
-        assert_eq!(microseconds(1, ntsc), 33_367);
-        assert_eq!(microseconds(-1, ntsc), -33_367);
-        assert_eq!(microseconds(30_000, ntsc), 1_001_000_000);
-    }
-
     proptest! {
         #[test]
         fn durations_on_one_origin_never_drift(
@@ -190,10 +175,10 @@ mod tests {
             let mut at = 0;
             let mut summed = 0;
             for cut in cuts {
-                summed += microseconds(at + cut, timebase) - microseconds(at, timebase);
+                summed += timebase.microseconds(at + cut) - timebase.microseconds(at);
                 at += cut;
             }
-            prop_assert_eq!(summed, microseconds(total, timebase));
+            prop_assert_eq!(summed, timebase.microseconds(total));
         }
     }
 }

@@ -7,12 +7,20 @@ use media::{Container, Probe};
 use proto::v1::{ChunkReady, Disagreement};
 
 /// Every field in which the object differs from its descriptor, in the order of the descriptor.
-pub fn disagreements(descriptor: &ChunkReady, object_size: u64, probe: &Probe) -> Vec<Disagreement> {
+pub fn disagreements(
+    descriptor: &ChunkReady,
+    object_size: u64,
+    probe: &Probe,
+) -> Vec<Disagreement> {
     let video = descriptor.video.clone().unwrap_or_default();
     let mut found = Vec::new();
     let mut compare = |field: &str, expected: String, object: String| {
         if expected != object {
-            found.push(Disagreement { field: field.into(), expected, found: object });
+            found.push(Disagreement {
+                field: field.into(),
+                expected,
+                found: object,
+            });
         }
     };
     compare("size", descriptor.size.to_string(), object_size.to_string());
@@ -24,10 +32,18 @@ pub fn disagreements(descriptor: &ChunkReady, object_size: u64, probe: &Probe) -
     compare("height", video.height.to_string(), probe.height.to_string());
     // Zero: the headers do not say. That is not a difference.
     if video.channels > 0 && probe.channels > 0 {
-        compare("channels", video.channels.to_string(), probe.channels.to_string());
+        compare(
+            "channels",
+            video.channels.to_string(),
+            probe.channels.to_string(),
+        );
     }
     if let Some(packets) = probe.packets {
-        compare("packets", (descriptor.packets + u64::from(descriptor.hidden_preroll)).to_string(), packets.to_string());
+        compare(
+            "packets",
+            (descriptor.packets + u64::from(descriptor.hidden_preroll)).to_string(),
+            packets.to_string(),
+        );
     }
     if let Some(difference) = duration(descriptor, probe) {
         found.push(difference);
@@ -51,15 +67,182 @@ fn duration(descriptor: &ChunkReady, probe: &Probe) -> Option<Disagreement> {
     })
 }
 
-/// How long the object says it is, in microseconds, rounded to the nearest.
+/// How long the object says it is, in microseconds.
 pub fn duration_us(probe: &Probe) -> Option<i64> {
-    let (num, den) = (i128::from(probe.timebase.num()), i128::from(probe.timebase.den()));
-    let us = (i128::from(probe.duration_ticks?) * num * 2_000_000 + den).div_euclid(2 * den);
-    i64::try_from(us).ok()
+    Some(probe.timebase.microseconds(probe.duration_ticks?))
 }
 
 fn leading_us(descriptor: &ChunkReady) -> i64 {
     let frames = i64::try_from(descriptor.frames.max(1)).unwrap_or(i64::MAX);
     // The longest a frame of this chunk can be on average, doubled: variable frame rates have longer ones.
     i64::from(descriptor.leading_pictures) * (2 * descriptor.duration_us / frames)
+}
+
+#[cfg(test)]
+mod tests {
+    use media::{Codec, Timebase};
+    use proptest::prelude::*;
+    use proto::v1::VideoFormat;
+
+    use super::*;
+
+    fn descriptor() -> ChunkReady {
+        let video = VideoFormat {
+            codec: "h264".into(),
+            width: 1920,
+            height: 1080,
+            channels: 3,
+            ..Default::default()
+        };
+        ChunkReady {
+            size: 1000,
+            packets: 90,
+            frames: 90,
+            duration_us: 3_003_000,
+            video: Some(video),
+            ..Default::default()
+        }
+    }
+
+    fn probe(container: Container) -> Probe {
+        Probe {
+            width: 1920,
+            height: 1080,
+            channels: 3,
+            codec: Codec::H264,
+            rfc6381: None,
+            container,
+            duration_ticks: Some(90_090),
+            timebase: Timebase::new(1, 30_000).unwrap(),
+            packets: Some(90),
+        }
+    }
+
+    fn fields(descriptor: &ChunkReady, size: u64, probe: &Probe) -> Vec<String> {
+        disagreements(descriptor, size, probe)
+            .into_iter()
+            .map(|d| d.field)
+            .collect()
+    }
+
+    #[test]
+    fn an_object_that_is_what_it_should_be_agrees() {
+        assert!(fields(&descriptor(), 1000, &probe(Container::Mp4)).is_empty());
+    }
+
+    #[test]
+    fn each_field_that_differs_is_named_with_both_values() {
+        let good = probe(Container::Mp4);
+        let differs = [
+            (
+                "codec",
+                Probe {
+                    codec: Codec::H265,
+                    ..good.clone()
+                },
+            ),
+            (
+                "width",
+                Probe {
+                    width: 1919,
+                    ..good.clone()
+                },
+            ),
+            (
+                "height",
+                Probe {
+                    height: 1081,
+                    ..good.clone()
+                },
+            ),
+            (
+                "channels",
+                Probe {
+                    channels: 1,
+                    ..good.clone()
+                },
+            ),
+            (
+                "packets",
+                Probe {
+                    packets: Some(89),
+                    ..good.clone()
+                },
+            ),
+            (
+                "duration_us",
+                Probe {
+                    duration_ticks: Some(90_089),
+                    ..good.clone()
+                },
+            ),
+        ];
+        for (field, probe) in differs {
+            assert_eq!(fields(&descriptor(), 1000, &probe), [field]);
+        }
+        let size = &disagreements(&descriptor(), 999, &good)[0];
+        assert_eq!(
+            (
+                size.field.as_str(),
+                size.expected.as_str(),
+                size.found.as_str()
+            ),
+            ("size", "1000", "999")
+        );
+    }
+
+    #[test]
+    fn what_a_container_does_not_know_is_not_compared() {
+        let blind = Probe {
+            channels: 0,
+            packets: None,
+            duration_ticks: None,
+            ..probe(Container::Mkv)
+        };
+        assert!(fields(&descriptor(), 1000, &blind).is_empty());
+        let other = Probe {
+            width: 1,
+            packets: Some(1),
+            duration_ticks: Some(1),
+            ..probe(Container::MpegTs)
+        };
+        assert!(fields(&descriptor(), 1000, &other).is_empty());
+    }
+
+    #[test]
+    fn matroska_is_right_to_a_millisecond() {
+        let timebase = Timebase::new(1, 1000).unwrap();
+        let lasts = |ms| Probe {
+            duration_ticks: Some(ms),
+            timebase,
+            ..probe(Container::Mkv)
+        };
+        assert!(fields(&descriptor(), 1000, &lasts(3_004)).is_empty());
+        assert_eq!(fields(&descriptor(), 1000, &lasts(3_005)), ["duration_us"]);
+    }
+
+    #[test]
+    fn an_open_group_is_short_by_its_leading_pictures_at_most() {
+        let open = ChunkReady {
+            leading_pictures: 2,
+            ..descriptor()
+        };
+        let short = |frames: i64| Probe {
+            duration_ticks: Some(90_090 - 1001 * frames),
+            ..probe(Container::Mp4)
+        };
+        assert!(fields(&open, 1000, &short(2)).is_empty());
+        assert_eq!(fields(&open, 1000, &short(5)), ["duration_us"]);
+    }
+
+    proptest! {
+        #[test]
+        fn one_tick_more_or_less_is_never_missed(ticks in 1..10_000_000_i64, den in 1..=500_000_u32, off in prop_oneof![Just(-1), Just(1)]) {
+            let timebase = Timebase::new(1, den).unwrap();
+            let chunk = ChunkReady { duration_us: timebase.microseconds(ticks), ..descriptor() };
+            let lasts = |ticks| Probe { duration_ticks: Some(ticks), timebase, ..probe(Container::Mp4) };
+            prop_assert!(fields(&chunk, 1000, &lasts(ticks)).is_empty());
+            prop_assert_eq!(fields(&chunk, 1000, &lasts(ticks + off)), ["duration_us"]);
+        }
+    }
 }

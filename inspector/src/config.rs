@@ -13,7 +13,12 @@ pub struct Config {
     pub concurrency: u16,
 
     /// Which chunks have a line in the log
-    #[arg(long, env = "CRISPY_LOG_CHUNKS", value_name = "WHICH", default_value = "all")]
+    #[arg(
+        long,
+        env = "CRISPY_LOG_CHUNKS",
+        value_name = "WHICH",
+        default_value = "all"
+    )]
     pub log_chunks: LogChunks,
 
     /// Where the queue is, and who asks.

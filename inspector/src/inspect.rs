@@ -45,7 +45,9 @@ enum InspectError {
     Id(#[source] proto::id::ChunkIdError),
     #[error("the event has no descriptor")]
     NoDescriptor,
-    #[error("the object is in bucket {bucket:?}, which this inspector does not read; give it with --bucket, and replay")]
+    #[error(
+        "the object is in bucket {bucket:?}, which this inspector does not read; give it with --bucket, and replay"
+    )]
     OtherBucket { bucket: String },
     #[error("read the object back")]
     Read(#[source] GetError),
@@ -65,7 +67,10 @@ impl Handler for Inspect {
     async fn probe(&self) -> bool {
         for bucket in &self.buckets {
             // Any answer will do, and no object has this name.
-            if !matches!(bucket.head("crispy-probe").await, Ok(_) | Err(GetError::Absent { .. })) {
+            if !matches!(
+                bucket.head("crispy-probe").await,
+                Ok(_) | Err(GetError::Absent { .. })
+            ) {
                 return false;
             }
         }
@@ -75,10 +80,14 @@ impl Handler for Inspect {
 
 fn classify(error: InspectError) -> Failure {
     match &error {
-        InspectError::Id(_) | InspectError::NoDescriptor | InspectError::OtherBucket { .. } => Failure::reject(error),
+        InspectError::Id(_) | InspectError::NoDescriptor | InspectError::OtherBucket { .. } => {
+            Failure::reject(error)
+        }
         InspectError::Read(GetError::Unavailable { .. }) => Failure::destination(error),
         // An object that is not there may be on its way through a store that lists late; the limit ends it.
-        InspectError::Read(_) | InspectError::Interrupted { .. } | InspectError::Announce(_) => Failure::retry(error),
+        InspectError::Read(_) | InspectError::Interrupted { .. } | InspectError::Announce(_) => {
+            Failure::retry(error)
+        }
     }
 }
 
@@ -86,36 +95,65 @@ impl Inspect {
     async fn inspect(&self, event: ChunkUploaded, delivery: &Delivery) -> Result<(), InspectError> {
         let descriptor = event.chunk.as_ref().ok_or(InspectError::NoDescriptor)?;
         let id = ChunkId::from_wire(descriptor.id.as_ref()).map_err(InspectError::Id)?;
-        let bucket = self.buckets.iter().find(|bucket| bucket.url() == event.bucket);
-        let bucket = bucket.ok_or_else(|| InspectError::OtherBucket { bucket: event.bucket.clone() })?;
+        let bucket = self
+            .buckets
+            .iter()
+            .find(|bucket| bucket.url() == event.bucket);
+        let bucket = bucket.ok_or_else(|| InspectError::OtherBucket {
+            bucket: event.bucket.clone(),
+        })?;
         let report = read_back(bucket, &event.object, descriptor).await?;
         let inspected = report::message(event, report, &self.producer);
         report::log(&id, &inspected, self.log_chunks);
-        self.announce(&id, &inspected, delivery).await.map_err(InspectError::Announce)
+        self.announce(&id, &inspected, delivery)
+            .await
+            .map_err(InspectError::Announce)
     }
 
-    async fn announce(&self, id: &ChunkId, inspected: &ChunkInspected, delivery: &Delivery) -> Result<(), PublishError> {
+    async fn announce(
+        &self,
+        id: &ChunkId,
+        inspected: &ChunkInspected,
+        delivery: &Delivery,
+    ) -> Result<(), PublishError> {
         let upload = inspected.upload.as_ref();
         let generation = upload.map_or("", |upload| upload.generation.as_str());
-        let answered = message_id::inspected(delivery.message_id.as_deref().unwrap_or_default(), generation);
+        let answered = message_id::inspected(
+            delivery.message_id.as_deref().unwrap_or_default(),
+            generation,
+        );
         if !inspected.agrees {
             let event = disagreement(id, inspected);
             let subject = self.subjects.events(&id.camera);
-            self.publisher.publish(subject, &format!("disagree:{answered}"), &event).await?;
+            self.publisher
+                .publish(subject, &format!("disagree:{answered}"), &event)
+                .await?;
         }
-        self.publisher.publish(self.subjects.inspected(&id.camera), &answered, inspected).await?;
+        self.publisher
+            .publish(self.subjects.inspected(&id.camera), &answered, inspected)
+            .await?;
         Ok(())
     }
 }
 
 /// Reads ranges of the object and holds what they say against the descriptor.
-async fn read_back(bucket: &Bucket, object: &str, descriptor: &ChunkReady) -> Result<Report, InspectError> {
+async fn read_back(
+    bucket: &Bucket,
+    object: &str,
+    descriptor: &ChunkReady,
+) -> Result<Report, InspectError> {
     let size = bucket.head(object).await.map_err(InspectError::Read)?.size;
     let reader = RangeReader::over(bucket.clone(), object.to_owned(), size, Handle::current());
     let traffic = reader.traffic();
     let probing = tokio::task::spawn_blocking(move || media::probe(reader, size));
-    let probe = probing.await.map_err(|_| InspectError::Interrupted { object: object.into() })?;
-    let mut report = Report { reads: traffic.reads(), bytes_read: traffic.bytes(), ..Report::default() };
+    let probe = probing.await.map_err(|_| InspectError::Interrupted {
+        object: object.into(),
+    })?;
+    let mut report = Report {
+        reads: traffic.reads(),
+        bytes_read: traffic.bytes(),
+        ..Report::default()
+    };
     match probe {
         Ok(probe) => {
             report.disagreements = agree::disagreements(descriptor, size, &probe);

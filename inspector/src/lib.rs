@@ -42,7 +42,9 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         version: producer.version.clone(),
         ..WorkerConfig::new(Stage::Inspector)
     };
-    let worker = Worker::bind(&connection, worker).await.exit(Exit::StreamsMissing)?;
+    let worker = Worker::bind(&connection, worker)
+        .await
+        .exit(Exit::StreamsMissing)?;
     let inspect = Inspect {
         buckets,
         publisher: connection.publisher().await,

@@ -26,7 +26,11 @@ pub struct Report {
 
 /// The report as it is published.
 pub fn message(upload: ChunkUploaded, report: Report, producer: &v1::Producer) -> ChunkInspected {
-    let described = upload.chunk.as_ref().and_then(|chunk| chunk.media).unwrap_or_default();
+    let described = upload
+        .chunk
+        .as_ref()
+        .and_then(|chunk| chunk.media)
+        .unwrap_or_default();
     let inspected = ChunkInspected {
         agrees: report.disagreements.is_empty(),
         disagreements: report.disagreements,
@@ -37,7 +41,9 @@ pub fn message(upload: ChunkUploaded, report: Report, producer: &v1::Producer) -
         upload: Some(upload),
         ..Default::default()
     };
-    let Some(probe) = report.probe else { return inspected };
+    let Some(probe) = report.probe else {
+        return inspected;
+    };
     ChunkInspected {
         width: probe.width,
         height: probe.height,
@@ -46,7 +52,10 @@ pub fn message(upload: ChunkUploaded, report: Report, producer: &v1::Producer) -
         found: probe.duration_ticks.map(|length| MediaInterval {
             start_ticks: described.start_ticks,
             end_ticks: described.start_ticks + length,
-            timebase: Some(Rational { num: probe.timebase.num().into(), den: probe.timebase.den().into() }),
+            timebase: Some(Rational {
+                num: probe.timebase.num().into(),
+                den: probe.timebase.den().into(),
+            }),
             origin_ticks: described.origin_ticks,
         }),
         duration_us: agree::duration_us(&probe).unwrap_or(0),
@@ -58,9 +67,20 @@ pub fn message(upload: ChunkUploaded, report: Report, producer: &v1::Producer) -
 /// One line a chunk: what it is, how long, where, and whether that is what its descriptor says.
 pub fn log(id: &ChunkId, inspected: &ChunkInspected, which: LogChunks) {
     let upload = inspected.upload.clone().unwrap_or_default();
-    let wall = upload.chunk.as_ref().and_then(|chunk| chunk.wall).unwrap_or_default();
-    let resolution = format!("({}, {}, {})", inspected.height, inspected.width, inspected.channels);
-    let (duration, from, to) = (seconds(inspected.duration_us), time(wall.start_us), time(wall.end_us));
+    let wall = upload
+        .chunk
+        .as_ref()
+        .and_then(|chunk| chunk.wall)
+        .unwrap_or_default();
+    let resolution = format!(
+        "({}, {}, {})",
+        inspected.height, inspected.width, inspected.channels
+    );
+    let (duration, from, to) = (
+        seconds(inspected.duration_us),
+        time(wall.start_us),
+        time(wall.end_us),
+    );
     let media_link = upload.media_link;
     let agrees = inspected.agrees;
     if agrees && which == LogChunks::All {
@@ -86,5 +106,7 @@ fn seconds(us: i64) -> String {
 }
 
 fn time(us: i64) -> String {
-    Timestamp::from_microsecond(us).map(|at| format!("{at:.6}")).unwrap_or_default()
+    Timestamp::from_microsecond(us)
+        .map(|at| format!("{at:.6}"))
+        .unwrap_or_default()
 }

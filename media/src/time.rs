@@ -41,6 +41,14 @@ impl Timebase {
         Duration::new(seconds, below_second)
     }
 
+    /// How long `ticks` last in microseconds, rounded to the nearest, halves up: what messages and logs say. Held at the ends of
+    /// an `i64`.
+    pub fn microseconds(self, ticks: i64) -> i64 {
+        let (num, den) = (i128::from(self.num), i128::from(self.den));
+        let us = (i128::from(ticks) * num * 2_000_000 + den).div_euclid(2 * den);
+        i64::try_from(us).unwrap_or(if us < 0 { i64::MIN } else { i64::MAX })
+    }
+
     /// The number of ticks in `duration`, rounded down and held at the largest an `i64` has.
     pub fn ticks(self, duration: Duration) -> i64 {
         let ticks = self.ticks_times_unit(duration) / self.unit();
@@ -92,6 +100,14 @@ mod tests {
         );
         assert_eq!(base(1001, 30_000).duration(30), Duration::from_millis(1001));
         assert_eq!(base(1, 90_000).ticks(Duration::from_secs(3)), 270_000);
+    }
+
+    #[test]
+    fn microseconds_are_rounded_to_the_nearest() {
+        assert_eq!(base(1001, 30_000).microseconds(1), 33_367);
+        assert_eq!(base(1001, 30_000).microseconds(-1), -33_367);
+        assert_eq!(base(1001, 30_000).microseconds(30_000), 1_001_000_000);
+        assert_eq!(base(1000, 1).microseconds(i64::MAX), i64::MAX);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use proto::{
     id::ChunkId,
     v1::{ChunkReady, ChunkUploaded, DeadLetter},
 };
-use queue::{Answer, Answers, AnswersError, Message, Notice};
+use queue::{Answer, Answers, AnswersError, Message, Notice, Stage};
 use tokio::time::sleep;
 use tracing::{error, warn};
 
@@ -85,7 +85,11 @@ impl Outbox {
         }
     }
 
+    /// What an inspector gave up is in the bucket, and no business of the spool.
     fn park(&mut self, letter: &DeadLetter) {
+        if letter.stage != Stage::Uploader.as_str() {
+            return;
+        }
         let Ok(chunk) = <ChunkReady as queue::Decode>::decode(ChunkReady::TYPE, &letter.payload)
         else {
             return;

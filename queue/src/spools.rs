@@ -60,7 +60,7 @@ impl Spools {
         }
     }
 
-    /// Writes `record` under its spool id. As patient as [`Publisher::publish`].
+    /// Writes `record` under its spool id. As patient as [`crate::Publisher::publish`].
     pub async fn put(&self, record: &SpoolRecord) -> Result<(), SpoolsError> {
         let subject = self.subject(&record.spool_id)?;
         let publisher = self.connection.publisher().await;

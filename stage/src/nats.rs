@@ -12,7 +12,13 @@ use tracing::warn;
 #[command(next_help_heading = "NATS")]
 pub struct NatsFlags {
     /// Servers of one cluster, as URLs with commas between them
-    #[arg(long, env = "NATS_URL", value_name = "URL", default_value = "nats://127.0.0.1:4222", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "NATS_URL",
+        value_name = "URL",
+        default_value = "nats://127.0.0.1:4222",
+        hide_env_values = true
+    )]
     pub nats_server: Secret,
 
     /// User name
@@ -20,7 +26,12 @@ pub struct NatsFlags {
     pub nats_user: Option<String>,
 
     /// Password of the user
-    #[arg(long, env = "NATS_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "NATS_PASSWORD",
+        value_name = "PASSWORD",
+        hide_env_values = true
+    )]
     pub nats_password: Option<Secret>,
 
     /// Token, instead of a user
@@ -52,7 +63,12 @@ pub struct NatsFlags {
     pub nats_tlsfirst: bool,
 
     /// First token of all subjects, for accounts that others share
-    #[arg(long, env = "CRISPY_PREFIX", value_name = "WORD", default_value = "crispy")]
+    #[arg(
+        long,
+        env = "CRISPY_PREFIX",
+        value_name = "WORD",
+        default_value = "crispy"
+    )]
     pub prefix: Prefix,
 }
 
@@ -98,7 +114,8 @@ impl NatsFlags {
 
     /// What the queue is told, for a connection that calls itself `program`.
     pub fn options(&self, program: &str) -> ConnectOptions {
-        let revealed = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.reveal().to_owned());
+        let revealed =
+            |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.reveal().to_owned());
         ConnectOptions {
             servers: self.nats_server.reveal().to_owned(),
             name: format!("{program} {}", daemon::producer("").instance),
@@ -142,5 +159,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, Failed> {
 /// # Errors
 /// [`Exit::StreamsMissing`], with a message that names them and `crispy setup`.
 pub async fn check_streams(connection: &Connection, needs: &[Stream]) -> Result<(), Failed> {
-    topology::check(connection, needs).await.exit(Exit::StreamsMissing)
+    topology::check(connection, needs)
+        .await
+        .exit(Exit::StreamsMissing)
 }

@@ -41,7 +41,9 @@ pub enum UploadError {
     #[error("ask the bucket for the chunk")]
     LookUp(#[source] GetError),
     /// Somebody else's bytes.
-    #[error("object {object} is there already with other bytes; it is not overwritten: find out who wrote it")]
+    #[error(
+        "object {object} is there already with other bytes; it is not overwritten: find out who wrote it"
+    )]
     Foreign {
         /// The object's key.
         object: String,
@@ -54,20 +56,28 @@ pub enum UploadError {
 /// What the worker shall do.
 pub fn classify(error: UploadError) -> Failure {
     match &error {
-        UploadError::Key(_) | UploadError::Checksum | UploadError::Metadata(_) | UploadError::Foreign { .. } => {
-            Failure::reject(error)
-        }
+        UploadError::Key(_)
+        | UploadError::Checksum
+        | UploadError::Metadata(_)
+        | UploadError::Foreign { .. } => Failure::reject(error),
         UploadError::Fetch(FetchError::Elsewhere { spool }) => Failure::owner(spool.clone(), error),
         UploadError::Fetch(FetchError::Read { spool, source }) => match source {
-            ReadError::Unproved { .. } | ReadError::Io { .. } => Failure::owner(spool.clone(), error),
-            ReadError::Gone { .. } | ReadError::Id(_) | ReadError::Undescribed { .. } => Failure::reject(error),
+            ReadError::Unproved { .. } | ReadError::Io { .. } => {
+                Failure::owner(spool.clone(), error)
+            }
+            ReadError::Gone { .. } | ReadError::Id(_) | ReadError::Undescribed { .. } => {
+                Failure::reject(error)
+            }
             _ => Failure::retry(error),
         },
-        UploadError::Put(PutError::Unavailable { .. }) | UploadError::LookUp(GetError::Unavailable { .. }) => {
-            Failure::destination(error)
-        }
-        UploadError::Put(PutError::Invalid { .. }) | UploadError::LookUp(GetError::Invalid { .. }) => Failure::reject(error),
-        UploadError::Fetch(_) | UploadError::Put(_) | UploadError::LookUp(_) | UploadError::Announce(_) => Failure::retry(error),
+        UploadError::Put(PutError::Unavailable { .. })
+        | UploadError::LookUp(GetError::Unavailable { .. }) => Failure::destination(error),
+        UploadError::Put(PutError::Invalid { .. })
+        | UploadError::LookUp(GetError::Invalid { .. }) => Failure::reject(error),
+        UploadError::Fetch(_)
+        | UploadError::Put(_)
+        | UploadError::LookUp(_)
+        | UploadError::Announce(_) => Failure::retry(error),
     }
 }
 
@@ -97,24 +107,80 @@ mod tests {
 
     #[test]
     fn every_row_of_the_table_has_its_outcome() {
-        let (object, path) = (|| "file:///b/o".to_owned(), || std::path::PathBuf::from("/spool/x"));
+        let (object, path) = (
+            || "file:///b/o".to_owned(),
+            || std::path::PathBuf::from("/spool/x"),
+        );
         let lost = || Box::new(std::io::Error::other("lost"));
-        let read = |source| UploadError::Fetch(FetchError::Read { spool: "s".into(), source });
+        let read = |source| {
+            UploadError::Fetch(FetchError::Read {
+                spool: "s".into(),
+                source,
+            })
+        };
         let io = || std::io::Error::other("disk");
         let rows = [
             (UploadError::Checksum, Outcome::Reject),
-            (UploadError::Key(proto::id::KeyError::NoWallClock), Outcome::Reject),
+            (
+                UploadError::Key(proto::id::KeyError::NoWallClock),
+                Outcome::Reject,
+            ),
             (UploadError::Foreign { object: object() }, Outcome::Reject),
             (read(ReadError::Gone { path: path() }), Outcome::Reject),
-            (UploadError::Put(PutError::Invalid { object: object(), source: lost() }), Outcome::Reject),
-            (UploadError::Fetch(FetchError::Elsewhere { spool: "s".into() }), Outcome::Owner),
-            (read(ReadError::Io { path: path(), source: io() }), Outcome::Owner),
-            (read(ReadError::Unproved { root: path(), source: io() }), Outcome::Owner),
-            (UploadError::Put(PutError::Unavailable { object: object(), source: lost() }), Outcome::Destination),
-            (UploadError::LookUp(GetError::Unavailable { object: object(), source: lost() }), Outcome::Destination),
+            (
+                UploadError::Put(PutError::Invalid {
+                    object: object(),
+                    source: lost(),
+                }),
+                Outcome::Reject,
+            ),
+            (
+                UploadError::Fetch(FetchError::Elsewhere { spool: "s".into() }),
+                Outcome::Owner,
+            ),
+            (
+                read(ReadError::Io {
+                    path: path(),
+                    source: io(),
+                }),
+                Outcome::Owner,
+            ),
+            (
+                read(ReadError::Unproved {
+                    root: path(),
+                    source: io(),
+                }),
+                Outcome::Owner,
+            ),
+            (
+                UploadError::Put(PutError::Unavailable {
+                    object: object(),
+                    source: lost(),
+                }),
+                Outcome::Destination,
+            ),
+            (
+                UploadError::LookUp(GetError::Unavailable {
+                    object: object(),
+                    source: lost(),
+                }),
+                Outcome::Destination,
+            ),
             (read(ReadError::Damaged { path: path() }), Outcome::Retry),
-            (UploadError::Put(PutError::Transient { object: object(), source: lost() }), Outcome::Retry),
-            (UploadError::LookUp(GetError::Transient { object: object(), source: lost() }), Outcome::Retry),
+            (
+                UploadError::Put(PutError::Transient {
+                    object: object(),
+                    source: lost(),
+                }),
+                Outcome::Retry,
+            ),
+            (
+                UploadError::LookUp(GetError::Transient {
+                    object: object(),
+                    source: lost(),
+                }),
+                Outcome::Retry,
+            ),
             (UploadError::Fetch(FetchError::Interrupted), Outcome::Retry),
             (UploadError::Announce(PublishError::Closed), Outcome::Retry),
         ];

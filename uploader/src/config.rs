@@ -11,7 +11,12 @@ pub struct Config {
     pub bucket: String,
 
     /// A spool that this host can read, by its folder; once for each
-    #[arg(long, env = "CRISPY_SPOOL", value_name = "DIR", default_value = "crispy-spool")]
+    #[arg(
+        long,
+        env = "CRISPY_SPOOL",
+        value_name = "DIR",
+        default_value = "crispy-spool"
+    )]
     pub spool: Vec<PathBuf>,
 
     /// Uploads at a time

@@ -16,7 +16,9 @@ use store::spool::{ReadError, SpoolReader};
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// No configured root is the descriptor's spool: its owner's host, or its disk, is out of reach from here.
-    #[error("no spool that this uploader can read has id {spool:?}; give its folder with --spool, or wait until it is mounted")]
+    #[error(
+        "no spool that this uploader can read has id {spool:?}; give its folder with --spool, or wait until it is mounted"
+    )]
     Elsewhere {
         /// The spool that is wanted.
         spool: String,
@@ -44,7 +46,10 @@ pub struct Spools {
 impl Spools {
     /// Spools below `roots`, which need not be there yet.
     pub fn new(roots: &[PathBuf]) -> Self {
-        Self { roots: roots.into(), open: Arc::default() }
+        Self {
+            roots: roots.into(),
+            open: Arc::default(),
+        }
     }
 
     /// The bytes of a chunk, checked against its size and SHA-256.
@@ -56,16 +61,30 @@ impl Spools {
 
     fn read(&self, chunk: &ChunkReady) -> Result<Bytes, FetchError> {
         let spool = self.find(&chunk.spool_id)?;
-        spool.read(chunk).map_err(|source| FetchError::Read { spool: chunk.spool_id.clone(), source })
+        spool.read(chunk).map_err(|source| FetchError::Read {
+            spool: chunk.spool_id.clone(),
+            source,
+        })
     }
 
     fn find(&self, wanted: &str) -> Result<Arc<SpoolReader>, FetchError> {
-        let known = |open: &[Arc<SpoolReader>]| open.iter().find(|spool| spool.id().as_str() == wanted).map(Arc::clone);
+        let known = |open: &[Arc<SpoolReader>]| {
+            open.iter()
+                .find(|spool| spool.id().as_str() == wanted)
+                .map(Arc::clone)
+        };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(spool) = known(&open) {
             return Ok(spool);
         }
-        *open = self.roots.iter().filter_map(|root| SpoolReader::open(root).ok()).map(Arc::new).collect();
-        known(&open).ok_or_else(|| FetchError::Elsewhere { spool: wanted.to_owned() })
+        *open = self
+            .roots
+            .iter()
+            .filter_map(|root| SpoolReader::open(root).ok())
+            .map(Arc::new)
+            .collect();
+        known(&open).ok_or_else(|| FetchError::Elsewhere {
+            spool: wanted.to_owned(),
+        })
     }
 }

@@ -35,7 +35,10 @@ use upload::Upload;
 /// Uploads until it is told to stop.
 pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
     let bucket = stage::open_bucket(&config.bucket)?;
-    bucket.check_writable().await.exit(Exit::BucketUnavailable)?;
+    bucket
+        .check_writable()
+        .await
+        .exit(Exit::BucketUnavailable)?;
     let connection = stage::connect(&config.nats.options("crispy-uploader")).await?;
     let producer = daemon::producer(env!("CARGO_PKG_VERSION"));
     let worker = WorkerConfig {
@@ -45,7 +48,9 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         version: producer.version.clone(),
         ..WorkerConfig::new(Stage::Uploader)
     };
-    let worker = Worker::bind(&connection, worker).await.exit(Exit::StreamsMissing)?;
+    let worker = Worker::bind(&connection, worker)
+        .await
+        .exit(Exit::StreamsMissing)?;
     let upload = Upload {
         bucket,
         spools: Spools::new(&config.spool),

@@ -11,22 +11,48 @@ pub fn of_chunk(chunk: &ChunkReady) -> Result<Metadata, MetadataError> {
     let video = chunk.video.clone().unwrap_or_default();
     let wall = chunk.wall.unwrap_or_default();
     let mut metadata = Metadata::default();
-    let mut say = |key: &str, value: String| if value.is_empty() { Ok(()) } else { metadata.insert(key, value) };
+    let mut say = |key: &str, value: String| {
+        if value.is_empty() {
+            Ok(())
+        } else {
+            metadata.insert(key, value)
+        }
+    };
     say("camera", id.camera)?;
     say("site", id.site)?;
     say("run", id.run)?;
     say("sequence", id.sequence.to_string())?;
     say("from", rfc3339(wall.start_us))?;
     say("to", rfc3339(wall.end_us))?;
-    say("duration", format!("{}.{:06}", chunk.duration_us / 1_000_000, chunk.duration_us % 1_000_000))?;
+    say(
+        "duration",
+        format!(
+            "{}.{:06}",
+            chunk.duration_us / 1_000_000,
+            chunk.duration_us % 1_000_000
+        ),
+    )?;
     say("ticks", ticks(chunk))?;
     say("packets", chunk.packets.to_string())?;
     say("frames", chunk.frames.to_string())?;
     say("resolution", format!("{}x{}", video.width, video.height))?;
     say("channels", video.channels.to_string())?;
-    say("codec", if video.codec_string.is_empty() { video.codec } else { video.codec_string })?;
+    say(
+        "codec",
+        if video.codec_string.is_empty() {
+            video.codec
+        } else {
+            video.codec_string
+        },
+    )?;
     say("start", start(chunk))?;
-    say("gap", chunk.gap_before_us.map(|us| us.to_string()).unwrap_or_default())?;
+    say(
+        "gap",
+        chunk
+            .gap_before_us
+            .map(|us| us.to_string())
+            .unwrap_or_default(),
+    )?;
     say("prev", hex(&chunk.previous_sha256))?;
     Ok(metadata)
 }
@@ -50,7 +76,9 @@ fn start(chunk: &ChunkReady) -> String {
 
 /// RFC 3339 in UTC with microseconds. Empty for a time that no calendar has.
 pub fn rfc3339(us: i64) -> String {
-    Timestamp::from_microsecond(us).map(|at| format!("{at:.6}")).unwrap_or_default()
+    Timestamp::from_microsecond(us)
+        .map(|at| format!("{at:.6}"))
+        .unwrap_or_default()
 }
 
 /// Lower-case hexadecimal.
@@ -66,12 +94,24 @@ mod tests {
     #[test]
     fn an_object_says_what_the_descriptor_says() {
         let chunk = ChunkReady {
-            id: Some(v1::ChunkId { site: "demo".into(), camera: "front".into(), run: "0".repeat(26), sequence: 3 }),
-            wall: Some(v1::WallInterval { start_us: 1_763_839_803_000_001, end_us: 1_763_839_806_000_001, ..Default::default() }),
+            id: Some(v1::ChunkId {
+                site: "demo".into(),
+                camera: "front".into(),
+                run: "0".repeat(26),
+                sequence: 3,
+            }),
+            wall: Some(v1::WallInterval {
+                start_us: 1_763_839_803_000_001,
+                end_us: 1_763_839_806_000_001,
+                ..Default::default()
+            }),
             media: Some(v1::MediaInterval {
                 start_ticks: -5,
                 end_ticks: 46_075,
-                timebase: Some(Rational { num: 1, den: 15_360 }),
+                timebase: Some(Rational {
+                    num: 1,
+                    den: 15_360,
+                }),
                 origin_ticks: -5,
             }),
             duration_us: 3_000_000,
@@ -85,7 +125,10 @@ mod tests {
         assert_eq!(said("from"), "2025-11-22T19:30:03.000001Z");
         assert_eq!(said("duration"), "3.000000");
         assert_eq!(said("ticks"), "-5,46075,1/15360");
-        assert_eq!((said("start"), said("prev")), ("open:2".into(), "fe".repeat(32)));
+        assert_eq!(
+            (said("start"), said("prev")),
+            ("open:2".into(), "fe".repeat(32))
+        );
         assert_eq!(metadata.get("gap"), None);
     }
 }

@@ -11,7 +11,11 @@ pub fn json(state: &RunState) -> Bytes {
     let wall = state.wall.unwrap_or_default();
     let media = state.media.unwrap_or_default();
     let timebase = media.timebase.unwrap_or_default();
-    let drops: Vec<_> = state.drops.iter().map(|drop| json!({"first": drop.first, "last": drop.last, "reason": drop.reason})).collect();
+    let drops: Vec<_> = state
+        .drops
+        .iter()
+        .map(|drop| json!({"first": drop.first, "last": drop.last, "reason": drop.reason}))
+        .collect();
     let document = json!({
         "type": "run",
         "site": state.site,
@@ -41,10 +45,26 @@ mod tests {
 
     #[test]
     fn the_same_run_gives_the_same_bytes_whoever_writes_it() {
-        let state = RunState { site: "demo".into(), next_sequence: 20, ended: true, end: v1::RunEnd::SourceEnded.into(), ..Default::default() };
-        let other = RunState { written_us: 5, producer: Some(v1::Producer { instance: "h:1".into(), ..Default::default() }), ..state.clone() };
+        let state = RunState {
+            site: "demo".into(),
+            next_sequence: 20,
+            ended: true,
+            end: v1::RunEnd::SourceEnded.into(),
+            ..Default::default()
+        };
+        let other = RunState {
+            written_us: 5,
+            producer: Some(v1::Producer {
+                instance: "h:1".into(),
+                ..Default::default()
+            }),
+            ..state.clone()
+        };
         assert_eq!(json(&state), json(&other));
         let read: serde_json::Value = serde_json::from_slice(&json(&state)).unwrap();
-        assert_eq!((read["next_sequence"].as_u64(), read["end"].as_str()), (Some(20), Some("source_ended")));
+        assert_eq!(
+            (read["next_sequence"].as_u64(), read["end"].as_str()),
+            (Some(20), Some("source_ended"))
+        );
     }
 }

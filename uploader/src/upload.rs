@@ -73,7 +73,11 @@ impl Upload {
         let id = ObjectKey::of(&chunk).map_err(UploadError::Key)?;
         let key = id.to_string();
         let checksums = Checksums::described(&chunk).ok_or(UploadError::Checksum)?;
-        let found = if delivery.is_repeated() { self.look_up(&key, &chunk, &checksums).await? } else { None };
+        let found = if delivery.is_repeated() {
+            self.look_up(&key, &chunk, &checksums).await?
+        } else {
+            None
+        };
         let object = match found {
             Some(object) => object,
             None => self.put(&key, &chunk, &checksums).await?,
@@ -93,17 +97,31 @@ impl Upload {
             needs: Vec::new(),
             chunk: Some(Arc::unwrap_or_clone(chunk)),
         };
-        let answered = message_id::uploaded(delivery.message_id.as_deref().unwrap_or(&event.object));
+        let answered =
+            message_id::uploaded(delivery.message_id.as_deref().unwrap_or(&event.object));
         let subject = self.subjects.uploaded(&id.chunk.camera);
-        self.publisher.publish(subject, &answered, &event).await.map_err(UploadError::Announce)?;
+        self.publisher
+            .publish(subject, &answered, &event)
+            .await
+            .map_err(UploadError::Announce)?;
         Ok(())
     }
 
-    async fn put(&self, key: &str, chunk: &Arc<ChunkReady>, checksums: &Checksums) -> Result<Object, UploadError> {
+    async fn put(
+        &self,
+        key: &str,
+        chunk: &Arc<ChunkReady>,
+        checksums: &Checksums,
+    ) -> Result<Object, UploadError> {
         let bytes = match self.spools.fetch(Arc::clone(chunk)).await {
             Ok(bytes) => bytes,
             // Freed by its owner, because it is in the bucket? Only the bucket can say.
-            Err(error @ FetchError::Read { source: ReadError::Gone { .. }, .. }) => {
+            Err(
+                error @ FetchError::Read {
+                    source: ReadError::Gone { .. },
+                    ..
+                },
+            ) => {
                 let found = self.look_up(key, chunk, checksums).await?;
                 return found.ok_or(UploadError::Fetch(error));
             }
@@ -113,20 +131,40 @@ impl Upload {
         self.put_once(key, bytes, checksums, &metadata).await
     }
 
-    async fn look_up(&self, key: &str, chunk: &ChunkReady, checksums: &Checksums) -> Result<Option<Object>, UploadError> {
+    async fn look_up(
+        &self,
+        key: &str,
+        chunk: &ChunkReady,
+        checksums: &Checksums,
+    ) -> Result<Option<Object>, UploadError> {
         let found = self.bucket.lookup(key, chunk.size, &checksums.sha256).await;
         match found.map_err(UploadError::LookUp)? {
             Lookup::Absent => Ok(None),
-            Lookup::Mine { generation } => Ok(Some(Object { generation, already_there: true })),
+            Lookup::Mine { generation } => Ok(Some(Object {
+                generation,
+                already_there: true,
+            })),
             Lookup::Foreign(_) => Err(UploadError::Foreign { object: key.into() }),
         }
     }
 
-    async fn put_once(&self, key: &str, bytes: Bytes, checksums: &Checksums, metadata: &Metadata) -> Result<Object, UploadError> {
+    async fn put_once(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        checksums: &Checksums,
+        metadata: &Metadata,
+    ) -> Result<Object, UploadError> {
         let put = self.bucket.put_once(key, bytes, checksums, metadata).await;
         match put.map_err(UploadError::Put)? {
-            Put::Stored { generation } => Ok(Object { generation, already_there: false }),
-            Put::AlreadyMine { generation } => Ok(Object { generation, already_there: true }),
+            Put::Stored { generation } => Ok(Object {
+                generation,
+                already_there: false,
+            }),
+            Put::AlreadyMine { generation } => Ok(Object {
+                generation,
+                already_there: true,
+            }),
             Put::Foreign(_) => Err(UploadError::Foreign { object: key.into() }),
         }
     }
@@ -135,12 +173,25 @@ impl Upload {
         let key = run_state_key(state).map_err(UploadError::Key)?;
         let json = run_state::json(state);
         let checksums = Checksums::of(&json);
-        match self.put_once(&key, json, &checksums, &Metadata::default()).await {
+        match self
+            .put_once(&key, json, &checksums, &Metadata::default())
+            .await
+        {
             // Another version may have written the same run in other words. What was said first stays.
-            Err(UploadError::Foreign { object }) => warn!(object, "the run's state is stored already, in other words; kept"),
+            Err(UploadError::Foreign { object }) => warn!(
+                object,
+                "the run's state is stored already, in other words; kept"
+            ),
             stored => {
                 let already_there = stored?.already_there;
-                info!(site = state.site, camera = state.camera, run = state.run, object = key, already_there, "run stored");
+                info!(
+                    site = state.site,
+                    camera = state.camera,
+                    run = state.run,
+                    object = key,
+                    already_there,
+                    "run stored"
+                );
             }
         }
         Ok(())

@@ -15,8 +15,10 @@ pub enum Work {
 impl Decode for Work {
     fn decode(type_name: &str, payload: &[u8]) -> Result<Self, DecodeError> {
         match type_name {
-            RunState::TYPE => <RunState as Decode>::decode(type_name, payload).map(|state| Self::Run(Box::new(state))),
-            _ => <ChunkReady as Decode>::decode(type_name, payload).map(|chunk| Self::Chunk(Box::new(chunk))),
+            RunState::TYPE => <RunState as Decode>::decode(type_name, payload)
+                .map(|state| Self::Run(Box::new(state))),
+            _ => <ChunkReady as Decode>::decode(type_name, payload)
+                .map(|chunk| Self::Chunk(Box::new(chunk))),
         }
     }
 }

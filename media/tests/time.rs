@@ -3,6 +3,7 @@
 
 mod clip;
 
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use clip::{
     Clips, assert_gapless, assert_probe_agrees, assert_same_frames, chunks, frame_hashes,
     hashes_of_chunks,
 };
-use crispy_media::{Chunk, Timebase};
+use crispy_media::{Chunk, Chunks, ReadError, Spec, StartKind, Timebase};
 
 const PICTURES: &str = "testsrc2=size=320x180:rate=25:duration=10";
 const H264: &str = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 50 -bf 2 -flags +cgop";
@@ -181,4 +182,143 @@ fn a_window_that_is_no_whole_number_of_ticks_does_not_drift() {
         );
     }
     assert_eq!(chunks.len(), 12);
+}
+
+/// Frames are shown in the order in which they are in time: what a player that believes the timestamps shows.
+fn assert_in_order(clips: &Clips, name: &str, source: &Path, reference: &Path) {
+    let chunks = chunks(source, Duration::from_secs(2));
+    assert_gapless(&chunks);
+    assert!(
+        chunks.iter().all(|chunk| chunk.cut.pts_inferred),
+        "{name} has no times of its own"
+    );
+    assert_eq!(
+        (frames(&chunks), chunks.last().unwrap().cut.run),
+        (250, 0),
+        "{name}"
+    );
+    let total: Duration = chunks.iter().map(|chunk| chunk.cut.duration()).sum();
+    assert!(
+        total.abs_diff(Duration::from_secs(10)) < Duration::from_millis(1),
+        "{name}: {total:?}"
+    );
+    assert_same_frames(
+        &clip::hashes_of_joined(clips, &chunks),
+        &frame_hashes(reference),
+    );
+    for chunk in &chunks {
+        assert_probe_agrees(chunk);
+        let path = clips.write("chunk.mp4", &chunk.bytes);
+        let times = clip::ffprobe(&path, "frame=best_effort_timestamp_time");
+        let times: Vec<f64> = times
+            .iter()
+            .filter_map(|line| line.split(',').next()?.parse().ok())
+            .collect();
+        let leading = if let StartKind::Open { leading } = chunk.cut.start {
+            leading
+        } else {
+            0
+        };
+        assert_eq!(times.len() as u32 + leading, chunk.cut.frames);
+        assert!(
+            times
+                .windows(2)
+                .all(|pair| (pair[1] - pair[0] - 0.04).abs() < 1e-4),
+            "{name}: {times:?}"
+        );
+    }
+}
+
+#[test]
+fn raw_streams_are_put_in_order_by_their_picture_counts() {
+    let clips = Clips::new();
+    let h265 = "-pix_fmt yuv420p -c:v libx265 -preset ultrafast -x265-params keyint=50:open-gop=0:bframes=3:log-level=none";
+    for (name, options) in [("a.h264", H264), ("a.hevc", h265)] {
+        let source = clips.make(name, PICTURES, options);
+        assert_in_order(&clips, name, &source, &source);
+    }
+}
+
+#[test]
+fn raw_streams_without_reordering_follow_the_frame_rate() {
+    let clips = Clips::new();
+    let source = clips.make(
+        "a.h264",
+        PICTURES,
+        "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 50 -bf 0",
+    );
+    assert_in_order(&clips, "a.h264", &source, &source);
+}
+
+#[test]
+fn avi_is_put_in_order_too() {
+    let clips = Clips::new();
+    for (name, options) in [
+        ("h264.avi", H264),
+        ("mpeg4.avi", "-c:v mpeg4 -g 50 -bf 2 -q:v 5"),
+    ] {
+        let source = clips.make(name, PICTURES, options);
+        assert_in_order(&clips, name, &source, &source);
+    }
+}
+
+/// Serves motion JPEG over HTTP as cameras do: one part for each picture, when it is there, and no word about time.
+fn serve_mjpeg(pictures: Vec<Vec<u8>>, interval: Duration) -> std::net::SocketAddr {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut client, _) = server.accept().unwrap();
+        assert!(client.read(&mut [0; 4096]).unwrap() > 0, "a request");
+        let head =
+            "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=frame\r\n\r\n";
+        client.write_all(head.as_bytes()).unwrap();
+        for picture in pictures {
+            let part = format!(
+                "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n",
+                picture.len()
+            );
+            let sent = client.write_all(&[part.as_bytes(), &picture, b"\r\n"].concat());
+            if sent.is_err() {
+                return; // the reader has what it wants
+            }
+            std::thread::sleep(interval); // the camera's rhythm, which is what is tested
+        }
+    });
+    address
+}
+
+#[test]
+fn pictures_pushed_without_a_time_are_stamped_by_their_arrival() {
+    let clips = Clips::new();
+    let pattern = clips.make(
+        "%02d.jpg",
+        "testsrc2=size=320x180:rate=5:duration=4",
+        "-c:v mjpeg -q:v 5",
+    );
+    let picture = |n: usize| std::fs::read(pattern.with_file_name(format!("{n:02}.jpg"))).unwrap();
+    let address = serve_mjpeg((1..=20).map(picture).collect(), Duration::from_millis(200));
+    let spec = Spec::new(
+        format!("http://{address}/video.mjpg"),
+        Duration::from_secs(1),
+    );
+    let mut source = Chunks::open(&spec).unwrap();
+    let mut chunks = Vec::new();
+    // a camera that hangs up is an error, after everything that it sent
+    let end = loop {
+        match source.next_chunk() {
+            Ok(Some(chunk)) => chunks.push(chunk),
+            Ok(None) => panic!("a camera does not end"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(end, ReadError::Io { .. }), "{end:?}");
+    assert!(source.next_chunk().unwrap().is_none());
+    assert_gapless(&chunks);
+    assert_eq!(frames(&chunks), 20);
+    assert!(chunks.iter().all(|chunk| chunk.cut.pts_inferred));
+    let total: Duration = chunks.iter().map(|chunk| chunk.cut.duration()).sum();
+    assert!(
+        total.abs_diff(Duration::from_secs(4)) < Duration::from_millis(600),
+        "{total:?}"
+    );
 }

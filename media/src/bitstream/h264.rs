@@ -1,9 +1,12 @@
 //! H.264 (ITU-T H.264, 7.3 and annex D).
 
-use h264_reader::nal::sps::{ColourDescription, PicOrderCntType, SeqParameterSet, VideoSignalType};
+use h264_reader::nal::sps::{
+    ColourDescription, FrameMbsFlags, PicOrderCntType, SeqParameterSet, VideoSignalType,
+};
 use h264_reader::rbsp::{BitRead, BitReader};
 
 use super::bits::Bits;
+use super::order::{Numbering, Slice};
 use super::{Color, Framing, Sequence, unescape, units};
 use crate::cutter::Picture;
 
@@ -96,6 +99,52 @@ pub(crate) fn sequence(extradata: &[u8]) -> Option<Sequence> {
             (None, PicOrderCntType::TypeTwo) => Some(0),
             _ => None,
         },
+    })
+}
+
+/// How slices are to be read.
+pub(super) fn numbering(extradata: &[u8]) -> Option<Numbering> {
+    let plain = unescape(first_set(extradata)?.get(1..)?, 4096);
+    let sps = SeqParameterSet::from_bits(BitReader::new(plain.as_slice())).ok()?;
+    Some(Numbering {
+        frame_bits: u32::from(sps.log2_max_frame_num()),
+        count_bits: match sps.pic_order_cnt {
+            PicOrderCntType::TypeZero {
+                log2_max_pic_order_cnt_lsb_minus4,
+            } => Some(u32::from(log2_max_pic_order_cnt_lsb_minus4) + 4),
+            _ => None,
+        },
+        may_be_field: sps.frame_mbs_flags != FrameMbsFlags::Frames,
+        separate_planes: sps.chroma_info.separate_colour_plane_flag,
+        extra_bits: 0,
+        says_shown: false,
+    })
+}
+
+/// The first fields of a slice header (7.3.3); `None` for other units.
+pub(super) fn slice(unit: &[u8], numbering: &Numbering) -> Option<Slice> {
+    let kind = unit.first()? & 0x1f;
+    if ![kind::SLICE, kind::PARTITION_A, kind::IDR].contains(&kind) {
+        return None;
+    }
+    let plain = unescape(&unit[1..], 32);
+    let mut bits = Bits::new(&plain);
+    bits.skip_golomb(3)?; // first macroblock, type, picture parameter set
+    if numbering.separate_planes {
+        bits.number(2)?;
+    }
+    bits.number(numbering.frame_bits)?;
+    if numbering.may_be_field && bits.flag()? {
+        bits.flag()?; // bottom
+    }
+    if kind == kind::IDR {
+        bits.skip_golomb(1)?;
+    }
+    let count = bits.number(numbering.count_bits?)?;
+    Some(Slice {
+        count,
+        restarts: kind == kind::IDR,
+        is_reference: unit[0] & 0x60 != 0,
     })
 }
 

@@ -3,16 +3,20 @@
 use std::fmt::Write;
 
 use super::bits::Bits;
-use super::{Framing, Sequence, h265_sps, units};
+use super::order::{Numbering, Slice};
+use super::{Framing, Sequence, h265_sps, unescape, units};
 use crate::cutter::Picture;
 
 /// NAL unit types, table 7-1.
 mod kind {
     pub(super) const RADL_N: u8 = 6;
     pub(super) const RADL_R: u8 = 7;
+    pub(super) const RASL_R: u8 = 9;
     pub(super) const BLA_W_LP: u8 = 16;
+    pub(super) const IDR_W_RADL: u8 = 19;
     pub(super) const IDR_N_LP: u8 = 20;
     pub(super) const CRA: u8 = 21;
+    pub(super) const LAST_IRAP: u8 = 23;
     pub(super) const LAST_VCL: u8 = 31;
     pub(super) const VPS: u8 = 32;
     pub(super) const SPS: u8 = 33;
@@ -50,6 +54,71 @@ pub(crate) fn sequence(extradata: &[u8]) -> Option<Sequence> {
             .into_iter()
             .find(|set| !set.is_empty() && unit_kind(set) == kind::SPS)?,
     )
+}
+
+/// How slices are to be read.
+pub(super) fn numbering(configuration: &[u8]) -> Option<Numbering> {
+    let sets = sets(configuration);
+    let of_kind = |kind: u8| {
+        sets.iter()
+            .find(|set| set.len() > 2 && unit_kind(set) == kind)
+    };
+    let (count_bits, separate_planes) = h265_sps::count_bits(of_kind(kind::SPS)?)?;
+    let plain = unescape(&of_kind(kind::PPS)?[2..], 32);
+    let mut picture = Bits::new(&plain);
+    picture.skip_golomb(2)?; // its number and that of the sequence's
+    picture.flag()?; // dependent slices
+    let says_shown = picture.flag()?;
+    let extra_bits = picture.number(3)?;
+    let count_bits = Some(count_bits);
+    Some(Numbering {
+        frame_bits: 0,
+        count_bits,
+        may_be_field: false,
+        separate_planes,
+        extra_bits,
+        says_shown,
+    })
+}
+
+/// The first fields of a slice header (7.3.6); `None` for other units.
+pub(super) fn slice(unit: &[u8], numbering: &Numbering) -> Option<Slice> {
+    let kind = unit_kind(unit.get(..2)?);
+    if kind > kind::LAST_VCL {
+        return None;
+    }
+    let plain = unescape(&unit[2..], 32);
+    let mut bits = Bits::new(&plain);
+    if !bits.flag()? {
+        return None; // not the picture's first slice
+    }
+    if (kind::BLA_W_LP..=kind::LAST_IRAP).contains(&kind) {
+        bits.flag()?;
+    }
+    bits.skip_golomb(1)?;
+    bits.number(numbering.extra_bits)?;
+    bits.skip_golomb(1)?; // type
+    if numbering.says_shown {
+        bits.flag()?;
+    }
+    if numbering.separate_planes {
+        bits.number(2)?;
+    }
+    let restarts = (kind::IDR_W_RADL..=kind::IDR_N_LP).contains(&kind);
+    let count = if restarts {
+        0
+    } else {
+        bits.number(numbering.count_bits?)?
+    };
+    // leading pictures, those of higher layers, and those that nothing refers to do not carry the count on
+    let is_leading = (kind::RADL_N..=kind::RASL_R).contains(&kind);
+    let is_unused = kind < kind::BLA_W_LP - 1 && kind.is_multiple_of(2);
+    let is_reference = !is_leading && !is_unused && unit[1] & 7 == 1;
+    Some(Slice {
+        count,
+        restarts,
+        is_reference,
+    })
 }
 
 /// Kind and number of a parameter set, given without escapes; `None` for other units.

@@ -13,35 +13,68 @@ const LARGEST: u32 = 65_535;
 /// What a set says, given with its NAL header.
 pub(super) fn parse(set: &[u8]) -> Option<Sequence> {
     let plain = unescape(set.get(2..)?, 4096);
-    let sub_layers = usize::from(plain.first()? >> 1 & 7);
-    let general = plain.get(1..=PROFILE_TIER_LEVEL)?;
-    let mut bits =
-        Bits::new(plain.get(1 + PROFILE_TIER_LEVEL + sub_layer_profiles(&plain, sub_layers)?..)?);
-    bits.golomb(15)?; // its number
-    let chroma_format = bits.golomb(3)?;
-    if chroma_format == 3 {
-        bits.flag()?; // separate planes
-    }
-    let (width, height) = size(&mut bits, chroma_format)?;
-    let bit_depth = bits.golomb(8)? + 8;
-    bits.golomb(8)?; // chroma
-    let poc_bits = bits.golomb(12)? + 4;
-    let reorder = reorder(&mut bits, sub_layers)?;
+    let (head, mut bits) = head(&plain)?;
     // what follows is only needed for colour and shape: without it, the rest is still right
-    let usability = skip_to_usability(&mut bits, poc_bits)
+    let usability = skip_to_usability(&mut bits, head.count_bits)
         .and_then(|()| usability(&mut bits))
         .unwrap_or_default();
+    let general = plain.get(1..=PROFILE_TIER_LEVEL)?;
     Some(Sequence {
         profile: i32::from(general[0] & 0x1f),
         rfc6381: super::h265::rfc6381(general),
-        width,
-        height,
-        chroma_format,
-        bit_depth,
+        width: head.width,
+        height: head.height,
+        chroma_format: head.chroma_format,
+        bit_depth: head.bit_depth,
         sample_aspect: usability.sample_aspect,
         color: usability.color,
-        reorder: Some(reorder),
+        reorder: Some(head.reorder),
     })
+}
+
+/// Bits of the picture order count in slices, and whether colour planes are coded apart.
+pub(super) fn count_bits(set: &[u8]) -> Option<(u32, bool)> {
+    let plain = unescape(set.get(2..)?, 4096);
+    let (head, _) = head(&plain)?;
+    Some((head.count_bits, head.separate_planes))
+}
+
+/// The first part of a set.
+struct Head {
+    width: u32,
+    height: u32,
+    chroma_format: u32,
+    separate_planes: bool,
+    bit_depth: u32,
+    count_bits: u32,
+    reorder: u32,
+}
+
+/// Reads the first part of a set, given without header and escapes; what follows it is left.
+fn head(plain: &[u8]) -> Option<(Head, Bits<'_>)> {
+    let sub_layers = usize::from(plain.first()? >> 1 & 7);
+    let mut bits =
+        Bits::new(plain.get(1 + PROFILE_TIER_LEVEL + sub_layer_profiles(plain, sub_layers)?..)?);
+    bits.golomb(15)?; // its number
+    let chroma_format = bits.golomb(3)?;
+    let separate_planes = chroma_format == 3 && bits.flag()?;
+    let (width, height) = size(&mut bits, chroma_format)?;
+    let bit_depth = bits.golomb(8)? + 8;
+    bits.golomb(8)?; // chroma
+    let count_bits = bits.golomb(12)? + 4;
+    let reorder = reorder(&mut bits, sub_layers)?;
+    Some((
+        Head {
+            width,
+            height,
+            chroma_format,
+            separate_planes,
+            bit_depth,
+            count_bits,
+            reorder,
+        },
+        bits,
+    ))
 }
 
 /// What the configuration record repeats of a set.

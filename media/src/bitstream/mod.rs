@@ -9,11 +9,13 @@ mod color;
 pub(crate) mod h264;
 pub(crate) mod h265;
 mod h265_sps;
+mod order;
 mod records;
 mod sets;
 mod units;
 
 pub(crate) use color::Color;
+pub(crate) use order::{PictureOrder, Place};
 pub(crate) use sets::ParameterSets;
 pub(crate) use units::{Framing, units};
 

@@ -123,6 +123,18 @@ impl Demuxer {
         }
     }
 
+    /// Makes libav work out the times of showing that the container does not give. Before the first read.
+    pub(crate) fn infer_times(&mut self) {
+        // SAFETY: owned, and `&mut self` makes it unshared.
+        unsafe { self.context.as_mut().flags |= av::AVFMT_FLAG_GENPTS };
+    }
+
+    /// Makes libav stamp packets with the time of their arrival. Before the first read.
+    pub(crate) fn stamp_by_arrival(&mut self) {
+        // SAFETY: owned, and `&mut self` makes it unshared.
+        unsafe { self.context.as_mut().use_wallclock_as_timestamps = 1 };
+    }
+
     /// The next packet of any stream that is kept; `None` when the source is over.
     ///
     /// An end that the transport caused (a server that hung up) is an error and not an end.

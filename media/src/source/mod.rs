@@ -2,6 +2,7 @@
 
 mod entry;
 mod open;
+mod stamper;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::location::Location;
 
 use self::entry::Entries;
 pub(crate) use self::entry::Entry;
+use self::stamper::{Stamper, Unstamped};
 
 /// How long a network source may be silent before it is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,8 +29,9 @@ pub(crate) struct Source {
     pace: Pace,
     /// The first packet, read to know that there is one.
     first: Option<Packet>,
-    /// The timestamp that the next packet without one would get.
-    expected_pts: Option<i64>,
+    stamper: Stamper,
+    /// Whether libav makes up times of showing, so that none is the source's own.
+    times_inferred: bool,
 }
 
 impl Source {
@@ -69,12 +72,25 @@ impl Source {
 
     /// The next video packet; `None` when the source is over.
     pub(crate) fn next(&mut self) -> Result<Option<Sample<Packet>>, ReadError> {
-        let Some(packet) = self.next_packet()? else {
-            return Ok(None);
-        };
-        let stamped = packet.pts();
-        let pts = stamped.or(packet.dts()).or(self.expected_pts).unwrap_or(0);
-        self.expected_pts = Some(pts + packet.duration().unwrap_or(1));
+        loop {
+            if let Some(sample) = self.stamper.pop() {
+                return Ok(Some(sample));
+            }
+            match self.next_packet()? {
+                Some(packet) => {
+                    let unstamped = self.describe(packet)?;
+                    self.stamper.push(unstamped);
+                }
+                None => {
+                    self.stamper.finish();
+                    return Ok(self.stamper.pop());
+                }
+            }
+        }
+    }
+
+    /// What the cutter must know of a packet, but for its time.
+    fn describe(&mut self, packet: Packet) -> Result<Unstamped, ReadError> {
         let entry = if packet.is_key() {
             self.entries
                 .for_key_frame(&packet)
@@ -82,18 +98,19 @@ impl Source {
         } else {
             self.entries.current()
         };
-        let picture = self.entries.classifier().classify(&packet);
-        Ok(Some(Sample {
-            pts,
+        let (pts, dts) = (packet.pts(), packet.dts());
+        let sample = Sample {
+            pts: 0,
             duration: packet.duration(),
-            picture,
+            picture: self.entries.classifier().classify(&packet),
             hidden: packet.is_hidden(),
             corrupt: packet.is_corrupt(),
-            inferred: stamped.is_none(),
+            inferred: self.times_inferred,
             entry,
             size: packet.data().len(),
             payload: packet,
-        }))
+        };
+        Ok(Unstamped { sample, pts, dts })
     }
 
     fn next_packet(&mut self) -> Result<Option<Packet>, ReadError> {

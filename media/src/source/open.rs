@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::entry::{Entries, Entry};
+use super::stamper::Stamper;
 use super::{PATIENCE, Source};
+use crate::bitstream::PictureOrder;
 use crate::boxes::Boxes;
 use crate::cutter::Pace;
 use crate::describe::video_format;
@@ -17,7 +19,7 @@ use crate::location::{Location, redact};
 use crate::muxer;
 use crate::spec::Spec;
 use crate::time::Timebase;
-use crate::video::Codec;
+use crate::video::{Codec, VideoFormat};
 
 impl Source {
     /// Opens a path or URL, checks that it holds video that can be carried, and reads the first packet of it.
@@ -135,6 +137,9 @@ fn options(location: &Location) -> Vec<(&'static str, String)> {
 
 /// Finds the one stream that is wanted; what its header does not say is learned from its first packets.
 fn choose_video(demuxer: &mut Demuxer, location: &Location) -> Result<usize, OpenError> {
+    if is_pushed(demuxer, location) {
+        demuxer.stamp_by_arrival();
+    }
     if !header_suffices(demuxer) {
         demuxer.analyse().map_err(|failure| OpenError::Io {
             location: location.to_string(),
@@ -176,7 +181,7 @@ fn header_suffices(demuxer: &Demuxer) -> bool {
     sequence.is_some_and(|set| mp4 || set.reorder.is_some()) && stream.frame_rate().is_some()
 }
 
-fn describe(demuxer: Demuxer, location: Location, index: usize) -> Result<Source, OpenError> {
+fn describe(mut demuxer: Demuxer, location: Location, index: usize) -> Result<Source, OpenError> {
     let failed = |failure: LibavError| OpenError::Io {
         location: location.to_string(),
         source: failure.into(),
@@ -198,12 +203,20 @@ fn describe(demuxer: Demuxer, location: Location, index: usize) -> Result<Source
         parameters: Arc::new(parameters),
     };
     check_container(&first, &location)?;
+    let order = if first.format.has_b_frames {
+        PictureOrder::new(codec, first.parameters.extradata())
+    } else {
+        None
+    };
+    let interval = timebase.ticks(pace.frame_interval.unwrap_or(Duration::from_millis(40)));
+    let times_inferred = infer_times(&mut demuxer, &first.format, &location);
     Ok(Source {
         stream: index,
         entries: Entries::new(first),
         pace,
         first: None,
-        expected_pts: None,
+        stamper: Stamper::new(interval, order),
+        times_inferred,
         demuxer,
         location,
     })
@@ -220,6 +233,26 @@ fn check_container(entry: &Entry, location: &Location) -> Result<(), OpenError> 
         location: location.to_string(),
         codec: codec.name().to_owned(),
     })
+}
+
+/// Whether pictures are pushed over HTTP one by one: they carry no time, and libav calls it 25 a second whatever the camera
+/// does.
+fn is_pushed(demuxer: &Demuxer, location: &Location) -> bool {
+    demuxer.format_name() == "mpjpeg" && location.file().is_none()
+}
+
+/// Has libav stamp what its demuxer cannot stamp rightly; whether it does.
+fn infer_times(demuxer: &mut Demuxer, format: &VideoFormat, location: &Location) -> bool {
+    if is_pushed(demuxer, location) {
+        return true;
+    }
+    let counted = matches!(format.codec, Codec::H264 | Codec::H265);
+    // AVI has no times of showing; for codecs whose pictures are not counted, libav knows which are B-frames
+    if demuxer.format_name() == "avi" && format.has_b_frames && !counted {
+        demuxer.infer_times();
+        return true;
+    }
+    false
 }
 
 fn pace(stream: &Stream<'_>, timebase: Timebase) -> Pace {

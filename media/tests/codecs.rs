@@ -12,7 +12,7 @@ use clip::{
 };
 use crispy_media::{Chunk, Codec, Container, StartKind};
 
-const PICTURES: &str = "testsrc2=size=320x180:rate=25:duration=6";
+const PICTURES: &str = "testsrc2=size=160x90:rate=25:duration=6";
 const WINDOW: Duration = Duration::from_secs(2);
 
 fn assert_carried(name: &str, options: &str, codec: Codec, container: Container) -> Vec<Chunk> {
@@ -23,12 +23,12 @@ fn assert_carried(name: &str, options: &str, codec: Codec, container: Container)
     assert_gapless(&chunks);
     for chunk in &chunks {
         assert_eq!((chunk.format.codec, chunk.container), (codec, container));
-        assert_eq!((chunk.format.width, chunk.format.height), (320, 180));
+        assert_eq!((chunk.format.width, chunk.format.height), (160, 90));
         let size = chunk.bytes.len() as u64;
         let probe = crispy_media::probe(std::io::Cursor::new(chunk.bytes.clone()), size).unwrap();
         assert_eq!(
             (probe.width, probe.height, probe.codec, probe.container),
-            (320, 180, codec, container)
+            (160, 90, codec, container)
         );
     }
     let expected = frame_hashes(&source);

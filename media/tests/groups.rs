@@ -12,7 +12,7 @@ use clip::{
 };
 use crispy_media::{Chunk, Chunks, ReadError, Spec, StartKind};
 
-const PICTURES: &str = "testsrc2=size=320x180:rate=25:duration=8";
+const PICTURES: &str = "testsrc2=size=160x90:rate=25:duration=8";
 
 /// Joined, the chunks are the source; alone, each lacks exactly the pictures that it says are leading.
 fn assert_only_leading_pictures_are_missing(clips: &Clips, source: &Path, chunks: &[Chunk]) {

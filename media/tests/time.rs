@@ -13,7 +13,7 @@ use clip::{
 };
 use crispy_media::{Chunk, Chunks, ReadError, Spec, StartKind, Timebase};
 
-const PICTURES: &str = "testsrc2=size=320x180:rate=25:duration=10";
+const PICTURES: &str = "testsrc2=size=160x90:rate=25:duration=10";
 const H264: &str = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 50 -bf 2 -flags +cgop";
 /// Ticks of MPEG-TS in a second.
 const SECOND: i64 = 90_000;

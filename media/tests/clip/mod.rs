@@ -75,22 +75,18 @@ pub(crate) fn frame_hashes(path: &Path) -> Vec<String> {
         command.args(["-safe", "0"]); // the list names absolute paths
     }
     command.arg("-i").arg(path);
-    command.args([
-        "-map",
-        "0:v:0",
-        "-autoscale",
-        "0",
-        "-vsync",
-        "passthrough",
-        "-f",
-        "framemd5",
-        "-",
-    ]);
+    command.args(["-map", "0:v:0"]).args(HASH_OPTIONS).arg("-");
     let output = command
         .output()
         .expect("the ffmpeg command line is installed (make setup)");
-    let text = String::from_utf8(output.stdout).unwrap();
-    let frames = text.lines().filter(|line| !line.starts_with('#'));
+    hashes_in(&String::from_utf8(output.stdout).unwrap())
+}
+
+/// Frames as they are decoded: not scaled, not doubled, not dropped.
+const HASH_OPTIONS: [&str; 6] = ["-autoscale", "0", "-vsync", "passthrough", "-f", "framemd5"];
+
+fn hashes_in(framemd5: &str) -> Vec<String> {
+    let frames = framemd5.lines().filter(|line| !line.starts_with('#'));
     frames
         .map(|line| line.rsplit(',').next().unwrap().trim().to_owned())
         .collect()
@@ -102,13 +98,29 @@ pub(crate) fn chunks(source: &Path, window: Duration) -> Vec<Chunk> {
     std::iter::from_fn(|| chunks.next_chunk().unwrap()).collect()
 }
 
-/// The frames of chunks, each decoded alone, in order.
+/// The frames of chunks, each decoded alone, in order. One process for all: starting ffmpeg takes longer than decoding.
 pub(crate) fn hashes_of_chunks(clips: &Clips, chunks: &[Chunk]) -> Vec<String> {
-    let hashes = chunks.iter().enumerate().map(|(n, chunk)| {
-        let name = format!("chunk-{n}.{}", chunk.container.extension());
-        frame_hashes(&clips.write(&name, &chunk.bytes))
-    });
-    hashes.collect::<Vec<_>>().concat()
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "quiet", "-nostdin", "-y"]);
+    for (n, chunk) in chunks.iter().enumerate() {
+        let path = clips.write(
+            &format!("chunk-{n}.{}", chunk.container.extension()),
+            &chunk.bytes,
+        );
+        command.arg("-noautorotate").arg("-i").arg(path);
+    }
+    for n in 0..chunks.len() {
+        command
+            .args(["-map", &format!("{n}:v:0")])
+            .args(HASH_OPTIONS)
+            .arg(clips.path(&format!("{n}.md5")));
+    }
+    let status = command
+        .status()
+        .expect("the ffmpeg command line is installed (make setup)");
+    assert!(status.success(), "{command:?}");
+    let read = |n| hashes_in(&std::fs::read_to_string(clips.path(&format!("{n}.md5"))).unwrap());
+    (0..chunks.len()).flat_map(read).collect()
 }
 
 /// What ffprobe says of the first video stream, `key=value` by `key`.

@@ -11,16 +11,20 @@ pub struct Spec {
     pub location: String,
     /// How long a chunk should be. Cuts are made at the first key frame at or after each multiple of it.
     pub window: Duration,
+    /// How long a network source may be silent before it is given up.
+    pub patience: Duration,
     /// Ends whatever blocks.
     pub stop: StopFlag,
 }
 
 impl Spec {
-    /// Chunks of `window` from a path or URL.
+    /// Chunks of `window` from a path or URL, with a patience of 10 s: cameras that restart their encoder are silent for
+    /// some seconds.
     pub fn new(location: impl Into<String>, window: Duration) -> Spec {
         Spec {
             location: location.into(),
             window,
+            patience: Duration::from_secs(10),
             stop: StopFlag::new(),
         }
     }

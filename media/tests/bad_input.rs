@@ -3,6 +3,7 @@
 
 mod clip;
 
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::mpsc;
@@ -188,5 +189,45 @@ fn a_stopped_file_gives_whole_chunks_only() {
             Err(ReadError::Cancelled { .. }) => break,
             Err(other) => panic!("{other:?}"),
         }
+    }
+}
+
+#[test]
+fn a_server_that_stays_silent_is_given_up() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let location = format!("http://{}/live.ts", server.local_addr().unwrap());
+    let spec = Spec {
+        patience: Duration::from_secs(1),
+        ..Spec::new(location, WINDOW)
+    };
+    let error = Chunks::open(&spec).expect_err("refused");
+    assert!(
+        matches!(error, OpenError::Timeout { seconds: 1, .. }),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_server_that_refuses_or_has_nothing_is_told_apart() {
+    let answer = |status: &'static str| {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let location = format!("http://{}/live.ts", server.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut client, _) = server.accept().unwrap();
+            assert!(client.read(&mut [0; 4096]).unwrap() > 0, "a request");
+            client
+                .write_all(format!("HTTP/1.0 {status}\r\nContent-Length: 0\r\n\r\n").as_bytes())
+                .unwrap();
+        });
+        Chunks::open(&Spec::new(location, WINDOW)).expect_err("refused")
+    };
+    let missing = answer("404 Not Found");
+    assert!(matches!(missing, OpenError::NotFound { .. }), "{missing:?}");
+    for status in ["401 Unauthorized", "403 Forbidden"] {
+        let refused = answer(status);
+        assert!(
+            matches!(refused, OpenError::PermissionDenied { .. }),
+            "{refused:?}"
+        );
     }
 }

@@ -97,7 +97,10 @@ impl Span {
 struct Proposal {
     /// Which of the held packets would be the first of the new chunk.
     index: usize,
+    /// When its key frame is shown.
     key: i64,
+    /// Whether that needs other codec parameters: then the cut cannot be withdrawn.
+    entry_changes: bool,
     /// Shown timestamps from its key frame on.
     span: Span,
 }
@@ -150,8 +153,11 @@ impl<P> Cutter<P> {
             self.lost += 1;
             return;
         }
-        if self.settles(&sample) {
+        if self.settles(&sample) || self.changes_entry(&sample) {
             self.settle();
+        }
+        if self.changes_entry(&sample) && !self.is_after(&sample) {
+            self.end_run(); // one chunk cannot hold both, and time cannot tell where one ends
         }
         if self.proposal.is_none() && self.wants_cut(&sample) {
             let span = Span {
@@ -161,6 +167,7 @@ impl<P> Cutter<P> {
             self.proposal = Some(Proposal {
                 index: self.held.len(),
                 key: sample.pts,
+                entry_changes: self.changes_entry(&sample),
                 span,
             });
         }
@@ -204,29 +211,46 @@ impl<P> Cutter<P> {
         let Some(proposal) = self.proposal.take() else {
             return;
         };
+        let rest = self.held.split_off(proposal.index);
         match self.span {
             Some(before) if before.latest < proposal.span.first => {
-                let rest = self.held.split_off(proposal.index);
                 let samples = std::mem::replace(&mut self.held, rest);
                 self.emit(samples, before.first, proposal.span.first, false);
                 self.span = Some(proposal.span);
             }
-            _ => {
-                self.span = Some(Span::with(
-                    Some(Span::with(self.span, proposal.span.first)),
-                    proposal.span.latest,
-                ))
+            _ if proposal.entry_changes => {
+                self.close_run();
+                self.held = rest;
+                self.span = Some(proposal.span);
+            }
+            before => {
+                self.held.extend(rest);
+                let first = Span::with(before, proposal.span.first);
+                self.span = Some(Span::with(Some(first), proposal.span.latest));
             }
         }
     }
 
+    /// Whether a packet needs other codec parameters than the one before it.
+    fn changes_entry(&self, sample: &Sample<P>) -> bool {
+        self.held
+            .last()
+            .is_some_and(|last| last.entry != sample.entry)
+    }
+
+    /// Whether a packet is shown after everything that is held.
+    fn is_after(&self, sample: &Sample<P>) -> bool {
+        !sample.hidden && self.span.is_some_and(|span| sample.pts > span.latest)
+    }
+
     fn wants_cut(&mut self, sample: &Sample<P>) -> bool {
-        let (Some(span), Some(last)) = (self.span, self.held.last()) else {
+        let (Some(span), Some(begin)) = (self.span, self.held.first()) else {
             return false;
         };
-        let must = sample.entry != last.entry || self.held[0].picture == Picture::Dependent;
+        let must = begin.picture == Picture::Dependent;
         match sample.picture {
             _ if sample.hidden => false,
+            _ if self.changes_entry(sample) => true,
             Picture::Idr => {
                 self.patient = true;
                 must || self.windows_since(span.first, sample.pts) >= 1
@@ -274,6 +298,11 @@ impl<P> Cutter<P> {
     /// Ends the timeline: afterwards nothing is held, and the next packet begins a new run.
     fn end_run(&mut self) {
         self.settle();
+        self.close_run();
+    }
+
+    /// Makes the last cut of a run of everything that is held.
+    fn close_run(&mut self) {
         let samples = std::mem::take(&mut self.held);
         let last = samples
             .iter()

@@ -207,6 +207,8 @@ proptest! {
         let (cuts, lost) = cut(Duration::from_millis(100), samples);
         assert_nothing_lost_or_doubled(&cuts, lost, pushed)?;
         assert_gapless(&cuts)?;
+        let one_entry = |cut: &Cut<usize>| cut.samples.iter().all(|sample| sample.entry == cut.samples[0].entry);
+        prop_assert!(cuts.iter().all(one_entry), "a chunk has one sample description");
     }
 }
 

@@ -15,12 +15,9 @@ use self::entry::Entries;
 pub(crate) use self::entry::Entry;
 use self::stamper::{Stamper, Unstamped};
 
-/// How long a network source may be silent before it is given up.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// A source of one video stream.
 ///
-/// Blocks, at most [`PATIENCE`] for a network source and until the stop flag is set in any case.
+/// Blocks, at most for the patience that was asked for with a network source, and until the stop flag is set in any case.
 pub(crate) struct Source {
     demuxer: Demuxer,
     location: Location,
@@ -29,6 +26,7 @@ pub(crate) struct Source {
     pace: Pace,
     /// The first packet, read to know that there is one.
     first: Option<Packet>,
+    patience: Duration,
     stamper: Stamper,
     /// Whether libav makes up times of showing, so that none is the source's own.
     times_inferred: bool,
@@ -119,7 +117,7 @@ impl Source {
         }
         loop {
             if self.location.file().is_none() {
-                self.demuxer.watch().allow(PATIENCE);
+                self.demuxer.watch().allow(self.patience);
             }
             match self.demuxer.read() {
                 Ok(Some(packet)) if packet.stream() == self.stream => return Ok(Some(packet)),
@@ -138,7 +136,7 @@ impl Source {
         } else if watch.expired() || failure.is_timeout() {
             ReadError::Timeout {
                 location,
-                seconds: PATIENCE.as_secs(),
+                seconds: self.patience.as_secs(),
             }
         } else {
             ReadError::Io {

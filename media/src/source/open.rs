@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Source;
 use super::entry::{Entries, Entry};
 use super::stamper::Stamper;
-use super::{PATIENCE, Source};
 use crate::bitstream::PictureOrder;
 use crate::boxes::Boxes;
 use crate::cutter::Pace;
@@ -34,11 +34,11 @@ impl Source {
         }
         let watch = Watch::new(spec.stop.clone());
         if location.file().is_none() {
-            watch.allow(PATIENCE);
+            watch.allow(spec.patience);
         }
-        let mut demuxer = connect(&location, watch)?;
+        let mut demuxer = connect(&location, watch, spec.patience)?;
         let stream = choose_video(&mut demuxer, &location)?;
-        let mut source = describe(demuxer, location, stream)?;
+        let mut source = describe(demuxer, location, stream, spec.patience)?;
         match source.next_packet() {
             Ok(Some(first)) => source.first = Some(first),
             Ok(None) => {
@@ -81,7 +81,11 @@ fn check_file(path: &Path, location: &Location) -> Result<(), OpenError> {
     }
 }
 
-fn connect(location: &Location, watch: Box<Watch>) -> Result<Demuxer, OpenError> {
+fn connect(
+    location: &Location,
+    watch: Box<Watch>,
+    patience: Duration,
+) -> Result<Demuxer, OpenError> {
     let stop = watch.flag();
     let begun = std::time::Instant::now();
     let result = Demuxer::open(&location.for_libav(), &options(location), watch);
@@ -91,11 +95,11 @@ fn connect(location: &Location, watch: Box<Watch>) -> Result<Demuxer, OpenError>
             OpenError::Cancelled {
                 location: location_text,
             }
-        } else if location.file().is_none() && (begun.elapsed() >= PATIENCE || failure.is_timeout())
+        } else if location.file().is_none() && (begun.elapsed() >= patience || failure.is_timeout())
         {
             OpenError::Timeout {
                 location: location_text,
-                seconds: PATIENCE.as_secs(),
+                seconds: patience.as_secs(),
             }
         } else if failure.is_not_found() {
             OpenError::NotFound {
@@ -181,7 +185,12 @@ fn header_suffices(demuxer: &Demuxer) -> bool {
     sequence.is_some_and(|set| mp4 || set.reorder.is_some()) && stream.frame_rate().is_some()
 }
 
-fn describe(mut demuxer: Demuxer, location: Location, index: usize) -> Result<Source, OpenError> {
+fn describe(
+    mut demuxer: Demuxer,
+    location: Location,
+    index: usize,
+    patience: Duration,
+) -> Result<Source, OpenError> {
     let failed = |failure: LibavError| OpenError::Io {
         location: location.to_string(),
         source: failure.into(),
@@ -215,6 +224,7 @@ fn describe(mut demuxer: Demuxer, location: Location, index: usize) -> Result<So
         entries: Entries::new(first),
         pace,
         first: None,
+        patience,
         stamper: Stamper::new(interval, order),
         times_inferred,
         demuxer,

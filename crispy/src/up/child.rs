@@ -110,7 +110,7 @@ impl Child {
         // Look before reaping: a process that has ended keeps its times until it is reaped.
         while let Some(pid) = pid.and_then(|pid| Pid::from_raw(pid.cast_signed())) {
             if has_ended(pid)? {
-                self.cpu += cpu_of(pid).unwrap_or_default();
+                self.cpu += cpu_of(pid, Whose::AndItsChildren).unwrap_or_default();
                 break;
             }
             died.recv().await;
@@ -201,13 +201,25 @@ fn has_ended(pid: Pid) -> io::Result<bool> {
     Ok(waitid(WaitId::Pid(pid), options)?.is_some())
 }
 
+/// Whose time is counted.
+#[derive(Clone, Copy)]
+enum Whose {
+    /// The process alone: ours, whose children have rows of their own.
+    ItsOwn,
+    /// What it has waited for too.
+    AndItsChildren,
+}
+
 /// User and system time of a process, from /proc/{pid}/stat, fields 14 to 17 (proc_pid_stat(5)). Linux only; elsewhere nothing.
-fn cpu_of(pid: Pid) -> Option<Duration> {
+fn cpu_of(pid: Pid, whose: Whose) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
     // The program's name, in parentheses, may hold anything: fields are counted from its end.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks: u64 = fields
-        .get(11..15)?
+        .get(match whose {
+            Whose::ItsOwn => 11..13,
+            Whose::AndItsChildren => 11..15,
+        })?
         .iter()
         .filter_map(|field| field.parse::<u64>().ok())
         .sum();
@@ -217,7 +229,7 @@ fn cpu_of(pid: Pid) -> Option<Duration> {
 
 /// CPU time of this process so far.
 pub(super) fn own_cpu() -> Duration {
-    cpu_of(rustix::process::getpid()).unwrap_or_default()
+    cpu_of(rustix::process::getpid(), Whose::ItsOwn).unwrap_or_default()
 }
 
 /// A program of ours: beside this one, else on PATH.

@@ -25,6 +25,9 @@ use super::{
 /// How often bars are drawn.
 const DRAW: Duration = Duration::from_millis(200);
 
+/// How long nothing may be heard, once the ingestor has all its answers, before the missing inspections are looked for in the past.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// How long the last run states may take to reach the bucket.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -70,7 +73,7 @@ impl<'a> Running<'a> {
         for recipe in recipes.all() {
             self.household.start(recipe, self.show)?;
         }
-        let outcome = self.follow(&mut watch, stop).await;
+        let outcome = self.follow(&connection, &mut watch, stop).await;
         if outcome.is_ok() && self.flight.nats.is_some() && !stop.is_requested() {
             wait_for_empty_queue(&connection).await;
         }
@@ -134,14 +137,29 @@ impl<'a> Running<'a> {
         }
     }
 
-    async fn follow(&mut self, watch: &mut Watch, stop: &Stop) -> Result<(), Failed> {
+    async fn follow(
+        &mut self,
+        connection: &Connection,
+        watch: &mut Watch,
+        stop: &Stop,
+    ) -> Result<(), Failed> {
         let mut draw = interval(DRAW);
+        let mut heard_last = Instant::now();
+        let mut looked_back = false;
         while !(self.ingested && self.session.is_over()) {
             tokio::select! {
                 () = stop.requested() => break,
-                heard = watch.next() => self.hear(heard)?,
+                heard = watch.next() => {
+                    heard_last = Instant::now();
+                    self.hear(heard)?;
+                }
                 death = self.household.death() => self.bury(&death?)?,
                 _ = draw.tick() => self.show.progress(&self.session),
+            }
+            let silent = heard_last.elapsed() >= SILENCE;
+            if silent && self.ingested && self.session.has_ended() && !looked_back {
+                watch.look_back(connection, &self.flight.site).await?;
+                looked_back = true;
             }
         }
         Ok(())

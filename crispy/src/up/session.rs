@@ -5,6 +5,8 @@
 //! ```
 //!
 //! Only what happened since the session began counts: that a chunk was inspected yesterday does not prove that it is in the bucket today.
+//! The exception is what an earlier session left in the spool: once the ingestor has an answer for every chunk, an inspection from before is
+//! as good as one from now, and may be the only one that there will be.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
@@ -143,7 +145,10 @@ impl Session {
             return false;
         };
         if !camera.runs.contains_key(&id.run) {
-            camera.early.push((id, inspected.clone()));
+            // Of a camera that has ended all runs are known: this one is another session's.
+            if !camera.ended {
+                camera.early.push((id, inspected.clone()));
+            }
             return false;
         }
         self.count(&id, inspected)
@@ -213,6 +218,11 @@ impl Session {
         sorted.sort_unstable();
         let rank = (sorted.len() * percent).div_ceil(100).max(1);
         sorted.get(rank - 1).copied()
+    }
+
+    /// Whether every camera has ended: no run begins any more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.cameras.values().all(|camera| camera.ended)
     }
 
     /// Whether nothing more is to come: every camera has ended and all its chunks are inspected.

@@ -24,7 +24,8 @@ pub(super) enum Heard {
 /// Readers of three streams. Dropped, they stop.
 pub(super) struct Watch {
     heard: mpsc::Receiver<Heard>,
-    _readers: JoinSet<()>,
+    tell: mpsc::Sender<Heard>,
+    readers: JoinSet<()>,
 }
 
 impl Watch {
@@ -48,11 +49,37 @@ impl Watch {
         readers.spawn(read(inspected, tell.clone(), |inspected| {
             Heard::Inspected(Box::new(inspected))
         }));
-        readers.spawn(read(dead, tell, |letter| Heard::Dead(Box::new(letter))));
+        readers.spawn(read(dead, tell.clone(), |letter| {
+            Heard::Dead(Box::new(letter))
+        }));
         Ok(Self {
             heard,
-            _readers: readers,
+            tell,
+            readers,
         })
+    }
+
+    /// Listens also to the inspections of `site` that were published before, as of chunks that were there already.
+    ///
+    /// What a killed session had uploaded and inspected, but not yet freed from the spool, is answered at the next start without being
+    /// uploaded or inspected once more: nobody says again what was said then.
+    pub(super) async fn look_back(
+        &mut self,
+        connection: &Connection,
+        site: &Name,
+    ) -> Result<(), Failed> {
+        let filter = format!("{}.inspected.{site}.*", connection.prefix());
+        let reader = Reader::open(connection, Stream::Inspected, From::Start, &[&filter]).await;
+        let reader = reader.exit(daemon::Exit::StreamsMissing)?;
+        let tell = self.tell.clone();
+        let before = |mut inspected: ChunkInspected| {
+            if let Some(upload) = &mut inspected.upload {
+                upload.already_there = true;
+            }
+            Heard::Inspected(Box::new(inspected))
+        };
+        self.readers.spawn(read(reader, tell, before));
+        Ok(())
     }
 
     /// The next that is heard. Cancel safe.

@@ -1,12 +1,12 @@
 //! `kill -9` of everything that can be killed, in the middle of the work: nothing is lost, nothing is there twice, nobody is left.
 
-use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use rustix::process::Signal;
 
 use crate::house::{
     House,
-    processes::{all_children, child, kill9, until_gone},
+    processes::{all_children, child, kill9, stop_dead, until_gone},
     program::{Ended, Program, Running, ours},
     video,
 };
@@ -52,6 +52,24 @@ fn no_child_outlives_a_killed_crispy_and_the_same_command_completes_the_work() {
     up.signal(Signal::KILL);
     until_gone(&children);
     drop(up);
+    everything_is_there_once(&house, &start(&house).end());
+}
+
+#[test]
+fn what_an_ingestor_that_hangs_has_not_freed_is_not_waited_for_in_vain() {
+    let house = House::new();
+    let mut up = start(&house);
+    let ingestor = child(&up, "crispy-ingestor");
+    up.until_stdout_lines(1);
+    stop_dead(ingestor);
+    // These are uploaded and inspected, and nobody is there to free them.
+    let inspected = up.stdout().len();
+    up.until_stdout_lines(inspected + 3);
+    up.signal(Signal::INT);
+    let stopped = up.end().with_code(53);
+    assert!(stopped.took < Duration::from_secs(25), "{stopped}");
+    let killed = stopped.stderr_with("did not stop");
+    assert_eq!(killed.len(), 1, "{stopped}");
     everything_is_there_once(&house, &start(&house).end());
 }
 

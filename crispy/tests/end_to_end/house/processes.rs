@@ -36,8 +36,17 @@ pub(crate) fn child(up: &Running, name: &str) -> u32 {
 
 /// Ends a process as `kill -9` does.
 pub(crate) fn kill9(pid: u32) {
+    signal(pid, Signal::KILL);
+}
+
+/// Has a process hang: it runs no further, and hears no signal but the last.
+pub(crate) fn stop_dead(pid: u32) {
+    signal(pid, Signal::STOP);
+}
+
+fn signal(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(pid.cast_signed()).expect("a process id");
-    kill_process(pid, Signal::KILL).expect("kill a process that runs");
+    kill_process(pid, signal).expect("send a signal to a process that runs");
 }
 
 /// Waits until none of `pids` runs.

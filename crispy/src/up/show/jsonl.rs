@@ -86,6 +86,29 @@ mod tests {
     use super::*;
     use proto::v1;
 
+    const FIELDS: [&str; 20] = [
+        "type",
+        "site",
+        "camera",
+        "run",
+        "sequence",
+        "object",
+        "from",
+        "to",
+        "duration_s",
+        "packets",
+        "frames",
+        "width",
+        "height",
+        "channels",
+        "codec",
+        "size",
+        "crc32c",
+        "sha256",
+        "media_link",
+        "agrees",
+    ];
+
     #[test]
     fn a_chunks_line_has_the_documented_fields() {
         let upload = v1::ChunkUploaded {
@@ -112,28 +135,7 @@ mod tests {
             agrees: true,
             ..Default::default()
         });
-        for field in [
-            "type",
-            "site",
-            "camera",
-            "run",
-            "sequence",
-            "object",
-            "from",
-            "to",
-            "duration_s",
-            "packets",
-            "frames",
-            "width",
-            "height",
-            "channels",
-            "codec",
-            "size",
-            "crc32c",
-            "sha256",
-            "media_link",
-            "agrees",
-        ] {
+        for field in FIELDS {
             assert!(line.get(field).is_some(), "{field} is missing in {line}");
         }
         assert_eq!(

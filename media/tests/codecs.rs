@@ -12,7 +12,7 @@ use clip::{
 };
 use crispy_media::{Chunk, Codec, Container, StartKind};
 
-const PICTURES: &str = "testsrc2=size=160x90:rate=25:duration=6";
+const PICTURES: &str = "testsrc2=size=160x92:rate=25:duration=6";
 const WINDOW: Duration = Duration::from_secs(2);
 
 fn assert_carried(name: &str, options: &str, codec: Codec, container: Container) -> Vec<Chunk> {
@@ -23,12 +23,12 @@ fn assert_carried(name: &str, options: &str, codec: Codec, container: Container)
     assert_gapless(&chunks);
     for chunk in &chunks {
         assert_eq!((chunk.format.codec, chunk.container), (codec, container));
-        assert_eq!((chunk.format.width, chunk.format.height), (160, 90));
+        assert_eq!((chunk.format.width, chunk.format.height), (160, 92));
         let size = chunk.bytes.len() as u64;
         let probe = crispy_media::probe(std::io::Cursor::new(chunk.bytes.clone()), size).unwrap();
         assert_eq!(
             (probe.width, probe.height, probe.codec, probe.container),
-            (160, 90, codec, container)
+            (160, 92, codec, container)
         );
     }
     let expected = frame_hashes(&source);
@@ -281,5 +281,18 @@ fn a_new_resolution_gets_a_new_chunk_in_either_framing() {
             let converted = clips.convert(name, &source, "-c copy");
             assert_resized(&clips, &converted, &parts);
         }
+    }
+}
+
+#[test]
+fn interlaced_pictures_are_whole_frames_where_both_fields_are_in_one_packet() {
+    for name in ["a.mp4", "a.ts"] {
+        let options = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 25 -bf 0 -flags +ildct+ilme -x264-params tff=1";
+        let chunks = assert_carried(name, options, Codec::H264, Container::Mp4);
+        assert!(
+            chunks
+                .iter()
+                .all(|chunk| chunk.cut.frames == chunk.cut.packets)
+        );
     }
 }

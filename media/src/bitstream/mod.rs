@@ -15,6 +15,7 @@ mod sets;
 mod units;
 
 pub(crate) use color::Color;
+pub(crate) use h264::{Field, FieldReader};
 pub(crate) use order::{PictureOrder, Place};
 pub(crate) use sets::ParameterSets;
 pub(crate) use units::{Framing, units};

@@ -44,7 +44,7 @@ impl<P> Cut<P> {
             timebase: place.timebase,
             nominal_window: place.window,
             packets: shown,
-            frames: shown,
+            frames: shown - count(&|sample| !sample.hidden && sample.completes_frame),
             key_frames: count(&|sample| !sample.hidden && sample.picture.is_key()),
             start,
             hidden_preroll: count(&|sample| sample.hidden),

@@ -26,6 +26,7 @@ fn sample(pts: i64, picture: Picture) -> Sample<usize> {
         pts,
         duration: Some(3600),
         picture,
+        completes_frame: false,
         hidden,
         corrupt,
         inferred,
@@ -380,4 +381,15 @@ fn the_last_frame_lasts_as_long_as_the_source_says_or_as_its_neighbours() {
         (cuts[0].facts.end_ticks, cuts[0].facts.end_inferred),
         (25 * 3600, true)
     );
+}
+
+#[test]
+fn two_fields_are_two_packets_and_one_frame() {
+    let samples = steady(2, 50).into_iter().enumerate();
+    let samples = samples.map(|(n, sample)| Sample {
+        completes_frame: n % 2 == 1,
+        ..sample
+    });
+    let (cuts, _) = cut(Duration::from_secs(3), samples);
+    assert_eq!((cuts[0].facts.packets, cuts[0].facts.frames), (50, 25));
 }

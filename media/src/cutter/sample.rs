@@ -31,6 +31,8 @@ pub(crate) struct Sample<P> {
     pub(crate) duration: Option<i64>,
     /// What can be decoded from here.
     pub(crate) picture: Picture,
+    /// The second field of the frame whose first is the packet before.
+    pub(crate) completes_frame: bool,
     /// Decoded but not shown.
     pub(crate) hidden: bool,
     /// Damaged, says the source.

@@ -46,11 +46,6 @@ impl Watch {
         self.expired.load(Ordering::Relaxed)
     }
 
-    /// The flag that it watches.
-    pub(crate) fn flag(&self) -> StopFlag {
-        self.stop.clone()
-    }
-
     /// Whether the flag is set.
     pub(crate) fn stopped(&self) -> bool {
         self.stop.is_stopped()

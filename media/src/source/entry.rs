@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::bitstream::{Framing, ParameterSets};
+use crate::bitstream::{Field, FieldReader, Framing, ParameterSets};
 use crate::codec::Classifier;
 use crate::ffi::{LibavError, Packet, Parameters};
-use crate::video::VideoFormat;
+use crate::video::{Codec, VideoFormat};
 
 /// What the pictures are, and what a decoder must know to show them.
 #[derive(Clone, Debug)]
@@ -23,6 +23,10 @@ pub(super) struct Entries {
     /// The parameter sets in force, for codecs that have them.
     sets: Option<ParameterSets>,
     classifier: Classifier,
+    /// For streams whose pictures may come as two fields.
+    fields: Option<FieldReader>,
+    /// The packet before, if it was the first field of a frame.
+    first_field: Option<Field>,
 }
 
 impl Entries {
@@ -31,16 +35,29 @@ impl Entries {
         let (codec, configuration) = (first.format.codec, first.parameters.extradata());
         let sets = ParameterSets::of(codec, configuration);
         let classifier = Classifier::new(codec, configuration, first.format.has_b_frames);
+        let fields = field_reader(codec, configuration);
         Entries {
             all: vec![first],
             sets,
             classifier,
+            fields,
+            first_field: None,
         }
     }
 
     /// How packets are to be read.
     pub(super) fn classifier(&self) -> &Classifier {
         &self.classifier
+    }
+
+    /// Whether a packet is the second field of the frame that the packet before began.
+    pub(super) fn completes_frame(&mut self, packet: &Packet) -> bool {
+        let field = self.fields.and_then(|fields| fields.read(packet.data()));
+        let completes = field
+            .zip(self.first_field)
+            .is_some_and(|(field, first)| field.completes(first));
+        self.first_field = field.filter(|_| !completes);
+        completes
     }
 
     /// The entry with this number.
@@ -96,10 +113,19 @@ impl Entries {
             .with_configuration(&configuration, (set.width, set.height))?;
         let format = last.format.with_sequence(&set, &parameters);
         self.classifier = Classifier::new(format.codec, &configuration, format.has_b_frames);
+        self.fields = field_reader(format.codec, &configuration);
         self.all.push(Entry {
             format: Arc::new(format),
             parameters: Arc::new(parameters),
         });
         Ok(())
+    }
+}
+
+fn field_reader(codec: Codec, configuration: &[u8]) -> Option<FieldReader> {
+    if codec == Codec::H264 {
+        FieldReader::new(configuration)
+    } else {
+        None
     }
 }

@@ -1,5 +1,6 @@
 //! A source that is open: packets in the order of decoding, each with what the cutter must know of it.
 
+mod connect;
 mod entry;
 mod open;
 mod stamper;
@@ -101,6 +102,7 @@ impl Source {
             pts: 0,
             duration: packet.duration(),
             picture: self.entries.classifier().classify(&packet),
+            completes_frame: self.entries.completes_frame(&packet),
             hidden: packet.is_hidden(),
             corrupt: packet.is_corrupt(),
             inferred: self.times_inferred,

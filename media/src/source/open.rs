@@ -1,25 +1,26 @@
 //! Opening a source: whatever would make it useless is found out here, before the first chunk.
 
-use std::fs::File;
-use std::io::{self, BufReader, ErrorKind};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Source;
+use super::connect::{connect, refusal};
 use super::entry::{Entries, Entry};
 use super::stamper::Stamper;
 use crate::bitstream::PictureOrder;
-use crate::boxes::Boxes;
 use crate::cutter::Pace;
 use crate::describe::video_format;
 use crate::error::OpenError;
-use crate::ffi::{Demuxer, LibavError, Stream, Watch};
+use crate::ffi::{Demuxer, LibavError, Stream};
 use crate::location::{Location, redact};
 use crate::muxer;
 use crate::spec::Spec;
 use crate::time::Timebase;
 use crate::video::{Codec, VideoFormat};
+
+/// How long libav may look at a live stream to learn what its header does not say: it looks at 5 s of video, which take
+/// 5 s to arrive, and at more where that says too little.
+const ANALYSIS: Duration = Duration::from_secs(10);
 
 impl Source {
     /// Opens a path or URL, checks that it holds video that can be carried, and reads the first packet of it.
@@ -29,15 +30,8 @@ impl Source {
                 location: redact(&spec.location),
             });
         };
-        if let Some(path) = location.file() {
-            check_file(path, &location)?;
-        }
-        let watch = Watch::new(spec.stop.clone());
-        if location.file().is_none() {
-            watch.allow(spec.patience);
-        }
-        let mut demuxer = connect(&location, watch, spec.patience)?;
-        let stream = choose_video(&mut demuxer, &location)?;
+        let mut demuxer = connect(&location, spec)?;
+        let stream = choose_video(&mut demuxer, &location, spec)?;
         let mut source = describe(demuxer, location, stream, spec.patience)?;
         match source.next_packet() {
             Ok(Some(first)) => source.first = Some(first),
@@ -52,103 +46,21 @@ impl Source {
     }
 }
 
-/// What can be said about a file without knowing its format.
-fn check_file(path: &Path, location: &Location) -> Result<(), OpenError> {
-    let failed = |source: io::Error| open_error(location, source);
-    let file = File::open(path).map_err(failed)?;
-    let facts = file.metadata().map_err(failed)?;
-    if facts.is_dir() {
-        return Err(failed(io::Error::from(ErrorKind::IsADirectory)));
-    }
-    // a pipe or device has no size and cannot be looked at twice
-    if !facts.is_file() {
-        return Ok(());
-    }
-    if facts.len() == 0 {
-        return Err(OpenError::Empty {
-            location: location.to_string(),
-        });
-    }
-    let boxes =
-        Boxes::read(&mut BufReader::with_capacity(64, file), facts.len()).map_err(failed)?;
-    match boxes.and_then(|boxes| boxes.missing(facts.len())) {
-        Some(expected) => Err(OpenError::Truncated {
-            location: location.to_string(),
-            expected,
-            actual: facts.len(),
-        }),
-        None => Ok(()),
-    }
-}
-
-fn connect(
-    location: &Location,
-    watch: Box<Watch>,
-    patience: Duration,
-) -> Result<Demuxer, OpenError> {
-    let stop = watch.flag();
-    let begun = std::time::Instant::now();
-    let result = Demuxer::open(&location.for_libav(), &options(location), watch);
-    result.map_err(|failure| {
-        let location_text = location.to_string();
-        if stop.is_stopped() {
-            OpenError::Cancelled {
-                location: location_text,
-            }
-        } else if location.file().is_none() && (begun.elapsed() >= patience || failure.is_timeout())
-        {
-            OpenError::Timeout {
-                location: location_text,
-                seconds: patience.as_secs(),
-            }
-        } else if failure.is_not_found() {
-            OpenError::NotFound {
-                location: location_text,
-                source: failure.into(),
-            }
-        } else if failure.is_denied() {
-            OpenError::PermissionDenied {
-                location: location_text,
-                source: failure.into(),
-            }
-        } else if failure.is_invalid_data() {
-            OpenError::NotVideo {
-                location: location_text,
-                source: failure,
-            }
-        } else {
-            OpenError::Io {
-                location: location_text,
-                source: failure.into(),
-            }
-        }
-    })
-}
-
-/// What libav is told for each kind of source.
-fn options(location: &Location) -> Vec<(&'static str, String)> {
-    match location.scheme() {
-        // over UDP, one lost datagram damages every picture up to the next key frame
-        Some("rtsp" | "rtsps") => {
-            vec![
-                ("rtsp_transport", "tcp".to_owned()),
-                ("allowed_media_types", "video".to_owned()),
-            ]
-        }
-        _ => Vec::new(),
-    }
-}
-
 /// Finds the one stream that is wanted; what its header does not say is learned from its first packets.
-fn choose_video(demuxer: &mut Demuxer, location: &Location) -> Result<usize, OpenError> {
+fn choose_video(
+    demuxer: &mut Demuxer,
+    location: &Location,
+    spec: &Spec,
+) -> Result<usize, OpenError> {
     if is_pushed(demuxer, location) {
         demuxer.stamp_by_arrival();
     }
     if !header_suffices(demuxer) {
-        demuxer.analyse().map_err(|failure| OpenError::Io {
-            location: location.to_string(),
-            source: failure.into(),
-        })?;
+        if location.file().is_none() {
+            demuxer.watch().allow(spec.patience + ANALYSIS);
+        }
+        let analysed = demuxer.analyse();
+        analysed.map_err(|failure| refusal(failure, location, spec, demuxer.watch().expired()))?;
     }
     // any text is a video of a terminal to libav
     let is_text = demuxer.format_name() == "tty";
@@ -273,14 +185,5 @@ fn pace(stream: &Stream<'_>, timebase: Timebase) -> Pace {
         timebase,
         timestamp_bits: stream.timestamp_bits(),
         frame_interval,
-    }
-}
-
-fn open_error(location: &Location, source: io::Error) -> OpenError {
-    let location = location.to_string();
-    match source.kind() {
-        ErrorKind::NotFound => OpenError::NotFound { location, source },
-        ErrorKind::PermissionDenied => OpenError::PermissionDenied { location, source },
-        _ => OpenError::Io { location, source },
     }
 }

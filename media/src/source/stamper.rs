@@ -76,6 +76,7 @@ impl Stamper {
             }
             None => {
                 self.release();
+                self.rule = None; // counts and times may have parted since
                 let pts = unstamped.pts.or(unstamped.dts).or(self.next).unwrap_or(0);
                 self.stamp(unstamped, pts);
             }

@@ -1,0 +1,220 @@
+//! The handler against a real spool, a real bucket and a real queue: what a delivery does, and what a second one finds.
+
+use std::time::Duration;
+
+use proto::{
+    id::{ChunkId, ObjectKey},
+    v1::{self, ChunkReady, ChunkUploaded, RunState},
+};
+use queue::{
+    Cause, ConnectOptions, Connection, Delivery, Failure, From, Handler, Reader, Stream, topology,
+};
+use store::{
+    Checksums,
+    bucket::{Bucket, Metadata},
+    spool::Spool,
+};
+use testbed::NatsServer;
+use uploader::{fetch::Spools, upload::Upload, work::Work};
+
+const BYTES: &[u8] = b"not video, and the uploader does not care";
+
+/// A committed chunk, and an uploader that is about to be handed it.
+struct Scene {
+    _server: NatsServer,
+    _folder: tempfile::TempDir,
+    connection: Connection,
+    spool: Spool,
+    bucket: Bucket,
+    upload: Upload,
+    chunk: ChunkReady,
+    key: String,
+}
+
+impl Scene {
+    async fn open() -> Self {
+        let server = NatsServer::start();
+        let options = ConnectOptions {
+            servers: server.url(),
+            ..ConnectOptions::default()
+        };
+        let connection = queue::connect(&options).await.unwrap();
+        let plan = topology::plan(&connection, None, false).await.unwrap();
+        plan.apply().await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path()).unwrap();
+        let chunk = chunk(&spool);
+        let _ = spool.commit(&chunk, BYTES).unwrap();
+        let bucket = Bucket::open("memory://").unwrap();
+        let upload = Upload {
+            bucket: bucket.clone(),
+            spools: Spools::new(&[folder.path().to_owned()]),
+            publisher: connection.publisher().await,
+            subjects: connection.subjects(),
+            producer: v1::Producer::default(),
+        };
+        let key = ObjectKey::of(&chunk).unwrap().to_string();
+        Self {
+            _server: server,
+            _folder: folder,
+            connection,
+            spool,
+            bucket,
+            upload,
+            chunk,
+            key,
+        }
+    }
+
+    /// Hands the chunk over for the `n`th time.
+    async fn deliver(&self, n: u64) -> Result<(), Failure> {
+        let message_id = Some(format!("sending-{n}"));
+        let delivery = Delivery {
+            message_id,
+            deliveries: n,
+            ..Default::default()
+        };
+        let work = Work::Chunk(Box::new(self.chunk.clone()));
+        self.upload.handle(work, &delivery).await
+    }
+
+    fn free(&self) {
+        let id = ChunkId::from_wire(self.chunk.id.as_ref()).unwrap();
+        assert!(self.spool.free(&id).unwrap());
+    }
+
+    /// The first events: whether the object was there already.
+    async fn events(&self, count: usize) -> Vec<bool> {
+        let reader = Reader::open(&self.connection, Stream::Uploaded, From::Start, &[]);
+        let mut reader = reader.await.unwrap();
+        let mut found = Vec::new();
+        while found.len() < count {
+            let next = reader.next::<ChunkUploaded>();
+            let event = tokio::time::timeout(Duration::from_secs(10), next).await;
+            let event = event.expect("it was published").unwrap().message;
+            assert_eq!(
+                (event.size, &event.sha256),
+                (self.chunk.size, &self.chunk.sha256)
+            );
+            found.push(event.already_there);
+        }
+        found
+    }
+}
+
+fn chunk(spool: &Spool) -> ChunkReady {
+    let sums = Checksums::of(BYTES);
+    let id: ChunkId = format!("demo/front/{}/0000000000", "0".repeat(26))
+        .parse()
+        .unwrap();
+    let start_us = 1_763_839_803_000_000;
+    ChunkReady {
+        id: Some(id.to_wire()),
+        wall: Some(v1::WallInterval {
+            start_us,
+            end_us: start_us + 3_000_000,
+            ..Default::default()
+        }),
+        duration_us: 3_000_000,
+        container: v1::Container::Mp4.into(),
+        size: BYTES.len() as u64,
+        crc32c: sums.crc32c,
+        sha256: sums.sha256.to_vec(),
+        spool_id: spool.id().as_str().to_owned(),
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_is_stored_with_what_it_is_and_announced() {
+    let scene = Scene::open().await;
+    scene.deliver(1).await.unwrap();
+    assert_eq!(scene.events(1).await, [false]);
+    let head = scene.bucket.head(&scene.key).await.unwrap();
+    assert_eq!(head.size, scene.chunk.size);
+    assert_eq!(head.metadata.get("camera"), Some("front"));
+    assert_eq!(head.metadata.get("duration"), Some("3.000000"));
+}
+
+#[tokio::test]
+async fn a_second_delivery_stores_nothing_and_announces_again() {
+    let scene = Scene::open().await;
+    scene.deliver(1).await.unwrap();
+    scene.deliver(2).await.unwrap();
+    assert_eq!(scene.events(2).await, [false, true]);
+}
+
+#[tokio::test]
+async fn a_chunk_that_was_freed_is_looked_for_in_the_bucket_before_it_is_called_gone() {
+    let scene = Scene::open().await;
+    scene.deliver(1).await.unwrap();
+    scene.free();
+    // As if it had never been delivered before: the spool is asked first, and has nothing.
+    scene.deliver(1).await.unwrap();
+    scene.deliver(2).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_chunk_that_nobody_has_is_rejected() {
+    let scene = Scene::open().await;
+    scene.free();
+    let outcome = scene.deliver(1).await;
+    assert!(matches!(outcome, Err(Failure::Reject(_))), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn other_bytes_under_the_key_are_rejected_and_stay() {
+    let scene = Scene::open().await;
+    let other = &b"somebody else's"[..];
+    let (sums, none) = (Checksums::of(other), Metadata::new());
+    let _ = scene
+        .bucket
+        .put_once(&scene.key, other.into(), &sums, &none)
+        .await
+        .unwrap();
+    for delivery in [1, 2] {
+        let outcome = scene.deliver(delivery).await;
+        assert!(matches!(outcome, Err(Failure::Reject(_))), "{outcome:?}");
+    }
+    let size = other.len() as u64;
+    assert_eq!(
+        scene.bucket.get_range(&scene.key, 0..size).await.unwrap(),
+        other
+    );
+}
+
+#[tokio::test]
+async fn a_spool_that_is_not_on_this_host_is_its_owners_absence() {
+    let mut scene = Scene::open().await;
+    scene.chunk.spool_id = "somewhere-else".into();
+    match scene.deliver(1).await {
+        Err(Failure::Unavailable(Cause::Owner(spool), _)) => assert_eq!(spool, "somewhere-else"),
+        outcome => panic!("{outcome:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_runs_state_is_stored_once_whoever_sends_it_again() {
+    let scene = Scene::open().await;
+    let state = RunState {
+        site: "demo".into(),
+        camera: "front".into(),
+        run: "0".repeat(26),
+        next_sequence: 1,
+        ended: true,
+        ..Default::default()
+    };
+    for written_us in [1, 2] {
+        let work = Work::Run(Box::new(RunState {
+            written_us,
+            ..state.clone()
+        }));
+        scene
+            .upload
+            .handle(work, &Delivery::default())
+            .await
+            .unwrap();
+    }
+    let key = proto::id::run_state_key(&state).unwrap();
+    assert!(scene.bucket.head(&key).await.unwrap().size > 0);
+}

@@ -8,7 +8,6 @@ mod bits;
 mod color;
 pub(crate) mod h264;
 pub(crate) mod h265;
-mod h265_sps;
 mod order;
 mod records;
 mod sets;

@@ -1,7 +1,8 @@
 //! Configuration records made of parameter sets (ISO/IEC 14496-15): what an mp4 file tells a decoder before the first
 //! packet.
 
-use super::{h265_sps, unescape};
+use super::h265::sps;
+use super::unescape;
 
 /// The record of H.264 (5.3.3.1): version, profile, size of lengths, sets.
 pub(super) fn avcc(sequence: &[&[u8]], picture: &[&[u8]], length_size: usize) -> Option<Vec<u8>> {
@@ -31,8 +32,8 @@ pub(super) fn hvcc(kinds: &[(u8, Vec<&[u8]>)], length_size: usize) -> Option<Vec
         .iter()
         .find(|(kind, _)| *kind == super::h265::SEQUENCE_SET)?;
     let first = sequence.first()?;
-    let general = h265_sps::general(first)?;
-    let parsed = h265_sps::parse(first)?;
+    let general = sps::general(first)?;
+    let parsed = sps::parse(first)?;
     let mut record = vec![1];
     record.extend_from_slice(&general.profile_tier_level);
     record.extend_from_slice(&[0xf0, 0, 0xfc]); // no claims about slices and parallel decoding

@@ -1,12 +1,14 @@
 //! H.264 (ITU-T H.264, 7.3 and annex D).
 
-use h264_reader::nal::sps::{
-    ColourDescription, FrameMbsFlags, PicOrderCntType, SeqParameterSet, VideoSignalType,
-};
+mod fields;
+mod slices;
+
+use h264_reader::nal::sps::{ColourDescription, PicOrderCntType, SeqParameterSet, VideoSignalType};
 use h264_reader::rbsp::{BitRead, BitReader};
 
+pub(crate) use self::fields::{Field, FieldReader};
+pub(super) use self::slices::{numbering, slice};
 use super::bits::Bits;
-use super::order::{Numbering, Slice};
 use super::{Color, Framing, Sequence, unescape, units};
 use crate::cutter::Picture;
 
@@ -22,6 +24,11 @@ mod kind {
 
 /// SEI payload type of a recovery point, annex D.
 const RECOVERY_POINT: usize = 6;
+
+/// Whether a unit, never empty, begins a picture or goes on with one.
+fn is_slice(unit: &[u8]) -> bool {
+    matches!(unit[0] & 0x1f, kind::SLICE | kind::PARTITION_A | kind::IDR)
+}
 
 /// What kind of picture a packet is that the demuxer calls a key frame.
 ///
@@ -100,106 +107,6 @@ pub(crate) fn sequence(extradata: &[u8]) -> Option<Sequence> {
             _ => None,
         },
     })
-}
-
-/// How slices are to be read.
-pub(super) fn numbering(extradata: &[u8]) -> Option<Numbering> {
-    let plain = unescape(first_set(extradata)?.get(1..)?, 4096);
-    let sps = SeqParameterSet::from_bits(BitReader::new(plain.as_slice())).ok()?;
-    Some(Numbering {
-        frame_bits: u32::from(sps.log2_max_frame_num()),
-        count_bits: match sps.pic_order_cnt {
-            PicOrderCntType::TypeZero {
-                log2_max_pic_order_cnt_lsb_minus4,
-            } => Some(u32::from(log2_max_pic_order_cnt_lsb_minus4) + 4),
-            _ => None,
-        },
-        may_be_field: sps.frame_mbs_flags != FrameMbsFlags::Frames,
-        separate_planes: sps.chroma_info.separate_colour_plane_flag,
-        extra_bits: 0,
-        says_shown: false,
-    })
-}
-
-/// The first fields of a slice header (7.3.3); `None` for other units.
-pub(super) fn slice(unit: &[u8], numbering: &Numbering) -> Option<Slice> {
-    let kind = unit.first()? & 0x1f;
-    if ![kind::SLICE, kind::PARTITION_A, kind::IDR].contains(&kind) {
-        return None;
-    }
-    let plain = unescape(&unit[1..], 32);
-    let mut bits = Bits::new(&plain);
-    bits.skip_golomb(3)?; // first macroblock, type, picture parameter set
-    if numbering.separate_planes {
-        bits.number(2)?;
-    }
-    bits.number(numbering.frame_bits)?;
-    if numbering.may_be_field && bits.flag()? {
-        bits.flag()?; // bottom
-    }
-    if kind == kind::IDR {
-        bits.skip_golomb(1)?;
-    }
-    let count = bits.number(numbering.count_bits?)?;
-    Some(Slice {
-        count,
-        restarts: kind == kind::IDR,
-        is_reference: unit[0] & 0x60 != 0,
-    })
-}
-
-/// A field of a picture: half of its lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Field {
-    bottom: bool,
-    frame: u32,
-}
-
-impl Field {
-    /// Whether this is the other half of the same frame.
-    pub(crate) fn completes(self, first: Field) -> bool {
-        self.bottom != first.bottom && self.frame == first.frame
-    }
-}
-
-/// Reads which field each packet of a stream is; `None` for streams that only have whole frames.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FieldReader {
-    framing: Framing,
-    numbering: Numbering,
-}
-
-impl FieldReader {
-    /// For packets with this configuration.
-    pub(crate) fn new(extradata: &[u8]) -> Option<FieldReader> {
-        let numbering = numbering(extradata)?;
-        numbering.may_be_field.then(|| FieldReader {
-            framing: Framing::of_h264(extradata),
-            numbering,
-        })
-    }
-
-    /// Which field a packet is; `None` if it is a whole frame.
-    pub(crate) fn read(&self, packet: &[u8]) -> Option<Field> {
-        let is_slice =
-            |unit: &&[u8]| [kind::SLICE, kind::PARTITION_A, kind::IDR].contains(&(unit[0] & 0x1f));
-        let unit = units(packet, self.framing).find(is_slice)?;
-        let plain = unescape(&unit[1..], 32);
-        let mut bits = Bits::new(&plain);
-        bits.skip_golomb(3)?; // first macroblock, type, picture parameter set
-        if self.numbering.separate_planes {
-            bits.number(2)?;
-        }
-        let frame = bits.number(self.numbering.frame_bits)?;
-        if bits.flag()? {
-            Some(Field {
-                bottom: bits.flag()?,
-                frame,
-            })
-        } else {
-            None
-        }
-    }
 }
 
 /// libav's number of a profile: constrained (set 1) and intra (set 3) variants have a flag above the standard's number.
@@ -302,33 +209,6 @@ mod tests {
             classify(&[&[0x06, 5, 2, 0xff, 0xff, 6, 1, 0b0011_1110, 0x80], &[0x41]]),
             Picture::RecoveryPoint
         );
-    }
-
-    #[test]
-    fn two_fields_of_one_number_are_a_frame() {
-        let numbering = Numbering {
-            frame_bits: 4,
-            count_bits: Some(4),
-            may_be_field: true,
-            separate_planes: false,
-            extra_bits: 0,
-            says_shown: false,
-        };
-        let reader = FieldReader {
-            framing: Framing::StartCodes,
-            numbering,
-        };
-        // three ue(0) are 111; then four bits of the frame's number, a field or not, bottom or not
-        let read = |bits: u16| {
-            let [high, low] = bits.to_be_bytes();
-            reader.read(&packet(&[&[0x41, high, low, 0x80]]))
-        };
-        let top = read(0b1110_1011_0000_0000).unwrap();
-        let bottom = read(0b1110_1011_1000_0000).unwrap();
-        let next = read(0b1110_1101_1000_0000).unwrap();
-        assert!(bottom.completes(top) && top.completes(bottom));
-        assert!(!next.completes(top) && !top.completes(top));
-        assert_eq!(read(0b1110_1010_0000_0000), None, "a whole frame");
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! The sequence parameter set of H.265 (7.3.2.2): long, because the colours come last.
 
-use super::bits::Bits;
-use super::color::Color;
-use super::{Sequence, unescape};
+use super::usability;
+use crate::bitstream::bits::Bits;
+use crate::bitstream::{Sequence, unescape};
 
 /// Bytes of general profile, tier and level: the same in a parameter set and in the configuration record.
 const PROFILE_TIER_LEVEL: usize = 12;
@@ -11,17 +11,15 @@ const PROFILE_TIER_LEVEL: usize = 12;
 const LARGEST: u32 = 65_535;
 
 /// What a set says, given with its NAL header.
-pub(super) fn parse(set: &[u8]) -> Option<Sequence> {
+pub(in crate::bitstream) fn parse(set: &[u8]) -> Option<Sequence> {
     let plain = unescape(set.get(2..)?, 4096);
     let (head, mut bits) = head(&plain)?;
     // what follows is only needed for colour and shape: without it, the rest is still right
-    let usability = skip_to_usability(&mut bits, head.count_bits)
-        .and_then(|()| usability(&mut bits))
-        .unwrap_or_default();
+    let usability = usability::read(&mut bits, head.count_bits).unwrap_or_default();
     let general = plain.get(1..=PROFILE_TIER_LEVEL)?;
     Some(Sequence {
         profile: i32::from(general[0] & 0x1f),
-        rfc6381: super::h265::rfc6381(general),
+        rfc6381: super::rfc6381(general),
         width: head.width,
         height: head.height,
         chroma_format: head.chroma_format,
@@ -78,16 +76,16 @@ fn head(plain: &[u8]) -> Option<(Head, Bits<'_>)> {
 }
 
 /// What the configuration record repeats of a set.
-pub(super) struct General {
-    pub(super) profile_tier_level: [u8; PROFILE_TIER_LEVEL],
+pub(in crate::bitstream) struct General {
+    pub(in crate::bitstream) profile_tier_level: [u8; PROFILE_TIER_LEVEL],
     /// How many layers of frame rates there are.
-    pub(super) sub_layers: u8,
+    pub(in crate::bitstream) sub_layers: u8,
     /// Whether any layer can be left at any time.
-    pub(super) nested: bool,
+    pub(in crate::bitstream) nested: bool,
 }
 
 /// The beginning of a set, given with its NAL header.
-pub(super) fn general(set: &[u8]) -> Option<General> {
+pub(in crate::bitstream) fn general(set: &[u8]) -> Option<General> {
     let plain = unescape(set.get(2..)?, 1 + PROFILE_TIER_LEVEL);
     let (first, rest) = plain.split_first()?;
     Some(General {
@@ -149,126 +147,3 @@ fn reorder(bits: &mut Bits<'_>, sub_layers: usize) -> Option<u32> {
     }
     Some(reorder)
 }
-
-/// Passes over everything between the picture's size and the usability information.
-fn skip_to_usability(bits: &mut Bits<'_>, poc_bits: u32) -> Option<()> {
-    bits.skip_golomb(6)?; // block sizes and depths
-    if bits.flag()? && bits.flag()? {
-        skip_scaling_lists(bits)?;
-    }
-    bits.number(2)?; // asymmetric partitions, adaptive offset
-    if bits.flag()? {
-        bits.number(8)?; // raw samples
-        bits.skip_golomb(2)?;
-        bits.flag()?;
-    }
-    skip_reference_sets(bits)?;
-    if bits.flag()? {
-        for _ in 0..bits.golomb(32)? {
-            bits.number(poc_bits + 1)?; // long-term references
-        }
-    }
-    bits.number(2).map(drop) // motion from other pictures, smoothing
-}
-
-fn skip_scaling_lists(bits: &mut Bits<'_>) -> Option<()> {
-    for size in 0..4 {
-        for _ in (0..6).step_by(if size == 3 { 3 } else { 1 }) {
-            if !bits.flag()? {
-                bits.skip_golomb(1)?;
-                continue;
-            }
-            let coefficients = 64.min(1 << (4 + 2 * size)) + i32::from(size > 1);
-            (0..coefficients).try_for_each(|_| bits.signed().map(drop))?;
-        }
-    }
-    Some(())
-}
-
-/// Short-term reference picture sets (7.3.7): each may be told as a difference to the one before.
-fn skip_reference_sets(bits: &mut Bits<'_>) -> Option<()> {
-    let mut previous = 0;
-    for index in 0..bits.golomb(64)? {
-        if index > 0 && bits.flag()? {
-            bits.flag()?;
-            bits.skip_golomb(1)?;
-            let mut kept = 0;
-            for _ in 0..=previous {
-                kept += u32::from(bits.flag()? || bits.flag()?);
-            }
-            previous = kept;
-        } else {
-            let pictures = bits.golomb(16)? + bits.golomb(16)?;
-            for _ in 0..pictures {
-                bits.skip_golomb(1)?;
-                bits.flag()?;
-            }
-            previous = pictures;
-        }
-    }
-    Some(())
-}
-
-#[derive(Default)]
-struct Usability {
-    sample_aspect: Option<(u32, u32)>,
-    color: Option<Color>,
-}
-
-/// The beginning of the video usability information (annex E).
-fn usability(bits: &mut Bits<'_>) -> Option<Usability> {
-    let mut usability = Usability::default();
-    if !bits.flag()? {
-        return Some(usability);
-    }
-    if bits.flag()? {
-        usability.sample_aspect = match bits.number(8)? {
-            255 => Some((bits.number(16)?, bits.number(16)?))
-                .filter(|&(width, height)| width > 0 && height > 0),
-            code => SAMPLE_ASPECTS
-                .get(usize::try_from(code).ok()?.wrapping_sub(1))
-                .copied(),
-        };
-    }
-    if bits.flag()? {
-        bits.flag()?; // overscan
-    }
-    if bits.flag()? {
-        bits.number(3)?; // PAL, NTSC, ...
-        let full_range = bits.flag()?;
-        let mut codes = [Color::UNSPECIFIED; 3];
-        if bits.flag()? {
-            for code in &mut codes {
-                *code = u8::try_from(bits.number(8)?).ok()?;
-            }
-        }
-        let [primaries, transfer, matrix] = codes;
-        usability.color = Some(Color {
-            primaries,
-            transfer,
-            matrix,
-            full_range,
-        });
-    }
-    Some(usability)
-}
-
-/// Shapes of a pixel by code, from 1 on (table E.1).
-const SAMPLE_ASPECTS: [(u32, u32); 16] = [
-    (1, 1),
-    (12, 11),
-    (10, 11),
-    (16, 11),
-    (40, 33),
-    (24, 11),
-    (20, 11),
-    (32, 11),
-    (80, 33),
-    (18, 11),
-    (15, 11),
-    (64, 33),
-    (160, 99),
-    (4, 3),
-    (3, 2),
-    (2, 1),
-];

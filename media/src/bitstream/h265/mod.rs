@@ -1,10 +1,13 @@
 //! H.265 (ITU-T H.265, 7.3; configuration record in ISO/IEC 14496-15, 8.3).
 
+pub(super) mod sps;
+mod usability;
+
 use std::fmt::Write;
 
 use super::bits::Bits;
 use super::order::{Numbering, Slice};
-use super::{Framing, Sequence, h265_sps, unescape, units};
+use super::{Framing, Sequence, unescape, units};
 use crate::cutter::Picture;
 
 /// NAL unit types, table 7-1.
@@ -49,7 +52,7 @@ pub(super) const SEQUENCE_SET: u8 = kind::SPS;
 
 /// What the first sequence parameter set of a configuration says, in either framing.
 pub(crate) fn sequence(extradata: &[u8]) -> Option<Sequence> {
-    h265_sps::parse(
+    sps::parse(
         sets(extradata)
             .into_iter()
             .find(|set| !set.is_empty() && unit_kind(set) == kind::SPS)?,
@@ -63,7 +66,7 @@ pub(super) fn numbering(configuration: &[u8]) -> Option<Numbering> {
         sets.iter()
             .find(|set| set.len() > 2 && unit_kind(set) == kind)
     };
-    let (count_bits, separate_planes) = h265_sps::count_bits(of_kind(kind::SPS)?)?;
+    let (count_bits, separate_planes) = sps::count_bits(of_kind(kind::SPS)?)?;
     let plain = unescape(&of_kind(kind::PPS)?[2..], 32);
     let mut picture = Bits::new(&plain);
     picture.skip_golomb(2)?; // its number and that of the sequence's
@@ -125,7 +128,7 @@ pub(super) fn slice(unit: &[u8], numbering: &Numbering) -> Option<Slice> {
 pub(super) fn set_key(unit: &[u8]) -> Option<(u8, u32)> {
     let number = match unit_kind(unit.get(..2)?) {
         kind::VPS => u32::from(unit.get(2)? >> 4),
-        kind::SPS => h265_sps::number(unit)?,
+        kind::SPS => sps::number(unit)?,
         kind::PPS => Bits::new(unit.get(2..)?).golomb(63)?,
         _ => return None,
     };
@@ -165,7 +168,7 @@ fn sets_in_record(record: &[u8]) -> Vec<&[u8]> {
 
 /// `hvc1.A1.6.L93.B0`: profile, reversed compatibility flags, tier and level, constraints without trailing zeros
 /// (ISO/IEC 14496-15, annex E.3).
-pub(super) fn rfc6381(profile_tier_level: &[u8]) -> String {
+fn rfc6381(profile_tier_level: &[u8]) -> String {
     let [first, c0, c1, c2, c3, constraints @ .., level] = profile_tier_level else {
         return String::new();
     };

@@ -8,7 +8,7 @@ use crate::house::{
     House,
     processes::{all_children, until_gone},
     program::Running,
-    video,
+    until, video,
 };
 
 /// 20 minutes of video: 400 chunks.
@@ -48,23 +48,21 @@ fn ctrl_c_drains_and_the_same_command_completes_the_recording() {
 
 #[test]
 fn sigterm_is_heard_as_ctrl_c_is() {
-    let mut up = in_the_middle(&House::new());
+    let house = House::new();
+    let up = in_the_middle(&house);
     let children = all_children(&up);
     up.signal(Signal::TERM);
-    assert!(!up.has_ended(), "it drains first");
     assert!(up.end().with_code(53).took < DRAINED);
     until_gone(&children);
 }
 
 #[test]
 fn a_second_ctrl_c_ends_it_at_once_and_leaves_no_child() {
-    let up = in_the_middle(&House::new());
+    let house = House::new();
+    let mut up = in_the_middle(&house);
     let children = all_children(&up);
-    up.signal(Signal::INT);
-    up.signal(Signal::INT);
-    // Signals of one kind that come before the first is handled are one: a third is then the second.
-    let mut up = up;
-    crate::house::until("it ends", || {
+    // Signals of one kind that come before the first is handled are one: so as often as it takes for two.
+    until("it ends", || {
         let ended = up.has_ended();
         if !ended {
             up.signal(Signal::INT);

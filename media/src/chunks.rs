@@ -10,13 +10,14 @@ use crate::ffi::Packet;
 use crate::muxer;
 use crate::source::Source;
 use crate::spec::Spec;
-use crate::video::VideoFormat;
+use crate::video::{Container, VideoFormat};
 
 /// The chunks of a source, in order.
 ///
 /// Every packet of the source is in exactly one chunk or counted as lost by one; the same source, cut with the same
 /// settings by the same [`muxer_version`](crate::muxer_version), gives the same bytes. Blocks: give each its own thread.
 pub struct Chunks {
+    container: Container,
     source: Source,
     cutter: Cutter<Packet>,
     over: bool,
@@ -31,7 +32,9 @@ impl Chunks {
     pub fn open(spec: &Spec) -> Result<Chunks, OpenError> {
         let source = Source::open(spec)?;
         let cutter = Cutter::new(source.pace(), spec.window, Limits::default());
+        let container = spec.container_for(source.first_entry().format.codec);
         Ok(Chunks {
+            container,
             source,
             cutter,
             over: false,
@@ -75,6 +78,9 @@ impl Chunks {
                 // what was read of a live source cannot be read again; a file can, and must then be cut the same way
                 Err(failure) if self.source.is_live() => {
                     self.failure = Some(failure);
+                    while let Some(sample) = self.source.held_back() {
+                        self.cutter.push(sample);
+                    }
                     self.finish();
                 }
                 Err(failure) => return Err(failure),
@@ -89,7 +95,7 @@ impl Chunks {
             .source
             .entry(number)
             .unwrap_or(self.source.first_entry());
-        muxer::write(cut, entry).map_err(|source| ReadError::Mux {
+        muxer::write(cut, entry, self.container).map_err(|source| ReadError::Mux {
             location: self.source.location().to_string(),
             start_ticks,
             source,

@@ -1,4 +1,5 @@
-//! From a cut to the bytes of a file of its own.
+//! From a cut to the bytes of a file of its own: mp4 where it can be, Matroska for what mp4 does not hold, MPEG-TS on
+//! request. In mp4:
 //!
 //! ```text
 //!   ftyp | moov, with room for every packet | free: the room not used | mdat: pictures in the order of decoding
@@ -18,7 +19,6 @@ use crate::chunk::{ByteLayout, Chunk};
 use crate::cutter::Cut;
 use crate::ffi::{LibavError, Muxer, Packet, libavformat_version};
 use crate::source::Entry;
-use crate::time::Timebase;
 use crate::video::{Codec, Container};
 
 /// Grows with every change here that changes the bytes written for the same packets.
@@ -41,20 +41,24 @@ pub fn muxer_version() -> String {
     )
 }
 
-/// Whether the container of its codec takes a stream, found out by writing a header.
-pub(crate) fn check(entry: &Entry) -> Result<(), LibavError> {
-    begin(entry, entry.format.timebase, 0, 0).map(drop)
+/// Whether a container takes a stream, found out by writing a header.
+pub(crate) fn check(entry: &Entry, container: Container) -> Result<(), LibavError> {
+    begin(entry, container, 0, 0).map(drop)
 }
 
 /// Writes a cut as a file. The packets' payloads are copied once.
-pub(crate) fn write(mut cut: Cut<Packet>, entry: &Entry) -> Result<Chunk, LibavError> {
+pub(crate) fn write(
+    mut cut: Cut<Packet>,
+    entry: &Entry,
+    container: Container,
+) -> Result<Chunk, LibavError> {
     let (start, end, timebase) = (
         cut.facts.start_ticks,
         cut.facts.end_ticks,
         cut.facts.timebase,
     );
     let payload: usize = cut.samples.iter().map(|sample| sample.size).sum();
-    let mut muxer = begin(entry, timebase, payload, cut.samples.len())?;
+    let mut muxer = begin(entry, container, payload, cut.samples.len())?;
     let mut first_key_frame = 0..0;
     let stamps = stamps(cut.samples.iter().map(|sample| sample.pts), start, end);
     for (sample, stamp) in cut.samples.iter_mut().zip(stamps) {
@@ -64,7 +68,6 @@ pub(crate) fn write(mut cut: Cut<Packet>, entry: &Entry) -> Result<Chunk, LibavE
         }
     }
     let mut bytes = muxer.finish()?;
-    let container = entry.format.codec.container();
     let mut layout = ByteLayout {
         index: 0..0,
         first_key_frame,
@@ -91,13 +94,13 @@ pub(crate) fn write(mut cut: Cut<Packet>, entry: &Entry) -> Result<Chunk, LibavE
 /// A file of the right format with its header written, with room for so much payload in so many packets.
 fn begin(
     entry: &Entry,
-    timebase: Timebase,
+    container: Container,
     payload: usize,
     packets: usize,
 ) -> Result<Muxer, LibavError> {
     let index = INDEX_FIXED + entry.parameters.extradata().len() + INDEX_PER_PACKET * packets;
-    let codec = entry.format.codec;
-    let (format, options) = match codec.container() {
+    let timebase = entry.format.timebase;
+    let (format, options) = match container {
         Container::Mp4 => {
             let timescale = timebase.den().to_string();
             let options = vec![
@@ -112,16 +115,20 @@ fn begin(
         Container::MpegTs => (c"mpegts", Vec::new()),
     };
     let mut muxer = Muxer::create(format, payload + index)?;
-    muxer.add_stream(&entry.parameters, timebase, tag(codec))?;
+    muxer.add_stream(
+        &entry.parameters,
+        timebase,
+        tag(entry.format.codec, container),
+    )?;
     muxer.write_header(&options)?;
     Ok(muxer)
 }
 
 /// The four letters in the sample description. `hvc1` says that parameter sets are only there, which Apple's players
 /// insist on; 0 leaves it to libav.
-fn tag(codec: Codec) -> u32 {
-    match codec {
-        Codec::H265 => u32::from_le_bytes(*b"hvc1"),
+fn tag(codec: Codec, container: Container) -> u32 {
+    match (codec, container) {
+        (Codec::H265, Container::Mp4) => u32::from_le_bytes(*b"hvc1"),
         _ => 0,
     }
 }

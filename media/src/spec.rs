@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::stop::StopFlag;
+use crate::video::{Codec, Container};
 
 /// What to open, and how to cut it.
 #[derive(Clone)]
@@ -11,6 +12,8 @@ pub struct Spec {
     pub location: String,
     /// How long a chunk should be. Cuts are made at the first key frame at or after each multiple of it.
     pub window: Duration,
+    /// What kind of file a chunk should be; by default what suits the codec ([`Codec::container`](crate::Codec::container)).
+    pub container: Option<Container>,
     /// How long a network source may be silent before it is given up.
     pub patience: Duration,
     /// Ends whatever blocks.
@@ -24,9 +27,17 @@ impl Spec {
         Spec {
             location: location.into(),
             window,
+            container: None,
             patience: Duration::from_secs(10),
             stop: StopFlag::new(),
         }
+    }
+}
+
+impl Spec {
+    /// The container for chunks of a codec.
+    pub(crate) fn container_for(&self, codec: Codec) -> Container {
+        self.container.unwrap_or(codec.container())
     }
 }
 

@@ -10,7 +10,7 @@ use clip::{
     Clips, assert_gapless, assert_probe_agrees, assert_same_frames, chunks, ffprobe, frame_hashes,
     hashes_of_chunks, hashes_of_joined,
 };
-use crispy_media::{Chunk, Codec, Container, StartKind};
+use crispy_media::{Chunk, Chunks, Codec, Container, Spec, StartKind};
 
 const PICTURES: &str = "testsrc2=size=160x92:rate=25:duration=6";
 const WINDOW: Duration = Duration::from_secs(2);
@@ -295,4 +295,39 @@ fn interlaced_pictures_are_whole_frames_where_both_fields_are_in_one_packet() {
                 .all(|chunk| chunk.cut.frames == chunk.cut.packets)
         );
     }
+}
+
+#[test]
+fn mpeg_ts_is_written_on_request() {
+    let clips = Clips::new();
+    let h264 = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 25 -bf 2 -flags +cgop";
+    let h265 = "-pix_fmt yuv420p -c:v libx265 -preset ultrafast -x265-params keyint=25:open-gop=0:log-level=none";
+    for options in [h264, h265] {
+        let source = clips.make("a.mp4", PICTURES, options);
+        let spec = Spec {
+            container: Some(Container::MpegTs),
+            ..Spec::new(source.to_str().unwrap(), WINDOW)
+        };
+        let mut opened = Chunks::open(&spec).unwrap();
+        let chunks: Vec<_> = std::iter::from_fn(|| opened.next_chunk().unwrap()).collect();
+        assert!(
+            chunks
+                .iter()
+                .all(|chunk| chunk.container == Container::MpegTs && chunk.bytes[0] == 0x47)
+        );
+        assert_same_frames(&hashes_of_chunks(&clips, &chunks), &frame_hashes(&source));
+    }
+}
+
+#[test]
+fn the_same_source_gives_the_same_bytes_in_matroska_too() {
+    let clips = Clips::new();
+    let source = clips.make("a.avi", PICTURES, "-c:v msmpeg4 -g 25 -q:v 5");
+    let bytes = || {
+        chunks(&source, WINDOW)
+            .into_iter()
+            .map(|chunk| chunk.bytes)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(bytes(), bytes());
 }

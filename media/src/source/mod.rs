@@ -88,6 +88,12 @@ impl Source {
         }
     }
 
+    /// After an error: the next packet that was read but not yet handed out.
+    pub(crate) fn held_back(&mut self) -> Option<Sample<Packet>> {
+        self.stamper.finish();
+        self.stamper.pop()
+    }
+
     /// What the cutter must know of a packet, but for its time.
     fn describe(&mut self, packet: Packet) -> Result<Unstamped, ReadError> {
         let entry = if packet.is_key() {

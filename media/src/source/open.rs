@@ -32,7 +32,7 @@ impl Source {
         };
         let mut demuxer = connect(&location, spec)?;
         let stream = choose_video(&mut demuxer, &location, spec)?;
-        let mut source = describe(demuxer, location, stream, spec.patience)?;
+        let mut source = describe(demuxer, location, stream, spec)?;
         match source.next_packet() {
             Ok(Some(first)) => source.first = Some(first),
             Ok(None) => {
@@ -101,7 +101,7 @@ fn describe(
     mut demuxer: Demuxer,
     location: Location,
     index: usize,
-    patience: Duration,
+    spec: &Spec,
 ) -> Result<Source, OpenError> {
     let failed = |failure: LibavError| OpenError::Io {
         location: location.to_string(),
@@ -123,7 +123,7 @@ fn describe(
         format: Arc::new(format),
         parameters: Arc::new(parameters),
     };
-    check_container(&first, &location)?;
+    check_container(&first, &location, spec)?;
     let order = if first.format.has_b_frames {
         PictureOrder::new(codec, first.parameters.extradata())
     } else {
@@ -136,7 +136,7 @@ fn describe(
         entries: Entries::new(first),
         pace,
         first: None,
-        patience,
+        patience: spec.patience,
         stamper: Stamper::new(interval, order),
         times_inferred,
         demuxer,
@@ -145,13 +145,13 @@ fn describe(
 }
 
 /// Whether the container takes such a stream is better known now than after the first chunk.
-fn check_container(entry: &Entry, location: &Location) -> Result<(), OpenError> {
+fn check_container(entry: &Entry, location: &Location, spec: &Spec) -> Result<(), OpenError> {
     let codec = entry.format.codec;
     // a stream that was joined in the middle brings its parameter sets with its first key frame
     if matches!(codec, Codec::H264 | Codec::H265) && entry.parameters.extradata().is_empty() {
         return Ok(());
     }
-    muxer::check(entry).map_err(|_| OpenError::UnsupportedCodec {
+    muxer::check(entry, spec.container_for(codec)).map_err(|_| OpenError::UnsupportedCodec {
         location: location.to_string(),
         codec: codec.name().to_owned(),
     })

@@ -16,6 +16,9 @@ const FIRST: [&[u8; 4]; 8] = [
     b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp",
 ];
 
+/// The boxes without which a file cannot be played.
+const NEEDED: [&[u8; 4]; 3] = [b"moov", b"mdat", b"moof"];
+
 /// The boxes that a file could have and none is expected to exceed: more is an attack or not an mp4.
 const MOST_BOXES: usize = 100_000;
 
@@ -84,12 +87,9 @@ impl Boxes {
         if whole_index && self.find(b"moof").is_some() {
             return None;
         }
-        let end = self
-            .0
-            .iter()
-            .map(|found| found.range.end)
-            .max()
-            .unwrap_or(0);
+        // only what is needed to play: anything may be appended to a file, and need not look like a box
+        let needed = self.0.iter().filter(|found| NEEDED.contains(&&found.kind));
+        let end = needed.map(|found| found.range.end).max().unwrap_or(0);
         if self.find(b"moov").is_none() || self.find(b"mdat").is_none() {
             return Some(end.max(size) + HEADER); // the box that is still to come has a header at least
         }
@@ -213,6 +213,19 @@ mod tests {
         ]
         .concat();
         assert_eq!(read(&bytes[..300]).unwrap().missing(300), None);
+    }
+
+    #[test]
+    fn what_is_appended_to_a_whole_file_does_not_matter() {
+        let whole = [atom(b"ftyp", 24), atom(b"moov", 100), atom(b"mdat", 50)].concat();
+        for appended in [
+            &b"\xff\xfe\xfd\xfc a note from an editor"[..],
+            b"short",
+            &[0; 40],
+        ] {
+            let bytes = [&whole, appended].concat();
+            assert_eq!(read(&bytes).unwrap().missing(bytes.len() as u64), None);
+        }
     }
 
     #[test]

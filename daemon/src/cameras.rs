@@ -1,13 +1,53 @@
 //! The cameras and the site that a program was given: `--camera front=clip.mp4 --camera yard=rtsp://… --site demo`.
 //!
-//! Checked after the command line has been read, not by it, so that a wrong name ends with a code of its own.
+//! Names are checked after the command line has been read, not by it, so that a wrong name ends with a code of its own.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use anyhow::anyhow;
+use clap::Args;
 use proto::id::Name;
 
-use crate::{Exit, Failed, Redacted};
+use crate::{Exit, Failed, Redacted, config};
+
+/// The flags about cameras, which every program that has them has alike.
+#[derive(Clone, Debug, Args)]
+pub struct CameraFlags {
+    /// A camera as NAME=SOURCE, the source a path or URL; once for each camera
+    // In the environment and in a file, one a line.
+    #[arg(
+        long,
+        env = "CRISPY_CAMERA",
+        value_name = "NAME=SOURCE",
+        value_delimiter = '\n',
+        required = true,
+        hide_env_values = true
+    )]
+    pub camera: Vec<String>,
+
+    /// The site that the cameras stand at
+    #[arg(
+        long,
+        env = "CRISPY_SITE",
+        value_name = "NAME",
+        default_value = "local"
+    )]
+    pub site: String,
+
+    /// Length of a chunk, 100ms to 1h; cuts fall on the first key frame at or after each multiple of it
+    #[arg(long, env = "CRISPY_WINDOW", value_name = "DURATION", default_value = "3s", value_parser = window)]
+    pub window: Duration,
+}
+
+/// From a frame of slow video to what is still a sensible object.
+fn window(text: &str) -> Result<Duration, String> {
+    let window = config::duration(text).map_err(|error| error.to_string())?;
+    let allowed = Duration::from_millis(100)..=Duration::from_secs(3600);
+    allowed
+        .contains(&window)
+        .then_some(window)
+        .ok_or_else(|| "a window lasts from 100ms to 1h".into())
+}
 
 /// A camera and where its video comes from.
 #[derive(Clone, PartialEq, Eq)]

@@ -161,7 +161,6 @@ fn start(start: StartKind) -> (v1::StartKind, u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
 
     proptest! {

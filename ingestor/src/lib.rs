@@ -44,7 +44,7 @@ use tracing::{error, info, warn};
 /// What can be wrong is found in the order in which it costs least: names, sources, spool, queue. Until all of that is right nothing is
 /// committed.
 pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
-    let site = daemon::cameras::site(&config.site)?;
+    let site = daemon::cameras::site(&config.cameras.site)?;
     let flag = stop_flag(&stop);
     let cameras = open_cameras(&config, &site, &flag).await?;
     let spool = Arc::new(open_spool(&config)?);
@@ -91,9 +91,9 @@ async fn open_cameras(
     site: &Name,
     flag: &StopFlag,
 ) -> Result<Vec<Camera>, Failed> {
-    let sources = daemon::cameras::parse(&config.camera)?;
+    let sources = daemon::cameras::parse(&config.cameras.camera)?;
     let opening = sources.into_iter().map(|source| {
-        let (site, flag, window) = (site.clone(), flag.clone(), config.window);
+        let (site, flag, window) = (site.clone(), flag.clone(), config.cameras.window);
         tokio::task::spawn_blocking(move || Camera::open(&source, &site, window, &flag))
     });
     let (mut cameras, mut failures) = (Vec::new(), Vec::new());

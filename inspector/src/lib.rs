@@ -19,13 +19,10 @@ pub mod config;
 pub mod inspect;
 pub mod report;
 
-use std::sync::Arc;
-
 pub use config::Config;
-use daemon::{Exit, Failed, Stop, WithExit};
+use daemon::{Failed, Stop};
 use inspect::Inspect;
-use queue::{Stage, Worker, WorkerConfig};
-use tracing::info;
+use queue::Stage;
 
 /// Inspects until it is told to stop.
 pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
@@ -35,25 +32,20 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
     }
     let connection = stage::connect(&config.nats.options("crispy-inspector")).await?;
     let producer = daemon::producer(env!("CARGO_PKG_VERSION"));
-    let worker = WorkerConfig {
-        concurrency: config.concurrency.into(),
-        grace: stop.grace(),
-        instance: producer.instance.clone(),
-        version: producer.version.clone(),
-        ..WorkerConfig::new(Stage::Inspector)
-    };
-    let worker = Worker::bind(&connection, worker)
-        .await
-        .exit(Exit::StreamsMissing)?;
     let inspect = Inspect {
         buckets,
         publisher: connection.publisher().await,
         subjects: connection.subjects(),
         log_chunks: config.log_chunks,
-        producer,
+        producer: producer.clone(),
     };
-    let drained = worker.run(Arc::new(inspect), stop.token()).await;
-    info!(?drained, "drained");
-    connection.close().await;
-    Ok(())
+    stage::work(
+        connection,
+        Stage::Inspector,
+        config.concurrency,
+        inspect,
+        &producer,
+        &stop,
+    )
+    .await
 }

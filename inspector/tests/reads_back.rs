@@ -1,4 +1,5 @@
 //! The handler against a real bucket, a real queue and real video.
+#![allow(clippy::unwrap_used, reason = "in a test a panic with its line is the best report")]
 
 use std::time::Duration;
 

@@ -14,6 +14,8 @@
 
 mod bucket;
 mod nats;
+mod worker;
 
 pub use bucket::open_bucket;
 pub use nats::{NatsFlags, Secret, check_streams, connect};
+pub use worker::work;

@@ -23,13 +23,10 @@ pub mod run_state;
 pub mod upload;
 pub mod work;
 
-use std::sync::Arc;
-
 pub use config::Config;
 use daemon::{Exit, Failed, Stop, WithExit};
 use fetch::Spools;
-use queue::{Stage, Worker, WorkerConfig};
-use tracing::info;
+use queue::Stage;
 use upload::Upload;
 
 /// Uploads until it is told to stop.
@@ -41,25 +38,20 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         .exit(Exit::BucketUnavailable)?;
     let connection = stage::connect(&config.nats.options("crispy-uploader")).await?;
     let producer = daemon::producer(env!("CARGO_PKG_VERSION"));
-    let worker = WorkerConfig {
-        concurrency: config.concurrency.into(),
-        grace: stop.grace(),
-        instance: producer.instance.clone(),
-        version: producer.version.clone(),
-        ..WorkerConfig::new(Stage::Uploader)
-    };
-    let worker = Worker::bind(&connection, worker)
-        .await
-        .exit(Exit::StreamsMissing)?;
     let upload = Upload {
         bucket,
         spools: Spools::new(&config.spool),
         publisher: connection.publisher().await,
         subjects: connection.subjects(),
-        producer,
+        producer: producer.clone(),
     };
-    let drained = worker.run(Arc::new(upload), stop.token()).await;
-    info!(?drained, "drained");
-    connection.close().await;
-    Ok(())
+    stage::work(
+        connection,
+        Stage::Uploader,
+        config.concurrency,
+        upload,
+        &producer,
+        &stop,
+    )
+    .await
 }

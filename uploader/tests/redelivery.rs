@@ -1,4 +1,5 @@
 //! The handler against a real spool, a real bucket and a real queue: what a delivery does, and what a second one finds.
+#![allow(clippy::unwrap_used, reason = "in a test a panic with its line is the best report")]
 
 use std::time::Duration;
 

@@ -1,27 +1,16 @@
 //! What `crispy up` is told.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
+use daemon::cameras::CameraFlags;
 use stage::Secret;
 
 /// Run everything on this machine: a nats-server, an ingestor, an uploader and an inspector
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Up {
-    /// A camera as NAME=SOURCE, the source a path or URL; once for each camera
-    #[arg(
-        long,
-        env = "CRISPY_CAMERA",
-        value_name = "NAME=SOURCE",
-        value_delimiter = '\n',
-        required = true,
-        hide_env_values = true
-    )]
-    pub camera: Vec<String>,
-
-    /// The site that the cameras stand at
-    #[arg(long, env = "CRISPY_SITE", default_value = "local")]
-    pub site: String,
+    #[command(flatten)]
+    pub(super) cameras: CameraFlags,
 
     /// Bucket as a URL: file:///some/folder [default: the folder "bucket" of the data directory]
     #[arg(long, env = "CRISPY_BUCKET", value_name = "URL")]
@@ -35,10 +24,6 @@ pub(crate) struct Up {
         default_value = "crispy-data"
     )]
     pub data_dir: PathBuf,
-
-    /// Length of a chunk, 100ms to 1h; cuts fall on the first key frame at or after each multiple of it
-    #[arg(long, env = "CRISPY_WINDOW", value_name = "DURATION", default_value = "3s", value_parser = daemon::config::duration)]
-    pub window: Duration,
 
     /// What is written to stdout
     #[arg(short, long, value_name = "FORM", default_value = "table")]

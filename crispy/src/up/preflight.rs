@@ -34,8 +34,8 @@ pub(super) struct Preflight {
 impl Preflight {
     /// Looks at everything that can be looked at without changing anything.
     pub(super) fn check(up: &Up) -> Result<Self, Failed> {
-        let site = cameras::site(&up.site)?;
-        let cameras = cameras::parse(&up.camera)?;
+        let site = cameras::site(&up.cameras.site)?;
+        let cameras = cameras::parse(&up.cameras.camera)?;
         for camera in &cameras {
             look_at(camera)?;
         }

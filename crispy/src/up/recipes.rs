@@ -25,11 +25,11 @@ impl Recipes<'_> {
         let spool = || ("CRISPY_SPOOL", self.flight.data_dir.join("spool").into());
         let bucket = || ("CRISPY_BUCKET", self.flight.bucket.clone().into());
         let source = vec![
-            ("CRISPY_CAMERA", self.up.camera.join("\n").into()),
+            ("CRISPY_CAMERA", self.up.cameras.camera.join("\n").into()),
             ("CRISPY_SITE", self.flight.site.as_str().into()),
             (
                 "CRISPY_WINDOW",
-                format!("{}us", self.up.window.as_micros()).into(),
+                format!("{}us", self.up.cameras.window.as_micros()).into(),
             ),
             spool(),
         ];

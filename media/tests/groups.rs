@@ -155,3 +155,24 @@ fn a_stream_without_a_key_frame_is_an_error_and_not_silence() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn intra_refresh_joined_in_the_middle_begins_at_a_recovery_point_and_says_so() {
+    let clips = Clips::new();
+    let options = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -bf 0 -pat_period 0.05 \
+                   -x264-params intra-refresh=1:keyint=25 -bsf:v dump_extra=freq=keyframe";
+    let whole = clips.make("a.ts", PICTURES, options);
+    let bytes = std::fs::read(&whole).unwrap();
+    let source = clips.write("b.ts", &bytes[bytes.len() / 2 / 188 * 188..]);
+    let chunks = chunks(&source, Duration::from_secs(2));
+    assert_eq!(chunks.len(), 1);
+    let cut = &chunks[0].cut;
+    assert_eq!(
+        (cut.start, cut.depends_on_previous),
+        (StartKind::RecoveryPoint, false)
+    );
+    // once the refresh has passed over the picture, every frame is right
+    let expected = frame_hashes(&whole);
+    let found = hashes_of_chunks(&clips, &chunks);
+    assert_same_frames(&found[found.len() - 50..], &expected[expected.len() - 50..]);
+}

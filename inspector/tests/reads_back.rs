@@ -1,5 +1,8 @@
 //! The handler against a real bucket, a real queue and real video.
-#![allow(clippy::unwrap_used, reason = "in a test a panic with its line is the best report")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test a panic with its line is the best report"
+)]
 
 use std::time::Duration;
 

@@ -48,15 +48,17 @@ pub struct Received<M> {
 /// Reads a stream in order, each message once, across outages of the server.
 ///
 /// It leaves no trace: the server forgets it half a minute after it is gone. A message that left the stream while the server was away, or
-/// because the stream discards old ones faster than they are read, is not seen.
+/// because the stream discards old ones faster than they are read, is not seen. A stream that was made again is read from its start.
 #[derive(Debug)]
 pub struct Reader {
     connection: Connection,
     stream: String,
     filters: Vec<String>,
     from: From,
-    /// The place of the last message given out.
-    last: u64,
+    /// Behind which place it reads on; `None`: nothing was read yet, and nothing is known of the stream.
+    last: Option<u64>,
+    /// When the stream was created, in Unix microseconds: another time, and its places mean other messages.
+    created_us: Option<i64>,
     /// The consumer's own count of the next message: a hole in it means that one was lost on the way.
     expected: u64,
     puller: Option<Puller>,
@@ -108,7 +110,8 @@ impl Reader {
             stream: stream.name(connection.prefix()),
             filters: filters.iter().map(|&filter| filter.to_owned()).collect(),
             from,
-            last: 0,
+            last: None,
+            created_us: None,
             expected: 1,
             puller: None,
         };
@@ -138,7 +141,7 @@ impl Reader {
                         continue;
                     }
                     self.expected += 1;
-                    self.last = facts.stream_sequence;
+                    self.last = Some(facts.stream_sequence);
                     return self.read(message, &facts);
                 }
             }
@@ -169,6 +172,7 @@ impl Reader {
 
     /// A fresh consumer, behind the last message that was given out.
     async fn begin(&mut self) -> Result<Puller, ReaderError> {
+        self.find_place().await?;
         let config = consumer::Config {
             deliver_policy: self.deliver_policy(),
             ack_policy: AckPolicy::None,
@@ -179,19 +183,7 @@ impl Reader {
             ..consumer::Config::default()
         };
         let made = api::put_consumer(&self.connection, &self.stream, config).await;
-        let info = made.map_err(|source| match source {
-            ApiError::NoStream => ReaderError::MissingStream {
-                stream: self.stream.clone(),
-            },
-            source => ReaderError::Consumer {
-                stream: self.stream.clone(),
-                source,
-            },
-        })?;
-        if self.last == 0 && self.from == From::New {
-            // Should this consumer be lost before it has given out anything, the next one begins where this one did.
-            self.last = info.delivered.stream_sequence;
-        }
+        let info = made.map_err(|source| self.failed(source))?;
         self.expected = 1;
         Puller::open(
             self.connection.consuming(),
@@ -203,15 +195,39 @@ impl Reader {
         .map_err(ReaderError::Closed)
     }
 
+    /// Where to begin. "New" is made a place at once: should the first consumer be lost before it has given out anything, the next one begins
+    /// where that one did. And a stream that was made again is read from its start: all of it is new.
+    async fn find_place(&mut self) -> Result<(), ReaderError> {
+        let info = api::stream_info(&self.connection, &self.stream).await;
+        let info = info.map_err(|source| self.failed(source))?;
+        let created_us = api::created_us(&info);
+        match self.created_us.replace(created_us) {
+            None if self.from == From::New => self.last = Some(info.state.last_sequence),
+            Some(before) if before != created_us => self.last = Some(0),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn failed(&self, source: ApiError) -> ReaderError {
+        let stream = self.stream.clone();
+        match source {
+            ApiError::NoStream => ReaderError::MissingStream { stream },
+            source => ReaderError::Consumer { stream, source },
+        }
+    }
+
     fn deliver_policy(&self) -> DeliverPolicy {
         match (self.last, self.from) {
-            (0, From::New) => DeliverPolicy::New,
-            (0, From::Start) => DeliverPolicy::All,
-            (0, From::Time(time)) => match async_nats::datetime::from_nanos(time.as_nanosecond()) {
-                Ok(start_time) => DeliverPolicy::ByStartTime { start_time },
-                Err(_) => DeliverPolicy::All,
-            },
-            (last, _) => DeliverPolicy::ByStartSequence {
+            (None, From::New) => DeliverPolicy::New,
+            (None, From::Start) => DeliverPolicy::All,
+            (None, From::Time(time)) => {
+                match async_nats::datetime::from_nanos(time.as_nanosecond()) {
+                    Ok(start_time) => DeliverPolicy::ByStartTime { start_time },
+                    Err(_) => DeliverPolicy::All,
+                }
+            }
+            (Some(last), _) => DeliverPolicy::ByStartSequence {
                 start_sequence: last + 1,
             },
         }

@@ -14,6 +14,9 @@ use super::{
     config::Up,
 };
 
+/// What the child, and the program, is called.
+pub(super) const NAME: &str = "nats-server";
+
 /// Where the server will be.
 #[derive(Clone, Debug)]
 pub(super) struct NatsServer {
@@ -26,7 +29,7 @@ impl NatsServer {
     pub(super) fn find(up: &Up) -> Result<Self, Failed> {
         let program = match &up.nats_server_bin {
             Some(program) => program.is_file().then(|| program.clone()),
-            None => child::find_on_path("nats-server"),
+            None => child::find_on_path(NAME),
         };
         let place = up
             .nats_server_bin
@@ -56,7 +59,7 @@ impl NatsServer {
             .with_context(|| format!("write {}", configuration.display()))
             .exit(Exit::SpoolNotWritable)?;
         Ok(Recipe {
-            name: "nats-server",
+            name: NAME,
             program: self.program.clone(),
             arguments: vec!["--config".into(), configuration.into()],
             environment: Vec::new(),

@@ -9,12 +9,16 @@ use anyhow::{Context, anyhow};
 use daemon::{Exit, Failed, Stop};
 use queue::{ConnectOptions, Connection, Stream, topology};
 use stage::NatsFlags;
-use tokio::time::{interval, sleep};
+use tokio::{
+    task::JoinSet,
+    time::{interval, sleep},
+};
 
 use super::{
     child,
     config::Up,
     household::{Death, Household},
+    nats_server,
     preflight::Preflight,
     recipes::Recipes,
     session::Session,
@@ -27,6 +31,9 @@ const DRAW: Duration = Duration::from_millis(200);
 
 /// How long nothing may be heard, once the ingestor has all its answers, before the missing inspections are looked for in the past.
 const SILENCE: Duration = Duration::from_secs(1);
+
+/// How often a server that was started again is asked whether its streams are still there: for half a minute.
+const MENDING: u32 = 120;
 
 /// How long the last run states may take to reach the bucket.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -146,6 +153,7 @@ impl<'a> Running<'a> {
         let mut draw = interval(DRAW);
         let mut heard_last = Instant::now();
         let mut looked_back = false;
+        let mut mending = JoinSet::new();
         while !(self.ingested && self.session.is_over()) {
             tokio::select! {
                 () = stop.requested() => break,
@@ -153,7 +161,13 @@ impl<'a> Running<'a> {
                     heard_last = Instant::now();
                     self.hear(heard)?;
                 }
-                death = self.household.death() => self.bury(&death?)?,
+                death = self.household.death() => {
+                    let death = death?;
+                    self.bury(&death)?;
+                    if self.household.name(&death) == nats_server::NAME {
+                        mending.spawn(mend(connection.clone()));
+                    }
+                }
                 _ = draw.tick() => self.show.progress(&self.session),
             }
             let silent = heard_last.elapsed() >= SILENCE;
@@ -203,6 +217,19 @@ impl<'a> Running<'a> {
                 anyhow!("{name} ended: {} (its last line says more)", exit.meaning()),
             )),
             None => self.household.restart(death, self.show),
+        }
+    }
+}
+
+/// A server that died may have lost its streams, or its whole store: what is missing is made again, as soon as it answers. What was in them
+/// is still in the spool.
+async fn mend(connection: Connection) {
+    for _ in 0..MENDING {
+        sleep(Duration::from_millis(250)).await;
+        if let Ok(plan) = topology::plan(&connection, None, false).await
+            && plan.apply().await.is_ok()
+        {
+            return;
         }
     }
 }

@@ -44,6 +44,16 @@ fn killing_every_child_at_once_loses_nothing() {
     everything_is_there_once(&house, &up.end());
 }
 
+/// The spool is the truth, the queue a hint. It takes a minute: so long an ingestor waits for an answer before it asks where its chunk is.
+#[test]
+fn a_wiped_queue_loses_nothing() {
+    let house = House::new();
+    let up = in_the_middle(&house);
+    fs::remove_dir_all(house.path("data/nats/jetstream")).unwrap();
+    kill9(child(&up, "nats-server"));
+    everything_is_there_once(&house, &up.end());
+}
+
 #[test]
 fn no_child_outlives_a_killed_crispy_and_the_same_command_completes_the_work() {
     let house = House::new();

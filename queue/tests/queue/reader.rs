@@ -70,6 +70,30 @@ async fn what_is_published_before_anything_was_read_is_not_lost_with_the_server(
 }
 
 #[tokio::test]
+async fn a_stream_that_was_made_again_is_read_from_its_start() {
+    let mut scene = Scene::new().await;
+    let mut reader = open(&scene, From::New).await;
+    publish_events(&scene, 0..3).await;
+    assert_eq!(sequences(&mut reader, 3).await, [0, 1, 2]);
+    scene.server.kill9();
+    scene.server.wipe();
+    scene.server.restart();
+    scene.set_up().await;
+    publish_events(&scene, 3..5).await;
+    let mut read = Vec::new();
+    while read.len() < 2 {
+        // Between the server's return and the set-up the stream is missing: that passes.
+        let next = timeout(PATIENCE, reader.next::<ChunkReady>()).await;
+        match next.expect("a message, or a reason") {
+            Ok(received) => read.push(received.message.id.unwrap().sequence),
+            Err(ReaderError::MissingStream { .. } | ReaderError::Consumer { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(read, [3, 4]);
+}
+
+#[tokio::test]
 async fn a_message_that_cannot_be_read_does_not_stop_the_next() {
     let scene = Scene::new().await;
     let mut reader = open(&scene, From::Start).await;

@@ -98,6 +98,12 @@ impl Show {
 /// One write a line: whoever reads along never sees half of one.
 fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(format!("{text}\n").as_bytes())?;
-    stdout.flush()
+    let written = stdout.write_all(format!("{text}\n").as_bytes());
+    let written = written.and_then(|()| stdout.flush());
+    written.map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("write the results to stdout: {error}"),
+        )
+    })
 }

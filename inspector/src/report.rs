@@ -77,7 +77,11 @@ pub fn log(id: &ChunkId, inspected: &ChunkInspected, which: LogChunks) {
         inspected.height, inspected.width, inspected.channels
     );
     let (duration, from, to) = (
-        seconds(inspected.duration_us),
+        match &inspected.found {
+            Some(_) => seconds(inspected.duration_us),
+            // Its container does not say.
+            None => "unknown".into(),
+        },
         time(wall.start_us),
         time(wall.end_us),
     );

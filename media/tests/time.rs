@@ -152,7 +152,8 @@ fn a_frame_every_two_seconds_is_no_jump() {
 #[test]
 fn an_uneven_rhythm_is_kept() {
     let clips = Clips::new();
-    let options = format!("-vf select='lt(mod(n,10),4)+eq(mod(n,10),7)' -vsync vfr {H264} -g 10");
+    let options =
+        format!("-vf select='lt(mod(n,10),4)+eq(mod(n,10),7)' -fps_mode vfr {H264} -g 10");
     for name in ["a.mkv", "a.mp4"] {
         let source = clips.make(name, PICTURES, &options);
         let chunks = chunks(&source, Duration::from_secs(2));

@@ -83,7 +83,7 @@ pub(crate) fn frame_hashes(path: &Path) -> Vec<String> {
 }
 
 /// Frames as they are decoded: not scaled, not doubled, not dropped.
-const HASH_OPTIONS: [&str; 6] = ["-autoscale", "0", "-vsync", "passthrough", "-f", "framemd5"];
+const HASH_OPTIONS: [&str; 5] = ["-noautoscale", "-fps_mode", "passthrough", "-f", "framemd5"];
 
 fn hashes_in(framemd5: &str) -> Vec<String> {
     let frames = framemd5.lines().filter(|line| !line.starts_with('#'));

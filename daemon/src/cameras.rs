@@ -1,4 +1,4 @@
-//! The cameras and the site that a program was given: `--camera front=clip.mp4 --camera yard=rtsp://… --site demo`.
+//! The cameras and the site that a program was given: `--camera front=clip.mp4 --camera yard=yard.ts --site demo`.
 //!
 //! Names are checked after the command line has been read, not by it, so that a wrong name ends with a code of its own.
 
@@ -13,7 +13,7 @@ use crate::{Exit, Failed, Redacted, config};
 /// The flags about cameras, which every program that has them has alike.
 #[derive(Clone, Debug, Args)]
 pub struct CameraFlags {
-    /// A camera as NAME=SOURCE, the source a path or URL; once for each camera
+    /// A camera as NAME=SOURCE, the source the path of a video file; once for each camera
     // In the environment and in a file, one a line.
     #[arg(
         long,
@@ -96,7 +96,7 @@ pub fn site(argument: &str) -> Result<Name, Failed> {
 fn parse_one(argument: &str) -> Result<CameraSource, Failed> {
     let parts = argument
         .split_once('=')
-        .filter(|(_, location)| !location.is_empty());
+        .filter(|(name, location)| !looks_like_location(name) && !location.is_empty());
     let Some((name, location)) = parts else {
         let message = anyhow!(
             "--camera {}: a camera is given as NAME=SOURCE, such as front=clip.mp4",
@@ -114,6 +114,12 @@ fn parse_one(argument: &str) -> Result<CameraSource, Failed> {
         name: name.parse().map_err(refused)?,
         location: location.to_owned(),
     })
+}
+
+/// Whether what stands before the first `=` is the beginning of a source without a name, as in `rtsp://user:password@host/x?a=b`. Taken for
+/// a name it would be repeated as it is, password and all.
+fn looks_like_location(name: &str) -> bool {
+    name.contains(['/', ':', '@', '?'])
 }
 
 #[cfg(test)]
@@ -146,7 +152,13 @@ mod tests {
             exit == Exit::NameTwice && said.contains("front=a.mp4") && said.contains("front=c.mp4"),
             "{said}"
         );
-        for argument in ["clip.mp4", "front=", "front"] {
+        for argument in [
+            "clip.mp4",
+            "front=",
+            "front",
+            "clips/a=b.mp4",
+            "http://cam/v?channel=1",
+        ] {
             let (exit, said) = refusal(&[argument]);
             assert!(
                 exit == Exit::Usage && said.contains("NAME=SOURCE"),
@@ -159,5 +171,19 @@ mod tests {
     fn a_password_is_not_repeated() {
         let (_, said) = refusal(&["front=rtsp://u:secret@a/1", "front=rtsp://u:secret@a/2"]);
         assert!(!said.contains("secret"), "{said}");
+        for argument in [
+            "rtsp://u:secret@cam/x?a=b",
+            "rtsp://u:secret=secret@cam/x",
+            "rtsp://cam/x?password=secret",
+            "u:secret@cam/x?a=b",
+            "front:secret@cam=x",
+        ] {
+            let (exit, said) = refusal(&[argument]);
+            assert!(
+                exit == Exit::Usage && said.contains("NAME=SOURCE"),
+                "{said}"
+            );
+            assert!(!said.contains("secret"), "{said}");
+        }
     }
 }

@@ -57,19 +57,12 @@ impl fmt::Debug for Location {
 
 /// A path or URL fit to be shown: user name and password, and the query string of a URL (cameras take passwords there
 /// too), are replaced by `***`; control characters are escaped.
+///
+/// Where it is not clear what is a password, too much is hidden rather than too little.
 pub fn redact(location: &str) -> String {
     let shown = match location.split_once("://") {
         None => location.to_owned(),
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-            let host = authority
-                .rsplit_once('@')
-                .map_or(authority.to_owned(), |(_, host)| format!("***@{host}"));
-            let path = path
-                .split_once('?')
-                .map_or(path.to_owned(), |(path, _)| format!("{path}?***"));
-            format!("{scheme}://{host}{path}")
-        }
+        Some((scheme, rest)) => format!("{scheme}://{}", without_secrets(rest)),
     };
     shown
         .chars()
@@ -81,6 +74,29 @@ pub fn redact(location: &str) -> String {
             }
         })
         .collect()
+}
+
+/// What follows `://`, without user and query.
+fn without_secrets(rest: &str) -> String {
+    let (place, query) = rest
+        .split_once('?')
+        .map_or((rest, None), |(place, query)| (place, Some(query)));
+    // A password with a question mark in it, or a query with an @? Nobody can tell, so neither is shown. Before a slash without
+    // either `:` or `@` is a host.
+    let may_be_user = place.contains([':', '@']) || !place.contains('/');
+    if may_be_user && query.is_some_and(|query| query.contains('@')) {
+        return "***".to_owned();
+    }
+    // A slash in the password ends the authority too early: everything up to the last @ may be secret.
+    let authority = place.split('/').next().unwrap_or(place);
+    let shown = match place.rsplit_once('@') {
+        Some((_, host)) if authority.contains([':', '@']) => format!("***@{host}"),
+        _ => place.to_owned(),
+    };
+    match query {
+        Some(_) => format!("{shown}?***"),
+        None => shown,
+    }
 }
 
 #[cfg(test)]
@@ -103,6 +119,14 @@ mod tests {
                 "http://cam/snap.cgi?***",
             ),
             ("http://cam/a@b", "http://cam/a@b"),
+            ("file:///videos/a@b.mp4", "file:///videos/a@b.mp4"),
+            ("rtsp://u:S3/CR@ET@127.0.0.1:1/", "rtsp://***@127.0.0.1:1/"),
+            ("rtsp://u:p@s@h/a", "rtsp://***@h/a"),
+            ("rtsp://u:p/w@h/a", "rtsp://***@h/a"),
+            ("rtsp://u:p#w@h/a", "rtsp://***@h/a"),
+            ("rtsp://u:p?w@h/a", "rtsp://***"),
+            ("nats://to?ken@h", "nats://***"),
+            ("http://h:80/v?u=a&pass=p@ss", "http://***"),
             ("/videos/a@b?.mp4", "/videos/a@b?.mp4"),
         ];
         for (location, expected) in shown {

@@ -62,18 +62,23 @@ pub(super) fn parse(text: &str) -> Result<(Location, String), Refused> {
 
 /// Without user, password, query and fragment, each of which may be a secret. By text alone: what does not parse has secrets too.
 fn redact(text: &str) -> String {
-    let shown = text.split(['?', '#']).next().unwrap_or_default();
-    let (scheme, rest) = match shown.find("://") {
-        Some(at) => shown.split_at(at + "://".len()),
-        None => ("", shown),
+    let (scheme, rest) = match text.find("://") {
+        Some(at) => text.split_at(at + "://".len()),
+        None => ("", text),
     };
+    let (place, query) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
     // With a slash first there is no host, so no password before it, and '@' is part of a path.
-    let secret = if rest.starts_with('/') {
-        None
-    } else {
-        rest.rfind('@')
-    };
-    format!("{scheme}{}", secret.map_or(rest, |at| &rest[at + 1..]))
+    if place.starts_with('/') {
+        return format!("{scheme}{place}");
+    }
+    // A password with a question mark in it, or a query with an @? Nobody can tell, so neither is shown.
+    if query.contains('@') {
+        return format!("{scheme}***");
+    }
+    format!(
+        "{scheme}{}",
+        place.rfind('@').map_or(place, |at| &place[at + 1..])
+    )
 }
 
 #[cfg(test)]
@@ -132,6 +137,10 @@ mod tests {
             "u:secret@host",
             "secret@/x?secret",
             "gs://u:sec/ret@bucket#secret",
+            "gs://u:secret?secret@bucket",
+            "gs://u:secret#secret@bucket",
+            "rtsp://u:secret/a@secret@127.0.0.1:1/",
+            "http://h:80/v?u=a&pass=p@secret",
         ] {
             let said = format!("{:?}", parse(text).unwrap_err());
             assert!(

@@ -56,12 +56,17 @@ impl Source {
 
     /// How long the container claims to be.
     pub(crate) fn expected_duration(&self) -> Option<Duration> {
-        self.demuxer.duration_us().map(Duration::from_micros)
+        let container = self.demuxer.duration_us().map(Duration::from_micros);
+        // from FFmpeg 7 on, mp4 tells only its streams' lengths before it is analysed
+        container.or_else(|| {
+            let ticks = self.demuxer.streams().nth(self.stream)?.duration()?;
+            Some(self.pace.timebase.duration(ticks))
+        })
     }
 
     /// Whether what it gives can be had only once.
     pub(crate) fn is_live(&self) -> bool {
-        self.location.file().is_none() && self.demuxer.duration_us().is_none()
+        self.location.file().is_none() && self.expected_duration().is_none()
     }
 
     /// What the container says about when it was made, as text.

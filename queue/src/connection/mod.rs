@@ -16,6 +16,7 @@ mod version;
 use std::{sync::Arc, time::Duration};
 
 use async_nats::{ServerAddr, jetstream};
+use futures_util::future::join_all;
 use tokio::{
     sync::{OnceCell, watch},
     time::{Instant, sleep, timeout},
@@ -31,7 +32,7 @@ use options::Identity;
 /// requests fail at once; 5 s is what natscli waits.
 const API_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long closing waits for the server to confirm that it has heard everything.
+/// How long closing waits for the server to confirm that it has heard everything, over both links together.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A connection to NATS that lasts: once made, it is made again whenever it is lost, within half a second of the server being back.
@@ -242,14 +243,19 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends what is unsent, for at most 2 s, and closes both links, whoever still holds a clone.
+    /// Sends what is unsent and closes both links, whoever still holds a clone; at most 2 s in all, and at once where there is no server.
     pub async fn close(self) {
-        // A server that is away cannot be told: what it has not heard, it will ask for again.
-        let _ = self.flush().await;
         let publishing = self.inner.publishing.get().map(Publisher::link);
-        for link in [Some(self.consuming()), publishing].into_iter().flatten() {
+        let links = [Some(self.consuming()), publishing];
+        let closing = links.into_iter().flatten().map(|link| async move {
+            // A server that is away cannot be told: what it has not heard, it will ask for again.
+            if link.is_connected() {
+                let _ = link.client.flush().await;
+            }
             let _ = link.client.drain().await;
-        }
+        });
+        // What is not closed by then closes with its last clone.
+        let _ = timeout(CLOSE_TIMEOUT, join_all(closing)).await;
     }
 }
 

@@ -11,7 +11,7 @@ pub struct WorkerConfig {
     pub stage: Stage,
     /// Messages handled at once, at least 1.
     pub concurrency: usize,
-    /// How long a stopping worker lets what is under way finish.
+    /// How long a stopping worker lets what is under way finish. Where the server is there and does not answer, it stops up to 2 s later.
     pub grace: Duration,
     /// When a message is given up.
     pub limits: Limits,

@@ -23,6 +23,9 @@ use crate::pull::{Pulled, Puller};
 /// How long one probe may take.
 const PROBE: Duration = Duration::from_secs(2);
 
+/// How long a worker that has stopped waits for a server that does not answer.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// A worker at work.
 pub(super) struct Shift<H> {
     bench: Arc<Bench>,
@@ -268,11 +271,20 @@ impl<H: Handler> Shift<H> {
                 () = sleep_until(deadline) => self.jobs.abort_all(),
             }
         }
+        let _ = timeout(LAST_WORDS, self.last_words()).await;
+        self.drained
+    }
+
+    /// Hands back what is left, and waits until the server has heard it. A server that is away hears nothing: it delivers again when the
+    /// leases are over.
+    async fn last_words(&mut self) {
         for parcel in self.held.release_all() {
             self.return_unhandled(&parcel).await;
         }
-        let _ = timeout(PROBE, self.bench.connection.consuming().client.flush()).await;
-        self.drained
+        let link = self.bench.connection.consuming();
+        if link.is_connected() {
+            let _ = link.client.flush().await;
+        }
     }
 
     async fn return_unhandled(&mut self, parcel: &Parcel) {

@@ -161,7 +161,7 @@ impl Scene {
             stop,
             state,
             heard,
-            _connection: connection,
+            connection,
         }
     }
 }
@@ -173,7 +173,7 @@ pub(crate) struct Hand {
     pub(crate) state: tokio::sync::watch::Receiver<queue::WorkerState>,
     /// Every delivery that its handler was called with: the chunk's sequence, and when.
     heard: mpsc::UnboundedReceiver<(u64, Delivery, Instant)>,
-    _connection: Connection,
+    pub(crate) connection: Connection,
 }
 
 impl Hand {

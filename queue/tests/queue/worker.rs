@@ -303,6 +303,29 @@ async fn a_stopping_worker_finishes_what_runs_and_hands_back_what_does_not() {
 }
 
 #[tokio::test]
+async fn a_worker_whose_server_is_dead_stops_within_its_grace() {
+    let mut scene = Scene::new().await;
+    scene.publish(0..1).await;
+    let mut config = quick();
+    config.grace = Duration::from_secs(1);
+    let never = async |_, _| std::future::pending().await;
+    let mut hand = scene.worker(config, never).await;
+    hand.next().await;
+    scene.server.kill9();
+    let mut link = hand.connection.state();
+    link.wait_for(|link| !link.connected).await.unwrap();
+    let (begun, connection) = (Instant::now(), hand.connection.clone());
+    assert_eq!(hand.stop().await.handed_back, 1);
+    connection.close().await;
+    // Both would wait 2 s for an answer.
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test]
 async fn a_worker_never_holds_more_than_it_has_hands_for() {
     let scene = Scene::new().await;
     scene.publish(0..100).await;

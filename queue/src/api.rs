@@ -57,6 +57,11 @@ impl ApiError {
         }
     }
 
+    /// Somebody else made the stream meanwhile, with other settings.
+    pub(crate) fn is_name_taken(&self) -> bool {
+        matches!(self, Self::Refused(error) if error.error_code() == ErrorCode::STREAM_NAME_EXIST)
+    }
+
     fn unanswered(error: RequestError) -> Self {
         match error.kind() {
             RequestErrorKind::NoResponders => Self::NoJetStream,

@@ -1,9 +1,14 @@
 //! Doing what a plan says.
 
 use async_nats::jetstream::{consumer, stream};
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
 
-use super::{diff::Change, inspect::TopologyError, plan::Plan, streams};
+use super::{
+    diff::Change,
+    inspect::TopologyError,
+    plan::{Plan, plan},
+    streams,
+};
 use crate::{
     Connection, Stage, Stream,
     api::{self, ApiError},
@@ -17,13 +22,40 @@ pub struct Applied {
     pub changes: Vec<Change>,
 }
 
-pub(super) async fn apply(mut plan: Plan) -> Result<Applied, TopologyError> {
+/// How often somebody else may be in the way, setting up as well, before that is an error. Whoever comes second finds all of it done.
+const ROUNDS: u32 = 4;
+
+/// What one round did.
+struct Round {
+    changes: Vec<Change>,
+    /// The last stream that somebody else made meanwhile, in another size: there may be more to do than was planned.
+    overtaken: Option<TopologyError>,
+}
+
+pub(super) async fn apply(mut next: Plan) -> Result<Applied, TopologyError> {
+    let mut changes = Vec::new();
+    let mut rounds = 1;
+    loop {
+        let (connection, asked) = (next.connection.clone(), next.asked);
+        let round = apply_once(next).await?;
+        changes.extend(round.changes);
+        match round.overtaken {
+            None => return Ok(Applied { changes }),
+            Some(error) if rounds == ROUNDS => return Err(error),
+            Some(_) => {}
+        }
+        rounds += 1;
+        next = plan(&connection, asked.replicas, asked.force).await?;
+    }
+}
+
+async fn apply_once(mut plan: Plan) -> Result<Round, TopologyError> {
     let alter = plan
         .alter
         .iter()
         .map(|config| alter(&plan.connection, config));
     try_join_all(alter).await?;
-    let granted = create_all(&mut plan).await?;
+    let (granted, overtaken) = create_all(&mut plan).await?;
     let consumers = plan
         .consumers
         .iter()
@@ -38,33 +70,48 @@ pub(super) async fn apply(mut plan: Plan) -> Result<Applied, TopologyError> {
             *max_bytes = config.max_bytes;
         }
     }
-    Ok(Applied {
+    Ok(Round {
         changes: plan.changes,
+        overtaken,
     })
 }
 
 /// Makes the missing streams at once, in sizes that the server grants.
 ///
 /// Where it refuses one for want of room, those already made in this round are made smaller first and all is tried again: the sizes stay in
-/// proportion, and no stream that held a message is ever removed.
-async fn create_all(plan: &mut Plan) -> Result<Vec<stream::Config>, TopologyError> {
+/// proportion, and no stream that held a message is ever removed. A stream that somebody else has made meanwhile is theirs: it leaves the plan.
+async fn create_all(
+    plan: &mut Plan,
+) -> Result<(Vec<stream::Config>, Option<TopologyError>), TopologyError> {
     let mut made: Vec<Stream> = Vec::new();
+    let mut overtaken = None;
     loop {
         let sized = |stream: Stream| {
             let bytes = plan.scale.bytes(stream);
             streams::config(stream, plan.connection.prefix(), plan.replicas, bytes)
         };
         let shrunk: Vec<_> = made.iter().copied().map(sized).collect();
-        try_join_all(shrunk.iter().map(|config| alter(&plan.connection, config))).await?;
+        let shrinking = shrunk.iter().map(|config| alter(&plan.connection, config));
+        match try_join_all(shrinking).await {
+            // Somebody else has made them smaller still meanwhile, and this would be larger again.
+            Err(TopologyError::NoRoom(refusal)) => {
+                plan.shrink(refusal)?;
+                continue;
+            }
+            shrunk => shrunk?,
+        };
         let wanted: Vec<_> = plan.create.iter().copied().map(sized).collect();
         let pending =
             |config: &&stream::Config| !shrunk.iter().any(|done| done.name == config.name);
-        let creating = wanted
-            .iter()
-            .filter(pending)
-            .map(|config| create(&plan.connection, config));
-        let mut refusal = None;
-        for (config, result) in wanted.iter().filter(pending).zip(join_all(creating).await) {
+        let missing: Vec<_> = wanted.iter().filter(pending).collect();
+        // One after another: of several at once that do not fit together, a busy server was seen to keep what it had reserved for those it
+        // refused, and then there is no room for anything.
+        let mut results = Vec::with_capacity(missing.len());
+        for config in &missing {
+            results.push(create(&plan.connection, config).await);
+        }
+        let (mut refusal, mut taken) = (None, Vec::new());
+        for (config, result) in missing.into_iter().zip(results) {
             match result {
                 Ok(()) => made.extend(
                     plan.create
@@ -73,16 +120,18 @@ async fn create_all(plan: &mut Plan) -> Result<Vec<stream::Config>, TopologyErro
                         .find(|stream| stream.name(plan.connection.prefix()) == config.name),
                 ),
                 Err(error @ ApiError::NoStorage(_)) => refusal = Some(error),
+                Err(source) if source.is_name_taken() => {
+                    overtaken = Some(failed(format!("stream {}", config.name), source));
+                    taken.push(config.name.clone());
+                }
                 Err(source) => return Err(failed(format!("stream {}", config.name), source)),
             }
         }
+        plan.leave_out(&taken);
         let Some(refusal) = refusal else {
-            return Ok(wanted);
+            return Ok((wanted, overtaken));
         };
-        let Some(smaller) = plan.scale.smaller() else {
-            return Err(TopologyError::NoRoom(refusal));
-        };
-        plan.scale = smaller;
+        plan.shrink(refusal)?;
     }
 }
 

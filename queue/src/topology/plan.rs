@@ -9,12 +9,12 @@ use super::{
     sizes::Scale,
     stage_consumer, streams,
 };
-use crate::{Connection, Stage, Stream};
+use crate::{Connection, Stage, Stream, api::ApiError};
 
 /// What setting up would do: decided, not done.
 ///
 /// Planning changes nothing on the server. Applying does what [`Plan::changes`] says, except that streams are made smaller where the server
-/// turns out to have less room than it tells.
+/// turns out to have less room than it tells, and that what somebody else sets up meanwhile is looked at anew.
 #[derive(Debug)]
 pub struct Plan {
     pub(super) connection: Connection,
@@ -23,7 +23,15 @@ pub struct Plan {
     pub(super) alter: Vec<stream::Config>,
     pub(super) consumers: Vec<(Stage, consumer::Config)>,
     pub(super) replicas: u8,
+    pub(super) asked: Asked,
     pub(super) scale: Scale,
+}
+
+/// What [`plan`] was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) replicas: Option<u8>,
+    pub(super) force: bool,
 }
 
 /// Looks at the server and decides what setting up would do.
@@ -56,6 +64,7 @@ pub async fn plan(
         alter: Vec::new(),
         consumers: Vec::new(),
         replicas: copies,
+        asked: Asked { replicas, force },
     };
     plan.streams(&found, replicas, force);
     plan.consumers(&found, force);
@@ -71,6 +80,23 @@ impl Plan {
     /// Does it.
     pub async fn apply(self) -> Result<Applied, TopologyError> {
         apply(self).await
+    }
+
+    /// Wants less, after a refusal for want of room.
+    pub(super) fn shrink(&mut self, refusal: ApiError) -> Result<(), TopologyError> {
+        let smaller = self.scale.smaller();
+        self.scale = smaller.ok_or(TopologyError::NoRoom(refusal))?;
+        Ok(())
+    }
+
+    /// Takes streams that are there by now out of what is to be made.
+    pub(super) fn leave_out(&mut self, taken: &[String]) {
+        let prefix = self.connection.prefix();
+        self.create
+            .retain(|stream| !taken.contains(&stream.name(prefix)));
+        self.changes.retain(
+            |change| !matches!(change, Change::CreateStream { stream, .. } if taken.contains(stream)),
+        );
     }
 
     fn streams(&mut self, found: &Found, replicas: Option<u8>, force: bool) {

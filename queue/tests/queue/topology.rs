@@ -5,6 +5,7 @@ use crispy_queue::{
     ApiError, Stage, Stream, Worker, WorkerConfig,
     topology::{self, Change, MissingStreams, TopologyError},
 };
+use futures_util::future::join_all;
 use testbed::NatsOptions;
 
 use crate::scene::Scene;
@@ -46,6 +47,38 @@ async fn setting_up_makes_everything_and_a_second_time_changes_nothing() {
     topology::check(&scene.connection, &Stream::ALL)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn several_that_set_up_at_once_all_find_it_done() {
+    let scene = Scene::empty(&NatsOptions::default()).await;
+    let others = join_all((0..6).map(|_| scene.connect())).await;
+    let set_up = others.iter().map(|connection| async {
+        let plan = topology::plan(connection, None, false).await?;
+        plan.apply().await
+    });
+    for applied in join_all(set_up).await {
+        applied.unwrap();
+    }
+    assert_eq!(names(&scene).await.len(), Stream::ALL.len());
+    assert_eq!(plan(&scene, false).await.changes(), []);
+}
+
+#[tokio::test]
+async fn a_stream_that_somebody_else_makes_meanwhile_in_another_size_is_theirs() {
+    let scene = Scene::empty(&NatsOptions::default()).await;
+    let overtaken = plan(&scene, false).await;
+    scene.set_up().await;
+    let theirs = Stream::Chunks.name(scene.connection.prefix());
+    let mut smaller = config(&scene, Stream::Chunks).await;
+    smaller.max_bytes = 64 << 20;
+    let jetstream = scene.connection.jetstream();
+    jetstream.update_stream(&smaller).await.unwrap();
+    let applied = overtaken.apply().await.unwrap();
+    let made = |change: &Change| matches!(change, Change::CreateStream { stream, .. } if *stream == theirs);
+    assert!(!applied.changes.iter().any(made), "{:?}", applied.changes);
+    assert_eq!(config(&scene, Stream::Chunks).await.max_bytes, 64 << 20);
+    assert_eq!(plan(&scene, false).await.changes(), []);
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ use std::{sync::Arc, thread};
 use anyhow::anyhow;
 use camera::{Camera, Ended, RecordError};
 pub use config::Config;
-use daemon::{Exit, Failed, Stop, WithExit};
+use daemon::{Exit, Failed, Stop};
 use handoff::Handoff;
 use media::StopFlag;
 use outbox::{Outbox, Remains};
@@ -146,7 +146,7 @@ async fn publish(
     stage::check_streams(connection, &needs).await?;
     let answers = Answers::open(connection, spool.id().as_str(), site)
         .await
-        .exit(Exit::StreamsMissing)?;
+        .map_err(|error| Failed::new(stage::exit_of_answers(&error), error))?;
     let outbox = Outbox::open(Arc::clone(spool), connection.clone()).await?;
     Ok((outbox, answers))
 }

@@ -7,6 +7,8 @@ use daemon::{Exit, Failed, WithExit};
 use queue::{ConnectError, ConnectOptions, Connection, Prefix, Stream, topology};
 use tracing::warn;
 
+use crate::exit_of_check;
+
 /// The flags about NATS, which every program that connects has.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "NATS")]
@@ -157,9 +159,9 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, Failed> {
 /// Checks that the streams a program needs are there.
 ///
 /// # Errors
-/// [`Exit::StreamsMissing`], with a message that names them and `crispy setup`.
+/// [`Exit::StreamsMissing`], with a message that names them and `crispy setup`; see [`exit_of_check`] for a server that does not say.
 pub async fn check_streams(connection: &Connection, needs: &[Stream]) -> Result<(), Failed> {
     topology::check(connection, needs)
         .await
-        .exit(Exit::StreamsMissing)
+        .map_err(|error| Failed::new(exit_of_check(&error), error))
 }

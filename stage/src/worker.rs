@@ -1,17 +1,23 @@
 //! From a handler to a stage at work.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use daemon::{Exit, Failed, Stop, WithExit};
+use daemon::{Failed, Stop};
 use proto::v1;
 use queue::{Connection, Handler, Stage, Worker, WorkerConfig};
 use tracing::info;
+
+use crate::exit_of_bind;
+
+/// What is left of the program's grace for the time after the worker's: against a server that does not answer the worker's last words take
+/// 2 s and closing the connection 2 s, and the process needs a moment to end.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Hands `stage`'s messages to `handler`, up to `concurrency` at once, until the stop is requested and what was under way is done or handed
 /// back; then closes the connection.
 ///
 /// # Errors
-/// [`Exit::StreamsMissing`] where there is nothing to bind to.
+/// Where there is nothing to bind to, or the server does not say: see [`exit_of_bind`].
 pub async fn work<H: Handler>(
     connection: Connection,
     stage: Stage,
@@ -22,14 +28,14 @@ pub async fn work<H: Handler>(
 ) -> Result<(), Failed> {
     let config = WorkerConfig {
         concurrency: concurrency.into(),
-        grace: stop.grace(),
+        grace: stop.grace().saturating_sub(FAREWELL),
         instance: producer.instance.clone(),
         version: producer.version.clone(),
         ..WorkerConfig::new(stage)
     };
     let worker = Worker::bind(&connection, config)
         .await
-        .exit(Exit::StreamsMissing)?;
+        .map_err(|error| Failed::new(exit_of_bind(&error), error))?;
     let drained = worker.run(Arc::new(handler), stop.token()).await;
     info!(
         handled = drained.handled,

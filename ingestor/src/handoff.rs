@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   chunk ── hash ── room in the spool? ── describe ── commit (fsync) ── outbox
-//!                        │ no: a file waits                │
+//!                        │ no: a file waits                │ disk full: a file waits
 //!                        └─ stop: the chunk is given up    └─ from here on nothing loses it
 //! ```
 
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     describe::{Context, describe},
+    full_disk,
     open_run::OpenRun,
 };
 
@@ -37,7 +38,7 @@ pub enum Outgoing {
 /// Why a chunk was not kept.
 #[derive(Debug, thiserror::Error)]
 pub enum HandoffError {
-    /// The spool was full, or the outbox gone, when the ingestor was told to stop. The file has the chunk still.
+    /// The spool or its disk was full, or the outbox gone, when the ingestor was told to stop. The file has the chunk still.
     #[error("stopped before the chunk was committed")]
     Stopped,
     /// The spool refused it.
@@ -66,7 +67,7 @@ pub struct Handoff {
 }
 
 impl Handoff {
-    /// Commits a chunk and counts it in its run. Blocks while the spool is full.
+    /// Commits a chunk and counts it in its run. Blocks while the spool or its disk is full.
     pub fn keep(&self, chunk: Chunk, run: &mut OpenRun) -> Result<(), HandoffError> {
         let checksums = Checksums::of(&chunk.bytes);
         let id = run.next_id();
@@ -88,7 +89,12 @@ impl Handoff {
                 now_us: now_us(),
             },
         );
-        let committed = self.spool.commit(&descriptor, &chunk.bytes);
+        let committed = full_disk::wait_out(
+            || self.spool.bytes_held(),
+            || self.stop.is_cancelled(),
+            || self.spool.commit(&descriptor, &chunk.bytes),
+        );
+        let committed = committed.ok_or(HandoffError::Stopped)?;
         let committed = committed.map_err(|source| HandoffError::Commit {
             chunk: id.clone(),
             source,

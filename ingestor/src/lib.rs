@@ -13,12 +13,14 @@
 //! * [`run_identity`], [`open_run`]: which run it is, and how far it has come
 //! * [`describe`]: the descriptor, pure
 //! * [`handoff`]: spool first, then publish
+//! * [`full_disk`]: what happens where the disk has less room than the spool's limit
 //! * [`outbox`]: what is owed an answer
 #![warn(missing_docs)]
 
 pub mod camera;
 pub mod config;
 pub mod describe;
+pub mod full_disk;
 pub mod handoff;
 pub mod open_run;
 pub mod outbox;

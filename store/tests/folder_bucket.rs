@@ -178,7 +178,7 @@ async fn a_bucket_whose_folder_is_gone_is_unavailable() {
             Err(GetError::Unavailable { .. })
         ));
         assert!(matches!(
-            bucket.check_writable().await,
+            bucket.check_writable(5).await,
             Err(PutError::Unavailable { .. })
         ));
     }

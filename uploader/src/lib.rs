@@ -27,19 +27,20 @@ pub use config::Config;
 use daemon::{Exit, Failed, Stop, WithExit};
 use fetch::Spools;
 use queue::Stage;
-use upload::Upload;
+use upload::{Refused, Upload};
 
 /// Uploads until it is told to stop.
 pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
     let bucket = stage::open_bucket(&config.bucket)?;
     bucket
-        .check_writable()
+        .check_writable(0)
         .await
         .exit(Exit::BucketUnavailable)?;
     let connection = stage::connect(&config.nats.options("crispy-uploader")).await?;
     let producer = daemon::producer(env!("CARGO_PKG_VERSION"));
     let upload = Upload {
         bucket,
+        refused: Refused::default(),
         spools: Spools::new(&config.spool),
         publisher: connection.publisher().await,
         subjects: connection.subjects(),

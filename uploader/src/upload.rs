@@ -9,7 +9,10 @@
 //!
 //! The order is the proof: put, then the event's publish ack, then the ack. Killed anywhere, the next delivery finds how far it came.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use bytes::Bytes;
 use daemon::now_us;
@@ -19,7 +22,7 @@ use proto::{
 };
 use queue::{Delivery, Failure, Handler, Publisher, Subjects, message_id};
 use store::{
-    bucket::{Bucket, Lookup, Metadata, Put},
+    bucket::{Bucket, Lookup, Metadata, Put, PutError},
     checksum::Checksums,
     spool::ReadError,
 };
@@ -36,6 +39,8 @@ use crate::{
 pub struct Upload {
     /// Where objects go.
     pub bucket: Bucket,
+    /// What it had no place for.
+    pub refused: Refused,
     /// Where bytes are found.
     pub spools: Spools,
     /// Where events go.
@@ -44,6 +49,25 @@ pub struct Upload {
     pub subjects: Subjects,
     /// This process.
     pub producer: v1::Producer,
+}
+
+/// The size of the largest object that the bucket had no place for since it was last there: a disk that is almost full takes small ones
+/// still, and a probe that is smaller than the work would call it back, and away again, for as long as it stays so.
+#[derive(Debug, Default)]
+pub struct Refused(AtomicU64);
+
+impl Refused {
+    fn note(&self, size: u64) {
+        self.0.fetch_max(size, Ordering::Relaxed);
+    }
+
+    fn forget(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    fn size(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// An object that holds a chunk.
@@ -64,7 +88,15 @@ impl Handler for Upload {
     }
 
     async fn probe(&self) -> bool {
-        self.bucket.check_writable().await.is_ok()
+        let back = self
+            .bucket
+            .check_writable(self.refused.size())
+            .await
+            .is_ok();
+        if back {
+            self.refused.forget();
+        }
+        back
     }
 }
 
@@ -155,7 +187,11 @@ impl Upload {
         checksums: &Checksums,
         metadata: &Metadata,
     ) -> Result<Object, UploadError> {
+        let size = bytes.len() as u64;
         let put = self.bucket.put_once(key, bytes, checksums, metadata).await;
+        if let Err(PutError::Unavailable { .. }) = &put {
+            self.refused.note(size);
+        }
         match put.map_err(UploadError::Put)? {
             Put::Stored { generation } => Ok(Object {
                 generation,

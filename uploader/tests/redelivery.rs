@@ -1,5 +1,8 @@
 //! The handler against a real spool, a real bucket and a real queue: what a delivery does, and what a second one finds.
-#![allow(clippy::unwrap_used, reason = "in a test a panic with its line is the best report")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test a panic with its line is the best report"
+)]
 
 use std::time::Duration;
 
@@ -16,7 +19,11 @@ use store::{
     spool::Spool,
 };
 use testbed::NatsServer;
-use uploader::{fetch::Spools, upload::Upload, work::Work};
+use uploader::{
+    fetch::Spools,
+    upload::{Refused, Upload},
+    work::Work,
+};
 
 const BYTES: &[u8] = b"not video, and the uploader does not care";
 
@@ -49,6 +56,7 @@ impl Scene {
         let bucket = Bucket::open("memory://").unwrap();
         let upload = Upload {
             bucket: bucket.clone(),
+            refused: Refused::default(),
             spools: Spools::new(&[folder.path().to_owned()]),
             publisher: connection.publisher().await,
             subjects: connection.subjects(),

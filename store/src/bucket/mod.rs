@@ -147,10 +147,13 @@ impl Bucket {
         }
     }
 
-    /// Checks that objects can be created here, without leaving one.
-    pub async fn check_writable(&self) -> Result<(), PutError> {
+    /// Checks that an object of `size` bytes can be created here, without leaving one: on a disk that is almost full a small one can, and
+    /// a large one cannot.
+    pub async fn check_writable(&self, size: u64) -> Result<(), PutError> {
         let checked = match &self.store {
-            Store::Folder(folder) => blocking(folder, Folder::check_writable).await,
+            Store::Folder(folder) => {
+                blocking(folder, move |folder| folder.check_writable(size)).await
+            }
             // Its own memory can be written.
             Store::Objects(_) => Ok(()),
         };

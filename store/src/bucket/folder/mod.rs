@@ -38,6 +38,9 @@ use draft::{Draft, Drafts};
 /// The folder has no generations: an object that is there never changes.
 const GENERATION: String = String::new();
 
+/// Bytes that an object needs beside its own: its metadata, and new folders down to it, in blocks of 4 KiB.
+const BESIDE: usize = 64 << 10;
+
 /// Guarantees as [`Bucket`](super::Bucket)'s. Every method waits for the disk.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -59,12 +62,14 @@ impl Folder {
     }
 
     /// By the very steps of a put, so that a file system which cannot do one of them is found out at start-up.
-    pub(super) fn check_writable(&self) -> Result<(), Fault> {
+    pub(super) fn check_writable(&self, size: u64) -> Result<(), Fault> {
+        let size = usize::try_from(size).map_err(Fault::invalid)?;
+        let bytes = vec![0; size.saturating_add(BESIDE)];
         let probe = self
             .root()
             .join(format!(".probe-{:016x}", rand::random::<u64>()));
         let check = || -> io::Result<()> {
-            Draft::write(self.drafts, self.root(), b"probe")?.publish(&probe)?;
+            Draft::write(self.drafts, self.root(), &bytes)?.publish(&probe)?;
             durable::sync_folder(self.root())?;
             fs::remove_file(&probe)
         };

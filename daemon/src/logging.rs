@@ -56,12 +56,27 @@ fn level(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> {
     EnvFilter::builder().parse(text).map(|_| text.to_owned())
 }
 
+/// What the process was told about its logs, for a parent that starts children.
+static CHOSEN: OnceLock<(Option<String>, bool)> = OnceLock::new();
+
+/// The level that somebody asked this process for; `None`: nobody did.
+pub fn chosen_level() -> Option<&'static str> {
+    CHOSEN.get()?.0.as_deref()
+}
+
+/// Whether this process was told, by name, to log JSON.
+pub fn writes_json() -> bool {
+    CHOSEN.get().is_some_and(|(_, json)| *json)
+}
+
 /// Installs the process's logger and sends panics to it. Once a process; [`main`](crate::main) does it.
 pub(crate) fn init(args: &LogArgs, default_level: &str) {
     let wish = args
         .log_level
         .clone()
         .or_else(|| env::var("RUST_LOG").ok().filter(|wish| !wish.is_empty()));
+    // The first logger of a process is the one that stays.
+    drop(CHOSEN.set((wish.clone(), args.log_format == LogFormat::Json)));
     // `lossy`: a slip in RUST_LOG, which belongs to all Rust programs, must not keep ours from starting.
     let filter = EnvFilter::builder().parse_lossy(wish.as_deref().unwrap_or(default_level));
     let lines = tracing_subscriber::fmt()

@@ -5,7 +5,13 @@
 #[command(name = "crispy-inspector", version, after_help = EXAMPLES)]
 pub struct Config {
     /// A bucket that uploaders write to, as a URL: file:///some/folder; once for each
-    #[arg(long, env = "CRISPY_BUCKET", value_name = "URL", required = true)]
+    #[arg(
+        long,
+        env = "CRISPY_BUCKET",
+        value_name = "URL",
+        hide_env_values = true,
+        required = true
+    )]
     pub bucket: Vec<String>,
 
     /// Inspections at a time

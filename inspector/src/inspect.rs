@@ -14,7 +14,7 @@ use proto::{
 use queue::{Delivery, Failure, Handler, PublishError, Publisher, Subjects, message_id};
 use store::{
     RangeReader,
-    bucket::{Bucket, GetError},
+    bucket::{Bucket, GetError, Lookup},
 };
 use tokio::runtime::Handle;
 
@@ -80,9 +80,9 @@ impl Handler for Inspect {
 
 fn classify(error: InspectError) -> Failure {
     match &error {
-        InspectError::Id(_) | InspectError::NoDescriptor | InspectError::OtherBucket { .. } => {
-            Failure::reject(error)
-        }
+        InspectError::Id(_) | InspectError::NoDescriptor => Failure::reject(error),
+        // Another inspector's work, or ours once it is given the bucket: everything else flows on.
+        InspectError::OtherBucket { bucket } => Failure::owner(bucket.clone(), error),
         InspectError::Read(GetError::Unavailable { .. }) => Failure::destination(error),
         // An object that is not there may be on its way through a store that lists late; the limit ends it.
         InspectError::Read(_) | InspectError::Interrupted { .. } | InspectError::Announce(_) => {
@@ -92,22 +92,40 @@ fn classify(error: InspectError) -> Failure {
 }
 
 impl Inspect {
-    async fn inspect(&self, event: ChunkUploaded, delivery: &Delivery) -> Result<(), InspectError> {
+    async fn inspect(
+        &self,
+        mut event: ChunkUploaded,
+        delivery: &Delivery,
+    ) -> Result<(), InspectError> {
         let descriptor = event.chunk.as_ref().ok_or(InspectError::NoDescriptor)?;
         let id = ChunkId::from_wire(descriptor.id.as_ref()).map_err(InspectError::Id)?;
-        let bucket = self
-            .buckets
-            .iter()
-            .find(|bucket| bucket.url() == event.bucket);
-        let bucket = bucket.ok_or_else(|| InspectError::OtherBucket {
-            bucket: event.bucket.clone(),
-        })?;
+        let bucket = self.find(&event).await?;
         let report = read_back(bucket, &event.object, descriptor).await?;
+        if bucket.url() != event.bucket {
+            event.bucket = bucket.url().to_owned();
+            event.media_link = bucket.media_link(&event.object, &event.generation);
+        }
         let inspected = report::message(event, report, &self.producer);
         report::log(&id, &inspected, self.log_chunks);
-        self.announce(&id, &inspected, delivery)
-            .await
-            .map_err(InspectError::Announce)
+        let announced = self.announce(&id, &inspected, delivery).await;
+        announced.map_err(InspectError::Announce)
+    }
+
+    /// The bucket that the event names; or another of ours that has these very bytes under this key: a folder that was moved.
+    async fn find(&self, event: &ChunkUploaded) -> Result<&Bucket, InspectError> {
+        if let Some(named) = self.buckets.iter().find(|b| b.url() == event.bucket) {
+            return Ok(named);
+        }
+        if let Ok(sha256) = event.sha256.as_slice().try_into() {
+            for bucket in &self.buckets {
+                let found = bucket.lookup(&event.object, event.size, sha256).await;
+                if matches!(found.map_err(InspectError::Read)?, Lookup::Mine { .. }) {
+                    return Ok(bucket);
+                }
+            }
+        }
+        let bucket = event.bucket.clone();
+        Err(InspectError::OtherBucket { bucket })
     }
 
     async fn announce(

@@ -13,7 +13,8 @@ use proto::v1::{
     self, CameraEvent, ChunkId, ChunkInspected, ChunkReady, ChunkUploaded, camera_event::Kind,
 };
 use queue::{
-    ConnectOptions, Connection, Delivery, Failure, From, Handler, Message, Reader, Stream, topology,
+    Cause, ConnectOptions, Connection, Delivery, Failure, From, Handler, Message, Reader, Stream,
+    topology,
 };
 use store::{
     Checksums,
@@ -183,12 +184,30 @@ async fn an_object_that_is_not_there_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_only_the_event_names_is_not_read() {
+async fn a_bucket_that_only_the_event_names_is_not_read_and_holds_up_nobody() {
     let scene = Scene::open().await;
     let elsewhere = ChunkUploaded {
         bucket: "file:///etc".into(),
         ..scene.event()
     };
-    let outcome = scene.handle(elsewhere).await;
-    assert!(matches!(outcome, Err(Failure::Reject(_))), "{outcome:?}");
+    match scene.handle(elsewhere).await {
+        Err(Failure::Unavailable(Cause::Owner(bucket), _)) => assert_eq!(bucket, "file:///etc"),
+        outcome => panic!("{outcome:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_was_moved_is_known_by_its_bytes() {
+    let scene = Scene::open().await;
+    scene.put(scene.bytes.clone()).await;
+    let moved = ChunkUploaded {
+        bucket: "file:///before".into(),
+        size: scene.descriptor.size,
+        sha256: Checksums::of(&scene.bytes).sha256.to_vec(),
+        ..scene.event()
+    };
+    scene.handle(moved).await.unwrap();
+    let inspected: ChunkInspected = scene.first(Stream::Inspected).await;
+    assert!(inspected.agrees);
+    assert_eq!(inspected.upload.unwrap().bucket, scene.bucket.url());
 }

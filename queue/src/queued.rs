@@ -3,7 +3,7 @@
 use async_nats::jetstream::stream;
 
 use crate::{
-    Connection, Stream,
+    Connection, Stage, Stream,
     api::{self, ApiError, Which},
     header,
 };
@@ -54,6 +54,19 @@ impl Connection {
     /// How many messages `stream` holds.
     pub async fn messages(&self, stream: Stream) -> Result<u64, QueuedError> {
         Ok(self.look_at(stream).await?.state.messages)
+    }
+
+    /// How many messages `stage` has not finished: waiting, on their way, or being worked on by somebody.
+    pub async fn unfinished(&self, stage: Stage) -> Result<u64, QueuedError> {
+        let stream = stage.source().name(self.prefix());
+        match api::consumer_info(self, &stream, stage.as_str()).await {
+            Ok(info) => Ok(info.num_pending + info.num_ack_pending as u64),
+            Err(source) => Err(QueuedError {
+                stream,
+                sequence: 0,
+                source,
+            }),
+        }
     }
 
     async fn look_at(&self, stream: Stream) -> Result<stream::Info, QueuedError> {

@@ -7,7 +7,12 @@ use std::path::PathBuf;
 #[command(name = "crispy-uploader", version, after_help = EXAMPLES)]
 pub struct Config {
     /// Bucket as a URL: file:///some/folder
-    #[arg(long, env = "CRISPY_BUCKET", value_name = "URL")]
+    #[arg(
+        long,
+        env = "CRISPY_BUCKET",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub bucket: String,
 
     /// A spool that this host can read, by its folder; once for each

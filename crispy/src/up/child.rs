@@ -12,8 +12,9 @@ use std::{
 use anyhow::{Context, anyhow};
 use daemon::{Exit, Failed};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
-use tokio::process::{Child as Process, ChildStderr, Command};
+use tokio::process::{Child as Process, Command};
 
+use super::{logs::Logs, show::Show};
 use crate::leash;
 
 /// Restarts that are allowed within [`PERIOD`]: more mean that starting again does not help.
@@ -40,6 +41,7 @@ pub(super) struct Recipe {
 pub(super) struct Child {
     recipe: Recipe,
     process: Process,
+    logs: Option<Logs>,
     deaths: VecDeque<Instant>,
     cpu: Duration,
     ended: bool,
@@ -79,6 +81,7 @@ impl Child {
         Ok(Self {
             recipe,
             process,
+            logs: None,
             deaths: VecDeque::new(),
             cpu: Duration::ZERO,
             ended: false,
@@ -90,9 +93,20 @@ impl Child {
         self.recipe.name
     }
 
-    /// Its log, once for each start, if the recipe captures it.
-    pub(super) fn take_logs(&mut self) -> Option<ChildStderr> {
-        self.process.stderr.take()
+    /// Passes its log on: as it is, or above our bars and with its name before each line.
+    pub(super) fn pass_on_logs(&mut self, show: &Show) {
+        let (name, write, named) = (self.recipe.name, show.lines(), show.owns_the_terminal());
+        let write = move |line: &str| match named {
+            true => write(&format!("{name}: {line}")),
+            false => write(line),
+        };
+        let lines = self.process.stderr.take();
+        self.logs = lines.map(|lines| Logs::pass_on(lines, write));
+    }
+
+    /// The last error that it logged before it ended.
+    pub(super) async fn last_error(&mut self) -> Option<String> {
+        self.logs.as_mut()?.last_error().await
     }
 
     /// CPU time of all that has ended: user and system, of the child and of what it waited for.

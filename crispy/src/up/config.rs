@@ -13,7 +13,12 @@ pub(crate) struct Up {
     pub(super) cameras: CameraFlags,
 
     /// Bucket as a URL: file:///some/folder [default: the folder "bucket" of the data directory]
-    #[arg(long, env = "CRISPY_BUCKET", value_name = "URL")]
+    #[arg(
+        long,
+        env = "CRISPY_BUCKET",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub bucket: Option<String>,
 
     /// Folder for the queue, the spool and the logs

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use daemon::Failed;
 use futures_util::future::{join_all, select_all};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    time::timeout,
-};
+use tokio::time::timeout;
 use tracing::warn;
 
 use super::{
@@ -45,7 +42,7 @@ impl Household {
     /// Starts a stage.
     pub(super) fn start(&mut self, recipe: Recipe, show: &Show) -> Result<(), Failed> {
         let mut child = Child::start(recipe)?;
-        pass_on_logs(&mut child, show);
+        child.pass_on_logs(show);
         self.stages.push(child);
         Ok(())
     }
@@ -73,6 +70,11 @@ impl Household {
             .map_or("a child", Child::name)
     }
 
+    /// The last error that it logged.
+    pub(super) async fn last_error(&mut self, death: &Death) -> Option<String> {
+        self.children_mut().nth(death.place)?.last_error().await
+    }
+
     /// Starts a child that died again.
     pub(super) fn restart(&mut self, death: &Death, show: &Show) -> Result<(), Failed> {
         let Some(child) = self.children_mut().nth(death.place) else {
@@ -80,7 +82,7 @@ impl Household {
         };
         warn!(child = child.name(), "{}: started again", death.ended);
         child.restart(death.ended)?;
-        pass_on_logs(child, show);
+        child.pass_on_logs(show);
         Ok(())
     }
 
@@ -122,18 +124,4 @@ async fn stop(children: impl Iterator<Item = &mut Child>, patience: Duration) {
             }
         });
     join_all(stopping).await;
-}
-
-/// While the terminal is ours, a child's lines go through us, above the bars.
-fn pass_on_logs(child: &mut Child, show: &Show) {
-    let Some(logs) = child.take_logs() else {
-        return;
-    };
-    let (name, write) = (child.name(), show.lines());
-    tokio::spawn(async move {
-        let mut lines = BufReader::new(logs).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            write(&format!("{name}: {line}"));
-        }
-    });
 }

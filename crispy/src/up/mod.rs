@@ -11,7 +11,9 @@
 
 mod child;
 mod config;
+mod data_dir;
 mod household;
+mod logs;
 mod nats_server;
 mod preflight;
 mod recipes;

@@ -11,8 +11,9 @@ use daemon::{
     cameras::{self, CameraSource},
 };
 use proto::id::Name;
+use url::Url;
 
-use super::{child, config::Up, nats_server::NatsServer};
+use super::{child, config::Up, data_dir::DataDir, nats_server::NatsServer};
 
 /// Everything that is needed and was found right.
 #[derive(Debug)]
@@ -21,10 +22,10 @@ pub(super) struct Preflight {
     pub site: Name,
     /// The cameras.
     pub cameras: Vec<CameraSource>,
-    /// The bucket's URL.
+    /// The bucket's URL, as its store writes it.
     pub bucket: String,
-    /// The data directory, absolute.
-    pub data_dir: PathBuf,
+    /// The data directory, ours alone.
+    pub data_dir: DataDir,
     /// The server to start; `None` where another is used.
     pub nats: Option<NatsServer>,
     /// Our programs: ingestor, uploader, inspector.
@@ -32,35 +33,46 @@ pub(super) struct Preflight {
 }
 
 impl Preflight {
-    /// Looks at everything that can be looked at without changing anything.
+    /// Looks at everything that can be looked at without changing anything; only then makes data directory and bucket, where they are
+    /// missing.
     pub(super) fn check(up: &Up) -> Result<Self, Failed> {
         let site = cameras::site(&up.cameras.site)?;
         let cameras = cameras::parse(&up.cameras.camera)?;
         for camera in &cameras {
             look_at(camera)?;
         }
-        let data_dir = std::path::absolute(&up.data_dir)?;
-        let bucket = up
-            .bucket
-            .clone()
-            .unwrap_or_else(|| format!("file://{}", data_dir.join("bucket").display()));
-        stage::open_bucket(&bucket)?;
-        let nats = if up.nats_server.is_some() {
-            None
-        } else {
-            Some(NatsServer::find(up)?)
+        let nats = match up.nats_server {
+            Some(_) => None,
+            None => Some(NatsServer::find(up)?),
         };
         let [ingestor, uploader, inspector] =
             ["crispy-ingestor", "crispy-uploader", "crispy-inspector"].map(program);
+        let programs = [ingestor?, uploader?, inspector?];
+        let data_dir = DataDir::take(std::path::absolute(&up.data_dir)?)?;
+        let bucket = match &up.bucket {
+            Some(bucket) => bucket.clone(),
+            None => bucket_in(&data_dir)?,
+        };
+        let bucket = stage::open_bucket(&bucket)?.url().to_owned();
         Ok(Self {
             site,
             cameras,
             bucket,
             data_dir,
             nats,
-            programs: [ingestor?, uploader?, inspector?],
+            programs,
         })
     }
+}
+
+/// The folder "bucket" of the data directory, whatever characters its path has.
+fn bucket_in(data_dir: &DataDir) -> Result<String, Failed> {
+    let folder = data_dir.path().join("bucket");
+    let url = Url::from_file_path(&folder).map_err(|()| {
+        let message = anyhow!("no URL for {}: give a --bucket", folder.display());
+        Failed::new(Exit::BucketUnavailable, message)
+    })?;
+    Ok(url.into())
 }
 
 /// What the file system knows of a source. What FFmpeg knows of it the ingestor tells.
@@ -86,6 +98,10 @@ fn look_at(camera: &CameraSource) -> Result<(), Failed> {
         Ok(about) if about.is_dir() => refuse(
             Exit::SourceUnreadable,
             "is a folder: name a video file in it",
+        ),
+        Ok(about) if !about.is_file() => refuse(
+            Exit::SourceUnreadable,
+            "is not a regular file: name a video file",
         ),
         Ok(about) if about.len() == 0 => {
             refuse(Exit::SourceEmpty, "is empty: was it still being copied?")

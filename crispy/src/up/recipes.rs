@@ -5,6 +5,9 @@
 
 use std::{env, ffi::OsString, path::Path};
 
+use daemon::logging;
+use queue::ConnectOptions;
+
 use super::{child::Recipe, config::Up, preflight::Preflight};
 
 type Settings = Vec<(&'static str, OsString)>;
@@ -13,16 +16,21 @@ type Settings = Vec<(&'static str, OsString)>;
 pub(super) struct Recipes<'a> {
     pub(super) up: &'a Up,
     pub(super) flight: &'a Preflight,
-    /// The server's URL, with its credentials.
-    pub(super) nats_url: &'a str,
-    /// Bars are drawn: children write through us, and only what needs a person.
-    pub(super) capture_logs: bool,
+    /// Where the server is, with its credentials.
+    pub(super) nats: &'a ConnectOptions,
+    /// Bars are drawn: children say only what needs a person.
+    pub(super) owns_the_terminal: bool,
 }
 
 impl Recipes<'_> {
     /// Ingestor, uploader, inspector.
     pub(super) fn all(&self) -> [Recipe; 3] {
-        let spool = || ("CRISPY_SPOOL", self.flight.data_dir.join("spool").into());
+        let spool = || {
+            (
+                "CRISPY_SPOOL",
+                self.flight.data_dir.path().join("spool").into(),
+            )
+        };
         let bucket = || ("CRISPY_BUCKET", self.flight.bucket.clone().into());
         let source = vec![
             ("CRISPY_CAMERA", self.up.cameras.camera.join("\n").into()),
@@ -42,44 +50,69 @@ impl Recipes<'_> {
     }
 
     fn recipe(&self, name: &'static str, program: &Path, own: Settings) -> Recipe {
-        let level = if self.capture_logs {
-            "warn"
-        } else {
-            "info,async_nats=warn"
-        };
-        let level = env::var_os("CRISPY_LOG_LEVEL").unwrap_or_else(|| level.into());
-        let mut environment = credentials(self.up);
-        environment.push(("NATS_URL", self.nats_url.into()));
-        environment.push(("CRISPY_LOG_LEVEL", level));
-        environment.push(("CRISPY_LOG_FORMAT", "text".into()));
+        let mut environment = handed_on(&TUNING);
+        if self.up.nats_server.is_some() {
+            // Our own server needs no credentials, and hears of none.
+            environment.extend(handed_on(&CREDENTIALS));
+        }
+        environment.push(("NATS_URL", self.nats.servers.clone().into()));
+        environment.push(("CRISPY_PREFIX", self.nats.prefix.as_str().into()));
+        // Everything comes from us: a file would have its say about the server too.
+        environment.push(("CRISPY_CONFIG", "/dev/null".into()));
+        environment.push(("CRISPY_LOG_LEVEL", self.log_level().into()));
+        environment.push(("CRISPY_LOG_FORMAT", self.log_format().into()));
         environment.extend(own);
         Recipe {
             name,
             program: program.to_owned(),
             arguments: Vec::new(),
             environment,
-            capture_logs: self.capture_logs,
+            capture_logs: true,
+        }
+    }
+
+    fn log_level(&self) -> String {
+        let quiet = if self.owns_the_terminal {
+            "warn"
+        } else {
+            "info,async_nats=warn"
+        };
+        logging::chosen_level().unwrap_or(quiet).to_owned()
+    }
+
+    /// Lines above bars are for people, whatever our stderr is to the children.
+    fn log_format(&self) -> &'static str {
+        if logging::writes_json() {
+            "json"
+        } else {
+            "text"
         }
     }
 }
 
-/// Credentials for a server that the operator named; our own server needs none, and hears of none.
-fn credentials(up: &Up) -> Settings {
-    const CREDENTIALS: [&str; 9] = [
-        "NATS_USER",
-        "NATS_PASSWORD",
-        "NATS_TOKEN",
-        "NATS_CREDS",
-        "NATS_NKEY",
-        "NATS_CERT",
-        "NATS_KEY",
-        "NATS_CA",
-        "NATS_TLS_FIRST",
-    ];
-    let named = up.nats_server.is_some();
-    let set = CREDENTIALS
-        .into_iter()
-        .filter(|_| named)
-        .filter_map(|name| Some((name, env::var_os(name)?)));
+/// What an operator may set for the stages in the environment of `crispy up`.
+const TUNING: [&str; 3] = [
+    "CRISPY_SPOOL_LIMIT",
+    "CRISPY_CONCURRENCY",
+    "CRISPY_LOG_CHUNKS",
+];
+
+/// For a server that the operator named.
+const CREDENTIALS: [&str; 9] = [
+    "NATS_USER",
+    "NATS_PASSWORD",
+    "NATS_TOKEN",
+    "NATS_CREDS",
+    "NATS_NKEY",
+    "NATS_CERT",
+    "NATS_KEY",
+    "NATS_CA",
+    "NATS_TLS_FIRST",
+];
+
+fn handed_on(names: &[&'static str]) -> Settings {
+    let set = names
+        .iter()
+        .filter_map(|name| Some((*name, env::var_os(name)?)));
     set.collect()
 }

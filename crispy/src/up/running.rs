@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use daemon::{Exit, Failed, Stop};
-use queue::{ConnectOptions, Connection, Stream, topology};
+use queue::{ConnectOptions, Connection, Stage, Stream, topology};
 use stage::NatsFlags;
 use tokio::{
     task::JoinSet,
@@ -29,8 +29,13 @@ use super::{
 /// How often bars are drawn.
 const DRAW: Duration = Duration::from_millis(200);
 
-/// How long nothing may be heard, once the ingestor has all its answers, before the missing inspections are looked for in the past.
+/// How long nothing may be heard, once the ingestor has ended, before one wonders: has it been stopped, or were the missing inspections
+/// announced to an earlier session?
 const SILENCE: Duration = Duration::from_secs(1);
+
+/// How long nothing may be heard, once the ingestor has all its answers, until what is missing is given up: longer than an inspector that
+/// died keeps its messages (60 s).
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often a server that was started again is asked whether its streams are still there: for half a minute.
 const MENDING: u32 = 120;
@@ -44,8 +49,8 @@ pub(super) struct Running<'a> {
     show: &'a Show,
     session: Session,
     household: Household,
-    /// The ingestor has ended by itself: every source has, and every chunk is answered.
-    ingested: bool,
+    /// The ingestor has ended without an error: every source has, and every chunk is answered. Or somebody stopped it.
+    ingested: Option<Death>,
     sample: Option<String>,
 }
 
@@ -55,9 +60,12 @@ impl<'a> Running<'a> {
         Self {
             flight,
             show,
-            session: Session::new(flight.cameras.iter().map(|camera| camera.name.clone())),
+            session: Session::new(
+                flight.cameras.iter().map(|camera| camera.name.clone()),
+                flight.bucket.clone(),
+            ),
             household: Household::default(),
-            ingested: false,
+            ingested: None,
             sample: None,
         }
     }
@@ -74,8 +82,8 @@ impl<'a> Running<'a> {
         let recipes = Recipes {
             up,
             flight: self.flight,
-            nats_url: &options.servers,
-            capture_logs: self.show.owns_the_terminal(),
+            nats: &options,
+            owns_the_terminal: self.show.owns_the_terminal(),
         };
         for recipe in recipes.all() {
             self.household.start(recipe, self.show)?;
@@ -115,7 +123,7 @@ impl<'a> Running<'a> {
         match (&self.flight.nats, &up.nats_server) {
             (Some(server), _) => {
                 self.household
-                    .start_server(server.recipe(&self.flight.data_dir)?)?;
+                    .start_server(server.recipe(self.flight.data_dir.path())?)?;
                 Ok(ConnectOptions {
                     servers: server.url(),
                     name: "crispy up".into(),
@@ -134,7 +142,7 @@ impl<'a> Running<'a> {
         &mut self,
         work: impl Future<Output = Result<T, Failed>>,
     ) -> Result<T, Failed> {
-        let log = self.flight.data_dir.join("nats/nats-server.log");
+        let log = self.flight.data_dir.path().join("nats/nats-server.log");
         tokio::select! {
             done = work => done,
             death = self.household.death() => {
@@ -154,7 +162,7 @@ impl<'a> Running<'a> {
         let mut heard_last = Instant::now();
         let mut looked_back = false;
         let mut mending = JoinSet::new();
-        while !(self.ingested && self.session.is_over()) {
+        while !(self.ingested.is_some() && self.session.is_over()) {
             tokio::select! {
                 () = stop.requested() => break,
                 heard = watch.next() => {
@@ -163,17 +171,31 @@ impl<'a> Running<'a> {
                 }
                 death = self.household.death() => {
                     let death = death?;
-                    self.bury(&death)?;
+                    heard_last = Instant::now();
                     if self.household.name(&death) == nats_server::NAME {
                         mending.spawn(mend(connection.clone()));
                     }
+                    self.bury(death).await?;
                 }
                 _ = draw.tick() => self.show.progress(&self.session),
             }
-            let silent = heard_last.elapsed() >= SILENCE;
-            if silent && self.ingested && self.session.has_ended() && !looked_back {
-                watch.look_back(connection, &self.flight.site).await?;
-                looked_back = true;
+            match self.ingested.as_ref().map(|_| heard_last.elapsed()) {
+                Some(silence) if silence < SILENCE => {}
+                None => {}
+                // It was stopped, and not by us: its sources have not ended.
+                Some(_) if !self.session.has_ended() => self.restart_ingestor()?,
+                Some(_) if !looked_back => {
+                    watch.look_back(connection, &self.flight.site).await?;
+                    looked_back = true;
+                }
+                Some(silence) if silence >= PATIENCE => break,
+                // With nothing left to inspect, what is missing will not come: the queue was wiped, or what it held was for another bucket.
+                Some(silence) if silence >= 2 * SILENCE => {
+                    if matches!(connection.unfinished(Stage::Inspector).await, Ok(0)) {
+                        break;
+                    }
+                }
+                Some(_) => {}
             }
         }
         Ok(())
@@ -205,18 +227,26 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    fn bury(&mut self, death: &Death) -> Result<(), Failed> {
-        let name = self.household.name(death);
+    async fn bury(&mut self, death: Death) -> Result<(), Failed> {
+        let name = self.household.name(&death);
         if name == "crispy-ingestor" && death.ended.is_success() {
-            self.ingested = true;
+            self.ingested = Some(death);
             return Ok(());
         }
         match death.ended.is_final() {
-            Some(exit) => Err(Failed::new(
-                exit,
-                anyhow!("{name} ended: {} (its last line says more)", exit.meaning()),
-            )),
-            None => self.household.restart(death, self.show),
+            Some(exit) => {
+                let why = self.household.last_error(&death).await;
+                let why = why.unwrap_or_else(|| exit.meaning().to_owned());
+                Err(Failed::new(exit, anyhow!("{name}: {why}")))
+            }
+            None => self.household.restart(&death, self.show),
+        }
+    }
+
+    fn restart_ingestor(&mut self) -> Result<(), Failed> {
+        match self.ingested.take() {
+            Some(death) => self.household.restart(&death, self.show),
+            None => Ok(()),
         }
     }
 }

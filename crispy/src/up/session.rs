@@ -19,10 +19,15 @@ use proto::{
     },
 };
 
+/// Inspections that are kept for a run whose start has not been heard of: on a server that others use too, it may never be.
+const MOST_EARLY: usize = 10_000;
+
 /// The cameras of one `crispy up`.
 #[derive(Debug)]
 pub(super) struct Session {
     cameras: BTreeMap<Name, Camera>,
+    /// The URL of the bucket that counts: what another one holds is another session's.
+    bucket: String,
     /// How long each chunk took from its commit to its inspection, microseconds.
     latencies_us: Vec<i64>,
     totals: Totals,
@@ -88,14 +93,15 @@ pub(super) enum Shortfall {
 }
 
 impl Session {
-    /// A session that has heard nothing yet.
-    pub(super) fn new(cameras: impl IntoIterator<Item = Name>) -> Self {
+    /// A session that has heard nothing yet, of objects in `bucket`.
+    pub(super) fn new(cameras: impl IntoIterator<Item = Name>, bucket: String) -> Self {
         let cameras = cameras
             .into_iter()
             .map(|name| (name, Camera::default()))
             .collect();
         Self {
             cameras,
+            bucket,
             latencies_us: Vec::new(),
             totals: Totals::default(),
             dead: Vec::new(),
@@ -134,10 +140,11 @@ impl Session {
 
     /// Takes an inspection into account. True if it is one of ours, heard for the first time.
     pub(super) fn inspected(&mut self, inspected: &ChunkInspected) -> bool {
-        let chunk = inspected
-            .upload
-            .as_ref()
-            .and_then(|upload| upload.chunk.as_ref());
+        let upload = inspected.upload.as_ref();
+        if upload.is_some_and(|upload| upload.bucket != self.bucket) {
+            return false;
+        }
+        let chunk = upload.and_then(|upload| upload.chunk.as_ref());
         let Some(Ok(id)) = chunk.map(|chunk| ChunkId::from_wire(chunk.id.as_ref())) else {
             return false;
         };
@@ -146,7 +153,7 @@ impl Session {
         };
         if !camera.runs.contains_key(&id.run) {
             // Of a camera that has ended all runs are known: this one is another session's.
-            if !camera.ended {
+            if !camera.ended && camera.early.len() < MOST_EARLY {
                 camera.early.push((id, inspected.clone()));
             }
             return false;
@@ -291,6 +298,11 @@ impl Camera {
             return Some(format!(
                 "stopped before its end, {} chunks inspected",
                 self.chunks
+            ));
+        }
+        if let Some((run, _)) = self.runs.iter().find(|(_, chunks)| chunks.of.is_none()) {
+            return Some(format!(
+                "run {run} never ended: did the file change while it was read?"
             ));
         }
         let missing = self.missing();

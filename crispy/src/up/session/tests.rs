@@ -4,12 +4,14 @@ use proto::v1::{self, camera_event};
 
 use super::*;
 
+const BUCKET: &str = "file:///srv/video";
+
 fn run() -> Run {
     Run::new(1, [0; 10])
 }
 
 fn session() -> Session {
-    Session::new(["front".parse().unwrap()])
+    Session::new(["front".parse().unwrap()], BUCKET.into())
 }
 
 fn event(kind: Kind) -> CameraEvent {
@@ -56,6 +58,7 @@ fn inspected(sequence: u64, agrees: bool) -> ChunkInspected {
     ChunkInspected {
         upload: Some(ChunkUploaded {
             chunk: Some(chunk),
+            bucket: BUCKET.into(),
             ..Default::default()
         }),
         agrees,
@@ -116,7 +119,7 @@ fn a_chunk_that_is_inspected_twice_counts_once() {
 
 #[test]
 fn other_cameras_are_none_of_its_business() {
-    let mut session = Session::new(["yard".parse().unwrap()]);
+    let mut session = Session::new(["yard".parse().unwrap()], BUCKET.into());
     session.event(&started());
     assert!(!session.inspected(&inspected(0, true)));
     session.event(&ended(1, RunEnd::SourceEnded));
@@ -183,5 +186,29 @@ fn latencies_are_told_by_nearest_rank() {
             session.latency_us(100)
         ),
         (Some(59), Some(108), Some(109))
+    );
+}
+
+#[test]
+fn what_another_bucket_holds_does_not_count() {
+    let mut session = Session::new(["front".parse().unwrap()], "file:///elsewhere".into());
+    session.event(&started());
+    assert!(!session.inspected(&inspected(0, true)));
+    assert_eq!(session.totals().chunks, 0);
+}
+
+#[test]
+fn a_run_that_never_ended_is_no_success() {
+    let mut session = session();
+    let other = CameraEvent {
+        run: Run::new(2, [1; 10]).to_string(),
+        ..started()
+    };
+    session.event(&other);
+    session.event(&started());
+    session.event(&ended(0, RunEnd::SourceEnded));
+    assert!(session.is_over());
+    assert!(
+        matches!(session.shortfall(), Some(Shortfall::Incomplete(said)) if said[0].contains("never ended"))
     );
 }

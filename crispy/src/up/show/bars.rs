@@ -68,8 +68,8 @@ fn draw(bar: &ProgressBar, camera: &Camera) {
         .expected_us
         .and_then(|us| u64::try_from(us).ok())
         .unwrap_or(0);
-    // The container's claim may be short: the bar then stays full.
-    bar.set_length(all.max(done));
+    // The container's claim may be short: the bar then stays full. A bar without a length would be full too.
+    bar.set_length(all.max(done).max(1));
     bar.set_position(done);
     bar.set_message(format!(
         "{} chunks, {:.1} s of video inspected",

@@ -44,6 +44,16 @@ pub(crate) fn stop_dead(pid: u32) {
     signal(pid, Signal::STOP);
 }
 
+/// Asks a process to stop, as a person would who takes it for one of its own.
+pub(crate) fn ask_to_stop(pid: u32) {
+    signal(pid, Signal::TERM);
+}
+
+/// Has it go on.
+pub(crate) fn go_on(pid: u32) {
+    signal(pid, Signal::CONT);
+}
+
 fn signal(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(pid.cast_signed()).expect("a process id");
     kill_process(pid, signal).expect("send a signal to a process that runs");

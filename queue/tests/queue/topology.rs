@@ -51,7 +51,11 @@ async fn setting_up_makes_everything_and_a_second_time_changes_nothing() {
 
 #[tokio::test]
 async fn several_that_set_up_at_once_all_find_it_done() {
-    let scene = Scene::empty(&NatsOptions::default()).await;
+    let scene = Scene::empty(&NatsOptions {
+        max_file_store: Some(2 << 30),
+        ..NatsOptions::default()
+    })
+    .await;
     let others = join_all((0..6).map(|_| scene.connect())).await;
     let set_up = others.iter().map(|connection| async {
         let plan = topology::plan(connection, None, false).await?;

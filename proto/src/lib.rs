@@ -19,6 +19,10 @@ pub mod id;
     reason = "generated; the schema's comments come along where it has them"
 )]
 #[allow(clippy::doc_markdown, clippy::large_enum_variant, reason = "generated")]
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "generated; the schema speaks of ranges and patterns in brackets"
+)]
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/crispy.v1.rs"));
 }

@@ -1,4 +1,5 @@
 //! Keys as operators meet them in the bucket.
+#![allow(clippy::unwrap_used)] // what only tests call is test code too
 
 use crispy_proto::{
     id::{CameraId, ChunkId, KeyError, MAX_SEQUENCE, ObjectKey, Run, run_state_key},

@@ -106,6 +106,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table")]
     fn every_row_of_the_table_has_its_outcome() {
         let (object, path) = (
             || "file:///b/o".to_owned(),

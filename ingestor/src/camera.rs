@@ -3,7 +3,7 @@
 //! Video is read on a thread of its own, for FFmpeg blocks. Opening is apart from recording, so that everything that can be wrong with
 //! any source is known before the first chunk of any other is committed.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use daemon::{Exit, Failed, Redacted, cameras::CameraSource};
 use media::{Chunks, OpenError, ReadError, StopFlag};
@@ -17,6 +17,7 @@ use crate::{
     handoff::{Handoff, HandoffError},
     open_run::OpenRun,
     run_identity::FileIdentity,
+    source,
 };
 
 /// A camera whose source has been opened.
@@ -76,7 +77,7 @@ impl Camera {
             site: site.clone(),
             camera: source.name.clone(),
         };
-        let path = file(&source.location)
+        let path = source::file(&source.location)
             .map_err(|refused| Failed::new(refused.exit(), context(refused, &id)))?;
         let mut spec = media::Spec::new(path.to_string_lossy(), window);
         spec.stop = stop.clone();
@@ -198,52 +199,6 @@ impl Camera {
     }
 }
 
-/// A source that is not even tried.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum Refused {
-    #[error(
-        "{location}: this version records video files; sources by {scheme}:// come with a later one"
-    )]
-    Scheme { location: String, scheme: String },
-    /// Without a size, and read only once: it could be neither identified nor continued.
-    #[error("{location} is not a regular file")]
-    Irregular { location: String },
-}
-
-impl Refused {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Scheme { .. } => Exit::Configuration,
-            Self::Irregular { .. } => Exit::SourceUnreadable,
-        }
-    }
-}
-
-/// The file that a location names.
-fn file(location: &str) -> Result<&Path, Refused> {
-    let shown = || Redacted(location).to_string();
-    let path = match location.split_once("://") {
-        None => location,
-        Some(("file", path)) => path,
-        // A folder may have a colon at the end of its name.
-        Some((scheme, _)) if scheme.contains('/') => location,
-        Some((scheme, _)) => {
-            return Err(Refused::Scheme {
-                location: shown(),
-                scheme: scheme.to_owned(),
-            });
-        }
-    };
-    let path = Path::new(path);
-    match path.metadata() {
-        Ok(facts) if !facts.is_file() && !facts.is_dir() => {
-            Err(Refused::Irregular { location: shown() })
-        }
-        // What is not there, a folder, or not ours to see has a message of its own where it is opened.
-        _ => Ok(path),
-    }
-}
-
 fn context(
     error: impl std::error::Error + Send + Sync + 'static,
     camera: &CameraId,
@@ -261,43 +216,5 @@ fn exit_of(error: &OpenError) -> Exit {
         OpenError::NoVideo { .. } => Exit::SourceWithoutVideo,
         OpenError::UnsupportedCodec { .. } => Exit::CodecUnsupported,
         _ => Exit::SourceUnreadable,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_files_are_tried() {
-        for (location, path) in [
-            ("clip.mp4", "clip.mp4"),
-            ("file:///a/clip.mp4", "/a/clip.mp4"),
-            ("./a://b.mp4", "./a://b.mp4"),
-            ("/", "/"),
-        ] {
-            assert_eq!(file(location), Ok(Path::new(path)));
-        }
-        for location in [
-            "http://cam/v",
-            "rtsp://u:S3CRET@cam/main",
-            "HTTPS://cam/v",
-            "FILE:///a",
-        ] {
-            let refused = file(location).unwrap_err();
-            let said = refused.to_string();
-            assert_eq!(refused.exit(), Exit::Configuration);
-            assert!(
-                said.contains("records video files") && !said.contains("S3CRET"),
-                "{said}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_device_is_not_a_file() {
-        let refused = file("/dev/null").unwrap_err();
-        assert_eq!(refused.exit(), Exit::SourceUnreadable);
-        assert_eq!(refused.to_string(), "/dev/null is not a regular file");
     }
 }

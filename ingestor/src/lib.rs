@@ -9,6 +9,7 @@
 //! may be killed, cut off or wiped at any moment, this process included: the next start finds the spool and goes on.
 //!
 //! * [`config`]: what it is told
+//! * [`source`]: what can be recorded
 //! * [`camera`]: one camera, from opening its source to the end of its last run
 //! * [`run_identity`], [`open_run`]: which run it is, and how far it has come
 //! * [`describe`]: the descriptor, pure
@@ -25,6 +26,7 @@ pub mod handoff;
 pub mod open_run;
 pub mod outbox;
 pub mod run_identity;
+pub mod source;
 
 use std::{sync::Arc, thread};
 

@@ -184,11 +184,11 @@ impl<'a> Running<'a> {
                 None => {}
                 // It was stopped, and not by us: its sources have not ended.
                 Some(_) if !self.session.has_ended() => self.restart_ingestor()?,
-                Some(_) if !looked_back => {
-                    watch.look_back(connection, &self.flight.site).await?;
-                    looked_back = true;
-                }
                 Some(silence) if silence >= PATIENCE => break,
+                // A server that is away is asked again.
+                Some(_) if !looked_back => {
+                    looked_back = watch.look_back(connection, &self.flight.site).await.is_ok();
+                }
                 // With nothing left to inspect, what is missing will not come: the queue was wiped, or what it held was for another bucket.
                 Some(silence) if silence >= 2 * SILENCE => {
                     if matches!(connection.unfinished(Stage::Inspector).await, Ok(0)) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use daemon::{Failed, WithExit};
+use daemon::Failed;
 use proto::{
     id::Name,
     v1::{CameraEvent, ChunkInspected, DeadLetter},
@@ -34,7 +34,7 @@ impl Watch {
         let prefix = connection.prefix();
         let open = |stream, filter: String| async move {
             let reader = Reader::open(connection, stream, From::New, &[&filter]).await;
-            reader.exit(daemon::Exit::StreamsMissing)
+            reader.map_err(|error| Failed::new(stage::exit_of_reader(&error), error))
         };
         let (events, inspected, dead) = tokio::try_join!(
             open(Stream::Events, format!("{prefix}.events.{site}.*")),
@@ -67,10 +67,9 @@ impl Watch {
         &mut self,
         connection: &Connection,
         site: &Name,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), ReaderError> {
         let filter = format!("{}.inspected.{site}.*", connection.prefix());
-        let reader = Reader::open(connection, Stream::Inspected, From::Start, &[&filter]).await;
-        let reader = reader.exit(daemon::Exit::StreamsMissing)?;
+        let reader = Reader::open(connection, Stream::Inspected, From::Start, &[&filter]).await?;
         let tell = self.tell.clone();
         let before = |mut inspected: ChunkInspected| {
             if let Some(upload) = &mut inspected.upload {

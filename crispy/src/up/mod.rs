@@ -20,6 +20,7 @@ mod recipes;
 mod running;
 mod session;
 mod show;
+mod silence;
 mod watch;
 
 use std::time::Instant;

@@ -23,19 +23,12 @@ use super::{
     recipes::Recipes,
     session::Session,
     show::Show,
+    silence::{self, Step},
     watch::{Heard, Watch},
 };
 
 /// How often bars are drawn.
 const DRAW: Duration = Duration::from_millis(200);
-
-/// How long nothing may be heard, once the ingestor has ended, before one wonders: has it been stopped, or were the missing inspections
-/// announced to an earlier session?
-const SILENCE: Duration = Duration::from_secs(1);
-
-/// How long nothing may be heard, once the ingestor has all its answers, until what is missing is given up: longer than an inspector that
-/// died keeps its messages (60 s).
-const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often a server that was started again is asked whether its streams are still there: for half a minute.
 const MENDING: u32 = 120;
@@ -152,6 +145,7 @@ impl<'a> Running<'a> {
         }
     }
 
+    /// Hears, restarts and draws until the session is over, or nothing more will come.
     async fn follow(
         &mut self,
         connection: &Connection,
@@ -179,23 +173,23 @@ impl<'a> Running<'a> {
                 }
                 _ = draw.tick() => self.show.progress(&self.session),
             }
-            match self.ingested.as_ref().map(|_| heard_last.elapsed()) {
-                Some(silence) if silence < SILENCE => {}
-                None => {}
-                // It was stopped, and not by us: its sources have not ended.
-                Some(_) if !self.session.has_ended() => self.restart_ingestor()?,
-                Some(silence) if silence >= PATIENCE => break,
+            if self.ingested.is_none() {
+                continue;
+            }
+            match silence::step(heard_last.elapsed(), self.session.has_ended(), looked_back) {
+                Step::Wait => {}
+                Step::RestartIngestor => self.restart_ingestor()?,
                 // A server that is away is asked again.
-                Some(_) if !looked_back => {
-                    looked_back = watch.look_back(connection, &self.flight.site).await.is_ok();
+                Step::LookBack => {
+                    let looked = watch.look_back(connection, &self.flight.site).await;
+                    looked_back = looked.is_ok();
                 }
-                // With nothing left to inspect, what is missing will not come: the queue was wiped, or what it held was for another bucket.
-                Some(silence) if silence >= 2 * SILENCE => {
+                Step::AskTheQueue => {
                     if matches!(connection.unfinished(Stage::Inspector).await, Ok(0)) {
                         break;
                     }
                 }
-                Some(_) => {}
+                Step::GiveUp => break,
             }
         }
         Ok(())

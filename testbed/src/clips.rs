@@ -160,7 +160,7 @@ pub fn frames_md5(path: &Path) -> Vec<String> {
     let mut arguments = words("-noautorotate -i");
     arguments.push(path.display().to_string());
     arguments.extend(words(
-        "-map 0:v:0 -autoscale 0 -vsync passthrough -f framemd5 -",
+        "-map 0:v:0 -noautoscale -fps_mode passthrough -f framemd5 -",
     ));
     let listing = ffmpeg(&arguments);
     listing

@@ -6,7 +6,7 @@
 //!
 //! [ingestor]                           # a table for each program: its own flags, and its own word on shared ones
 //! window = "3s"
-//! camera = ["yard=rtsp://10.0.0.7/main", "gate=rtsp://10.0.0.8/main"]
+//! camera = ["yard=/srv/in/yard.mkv", "gate=/srv/in/gate.mp4"]
 //! ```
 //!
 //! Keys are the names of flags without the two dashes; values are written as on the command line, numbers and `true` bare.

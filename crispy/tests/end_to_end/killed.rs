@@ -57,8 +57,13 @@ fn killing_every_child_at_once_loses_nothing() {
 fn a_wiped_queue_loses_nothing() {
     let house = House::new();
     let up = in_the_middle(&house);
-    fs::remove_dir_all(house.path("data/nats/jetstream")).unwrap();
-    kill9(child(&up, "nats-server"));
+    let (server, store) = (child(&up, "nats-server"), house.path("data/nats/jetstream"));
+    // A server that runs would write into the folder while it is emptied.
+    stop_dead(server);
+    until("the queue's store is gone", || {
+        fs::remove_dir_all(&store).is_ok()
+    });
+    kill9(server);
     let ended = up.end();
     if ended.status.success() {
         return everything_is_there_once(&house, &ended);

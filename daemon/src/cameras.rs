@@ -2,13 +2,13 @@
 //!
 //! Names are checked after the command line has been read, not by it, so that a wrong name ends with a code of its own.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use anyhow::anyhow;
 use clap::Args;
 use proto::id::Name;
 
-use crate::{Exit, Failed, Redacted, config};
+use crate::{Exit, Failed, Redacted};
 
 /// The flags about cameras, which every program that has them has alike.
 #[derive(Clone, Debug, Args)]
@@ -33,20 +33,6 @@ pub struct CameraFlags {
         default_value = "local"
     )]
     pub site: String,
-
-    /// Length of a chunk, 100ms to 1h; cuts fall on the first key frame at or after each multiple of it
-    #[arg(long, env = "CRISPY_WINDOW", value_name = "DURATION", default_value = "3s", value_parser = window)]
-    pub window: Duration,
-}
-
-/// From a frame of slow video to what is still a sensible object.
-fn window(text: &str) -> Result<Duration, String> {
-    let window = config::duration(text).map_err(|error| error.to_string())?;
-    let allowed = Duration::from_millis(100)..=Duration::from_secs(3600);
-    allowed
-        .contains(&window)
-        .then_some(window)
-        .ok_or_else(|| "a window lasts from 100ms to 1h".into())
 }
 
 /// A camera and where its video comes from.

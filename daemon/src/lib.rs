@@ -37,6 +37,7 @@
 //! * [`Exit`] is the one table of exit codes, [`Failed`] an error that knows its row in it.
 //! * [`Redacted`] shows an address without its password.
 //! * [`cameras`] reads the cameras and the site that a program was given, with one refusal for all programs.
+//! * [`cut`] reads how they are cut, alike for all programs.
 //! * [`producer`] and [`now_us`] sign a message: who wrote it, and when.
 //!
 //! Traces, metrics and the health endpoints live on this floor too, and come later.
@@ -44,6 +45,7 @@
 
 pub mod cameras;
 pub mod config;
+pub mod cut;
 mod door;
 mod exit;
 mod failed;

@@ -3,9 +3,11 @@
 //! Video is read on a thread of its own, for FFmpeg blocks. Opening is apart from recording, so that everything that can be wrong with
 //! any source is known before the first chunk of any other is committed.
 
-use std::time::Duration;
-
-use daemon::{Exit, Failed, Redacted, cameras::CameraSource};
+use daemon::{
+    Exit, Failed, Redacted,
+    cameras::CameraSource,
+    cut::{self, CutFlags},
+};
 use media::{Chunks, OpenError, ReadError, StopFlag};
 use proto::{
     id::{CameraId, Name},
@@ -70,7 +72,7 @@ impl Camera {
     pub fn open(
         source: &CameraSource,
         site: &Name,
-        window: Duration,
+        cut: &CutFlags,
         stop: &StopFlag,
     ) -> Result<Self, Failed> {
         let id = CameraId {
@@ -79,14 +81,18 @@ impl Camera {
         };
         let path = source::file(&source.location)
             .map_err(|refused| Failed::new(refused.exit(), context(refused, &id)))?;
-        let mut spec = media::Spec::new(path.to_string_lossy(), window);
-        spec.stop = stop.clone();
+        let spec = media::Spec {
+            audio: audio(cut),
+            container: container(cut),
+            stop: stop.clone(),
+            ..media::Spec::new(path.to_string_lossy(), cut.window)
+        };
         let chunks = Chunks::open(&spec)
             .map_err(|error| Failed::new(exit_of(&error), context(error, &id)))?;
         let identity = FileIdentity::read(
             path,
             chunks.creation_time_us(),
-            window,
+            cut,
             &media::muxer_version(),
         )
         .map_err(|error| Failed::new(Exit::SourceUnreadable, context(error, &id)))?;
@@ -206,6 +212,22 @@ fn context(
     anyhow::Error::new(error).context(format!("open camera {camera}"))
 }
 
+fn audio(cut: &CutFlags) -> media::Audio {
+    match cut.audio {
+        cut::Audio::Drop => media::Audio::Drop,
+        cut::Audio::Keep => media::Audio::Keep,
+    }
+}
+
+fn container(cut: &CutFlags) -> Option<media::Container> {
+    match cut.container {
+        cut::Container::Auto => None,
+        cut::Container::Mp4 => Some(media::Container::Mp4),
+        cut::Container::Mkv => Some(media::Container::Mkv),
+        cut::Container::Ts => Some(media::Container::MpegTs),
+    }
+}
+
 /// What an operator's script is told about a source that cannot be used.
 fn exit_of(error: &OpenError) -> Exit {
     match error {
@@ -215,6 +237,7 @@ fn exit_of(error: &OpenError) -> Exit {
         OpenError::Truncated { .. } => Exit::SourceCutShort,
         OpenError::NoVideo { .. } => Exit::SourceWithoutVideo,
         OpenError::UnsupportedCodec { .. } => Exit::CodecUnsupported,
+        OpenError::WrongContainer { .. } => Exit::ContainerUnfit,
         _ => Exit::SourceUnreadable,
     }
 }

@@ -2,15 +2,19 @@
 
 use std::path::PathBuf;
 
-use daemon::cameras::CameraFlags;
+use daemon::{cameras::CameraFlags, cut::CutFlags};
 
 /// Cut cameras and video files into chunks, keep them in a spool, and publish their descriptors
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "crispy-ingestor", version, after_help = EXAMPLES)]
 pub struct Config {
-    /// What to record, and in what lengths.
+    /// What to record.
     #[command(flatten)]
     pub cameras: CameraFlags,
+
+    /// How to cut it.
+    #[command(flatten)]
+    pub cut: CutFlags,
 
     /// Folder that keeps chunks until the bucket has them
     #[arg(

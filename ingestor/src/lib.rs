@@ -97,8 +97,8 @@ async fn open_cameras(
 ) -> Result<Vec<Camera>, Failed> {
     let sources = daemon::cameras::parse(&config.cameras.camera)?;
     let opening = sources.into_iter().map(|source| {
-        let (site, flag, window) = (site.clone(), flag.clone(), config.cameras.window);
-        tokio::task::spawn_blocking(move || Camera::open(&source, &site, window, &flag))
+        let (site, flag, cut) = (site.clone(), flag.clone(), config.cut.clone());
+        tokio::task::spawn_blocking(move || Camera::open(&source, &site, &cut, &flag))
     });
     let (mut cameras, mut failures) = (Vec::new(), Vec::new());
     for opened in opening.collect::<Vec<_>>() {

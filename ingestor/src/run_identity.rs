@@ -8,9 +8,10 @@ use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::Path,
-    time::{Duration, UNIX_EPOCH},
+    time::UNIX_EPOCH,
 };
 
+use daemon::cut::{Audio, Container, CutFlags};
 use proto::{id::Run, v1::ClockOrigin};
 use sha2::{Digest, Sha256};
 
@@ -34,16 +35,17 @@ impl FileIdentity {
     pub fn read(
         path: &Path,
         creation_us: Option<i64>,
-        window: Duration,
+        cut: &CutFlags,
         muxer: &str,
     ) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let about = file.metadata()?;
         let mut hash = Sha256::new();
         hash.update(about.len().to_le_bytes());
-        hash.update(window.as_nanos().to_le_bytes());
-        hash.update((muxer.len() as u64).to_le_bytes());
-        hash.update(muxer);
+        let writer = format!("{muxer}{}", choices(cut));
+        hash.update(cut.window.as_nanos().to_le_bytes());
+        hash.update((writer.len() as u64).to_le_bytes());
+        hash.update(writer);
         let mut sample = Vec::new();
         (&mut file).take(SAMPLE).read_to_end(&mut sample)?;
         hash.update(&sample);
@@ -74,6 +76,21 @@ impl FileIdentity {
     }
 }
 
+/// What is chosen beside the window, in words; nothing for the defaults.
+fn choices(cut: &CutFlags) -> String {
+    let audio = match cut.audio {
+        Audio::Drop => "",
+        Audio::Keep => ", with sound",
+    };
+    let container = match cut.container {
+        Container::Auto => "",
+        Container::Mp4 => ", in mp4",
+        Container::Mkv => ", in mkv",
+        Container::Ts => ", in ts",
+    };
+    format!("{audio}{container}")
+}
+
 /// A file from before 1970 starts in 1970: keys reach no further back.
 fn modified_us(about: &std::fs::Metadata) -> io::Result<i64> {
     let since = about
@@ -85,14 +102,20 @@ fn modified_us(about: &std::fs::Metadata) -> io::Result<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    const WINDOW: Duration = Duration::from_secs(3);
+    const CUT: CutFlags = CutFlags {
+        window: Duration::from_secs(3),
+        audio: Audio::Drop,
+        container: Container::Auto,
+    };
 
-    fn identity(content: &[u8], window: Duration, muxer: &str) -> FileIdentity {
+    fn identity(content: &[u8], cut: &CutFlags, muxer: &str) -> FileIdentity {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
-        FileIdentity::read(file.path(), Some(1_000_000), window, muxer).unwrap()
+        FileIdentity::read(file.path(), Some(1_000_000), cut, muxer).unwrap()
     }
 
     fn run(identity: &FileIdentity) -> String {
@@ -102,27 +125,40 @@ mod tests {
     #[test]
     fn the_same_file_cut_the_same_way_is_the_same_run() {
         let content = vec![7; 3 << 20];
-        assert_eq!(
-            identity(&content, WINDOW, "a"),
-            identity(&content, WINDOW, "a")
-        );
+        assert_eq!(identity(&content, &CUT, "a"), identity(&content, &CUT, "a"));
     }
 
     #[test]
-    fn another_end_length_window_or_muxer_is_another_run() {
+    fn another_end_length_cut_or_muxer_is_another_run() {
         let content = vec![7; 3 << 20];
-        let usual = run(&identity(&content, WINDOW, "a"));
+        let usual = run(&identity(&content, &CUT, "a"));
         let mut other_end = content.clone();
         *other_end.last_mut().unwrap() = 8;
-        assert_ne!(usual, run(&identity(&other_end, WINDOW, "a")));
-        assert_ne!(usual, run(&identity(&content[1..], WINDOW, "a")));
-        assert_ne!(usual, run(&identity(&content, WINDOW * 2, "a")));
-        assert_ne!(usual, run(&identity(&content, WINDOW, "b")));
+        assert_ne!(usual, run(&identity(&other_end, &CUT, "a")));
+        assert_ne!(usual, run(&identity(&content[1..], &CUT, "a")));
+        let other_cuts = [
+            CutFlags {
+                window: CUT.window * 2,
+                ..CUT
+            },
+            CutFlags {
+                audio: Audio::Keep,
+                ..CUT
+            },
+            CutFlags {
+                container: Container::Mkv,
+                ..CUT
+            },
+        ];
+        for cut in other_cuts {
+            assert_ne!(usual, run(&identity(&content, &cut, "a")), "{cut:?}");
+        }
+        assert_ne!(usual, run(&identity(&content, &CUT, "b")));
     }
 
     #[test]
     fn runs_of_one_file_differ_and_start_with_their_time() {
-        let identity = identity(b"short", WINDOW, "a");
+        let identity = identity(b"short", &CUT, "a");
         let (first, second) = (identity.run(0, 5_000_000), identity.run(1, 9_000_000));
         assert_eq!((first.start_ms(), second.start_ms()), (5_000, 9_000));
         assert_ne!(first.to_string()[10..], second.to_string()[10..]);
@@ -133,7 +169,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let written = UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456);
         file.as_file().set_modified(written).unwrap();
-        let identity = FileIdentity::read(file.path(), None, WINDOW, "a").unwrap();
+        let identity = FileIdentity::read(file.path(), None, &CUT, "a").unwrap();
         assert_eq!(
             (identity.start_us, identity.origin),
             (1_700_000_000_123_456, ClockOrigin::FileModified)

@@ -5,6 +5,7 @@
 use std::io;
 
 use crate::ffi::LibavError;
+use crate::video::Container;
 
 /// Why a source could not be opened. Every message says what, where, and what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +86,18 @@ pub enum OpenError {
         location: String,
         /// libav's name of the codec.
         codec: String,
+    },
+    /// Video or sound that another container would hold.
+    #[error(
+        "{location} is {codec}, which {container} does not hold: leave the choice of container to us, or choose mkv"
+    )]
+    WrongContainer {
+        /// The path or URL, redacted.
+        location: String,
+        /// libav's name of the codec, and whether it is video or sound.
+        codec: String,
+        /// What was asked for.
+        container: Container,
     },
     /// Nothing came in time.
     #[error(

@@ -43,7 +43,7 @@ pub use ffi::LibavError;
 pub use location::redact;
 pub use muxer::muxer_version;
 pub use probe::{Probe, probe};
-pub use spec::Spec;
+pub use spec::{Audio, Spec};
 pub use stop::StopFlag;
 pub use time::Timebase;
 pub use video::{Codec, ColorDescription, Container, VideoFormat};

@@ -5,6 +5,16 @@ use std::time::Duration;
 use crate::stop::StopFlag;
 use crate::video::{Codec, Container};
 
+/// What becomes of the sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Audio {
+    /// Chunks are silent.
+    #[default]
+    Drop,
+    /// The sound that belongs to the video is copied into its chunks.
+    Keep,
+}
+
 /// What to open, and how to cut it.
 #[derive(Clone)]
 pub struct Spec {
@@ -14,6 +24,8 @@ pub struct Spec {
     pub window: Duration,
     /// What kind of file a chunk should be; by default what suits the codec ([`Codec::container`](crate::Codec::container)).
     pub container: Option<Container>,
+    /// What becomes of the sound.
+    pub audio: Audio,
     /// How long a network source may be silent before it is given up.
     pub patience: Duration,
     /// Ends whatever blocks.
@@ -28,6 +40,7 @@ impl Spec {
             location: location.into(),
             window,
             container: None,
+            audio: Audio::Drop,
             patience: Duration::from_secs(10),
             stop: StopFlag::new(),
         }

@@ -92,6 +92,20 @@ impl Container {
     }
 }
 
+impl Container {
+    /// Whether a player finds its way in a file of this kind with video of this codec.
+    ///
+    /// MPEG-TS repeats no configuration that is only in a header, so that MPEG-4 part 2 would be lost in it, and it has no
+    /// place at all for the codecs of the web.
+    pub(crate) fn holds(self, codec: Codec) -> bool {
+        match self {
+            Container::Mp4 => codec.container() == Container::Mp4,
+            Container::Mkv => true,
+            Container::MpegTs => matches!(codec, Codec::H264 | Codec::H265 | Codec::Mpeg2),
+        }
+    }
+}
+
 impl fmt::Display for Container {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.extension())

@@ -10,7 +10,7 @@ use clip::{
     Clips, assert_gapless, assert_probe_agrees, assert_same_frames, chunks, ffprobe, frame_hashes,
     hashes_of_chunks, hashes_of_joined,
 };
-use crispy_media::{Chunk, Chunks, Codec, Container, Spec, StartKind};
+use crispy_media::{Chunk, Chunks, Codec, Container, OpenError, Spec, StartKind};
 
 const PICTURES: &str = "testsrc2=size=160x92:rate=25:duration=6";
 const WINDOW: Duration = Duration::from_secs(2);
@@ -346,4 +346,43 @@ fn the_same_source_gives_the_same_bytes_in_matroska_too() {
             .collect::<Vec<_>>()
     };
     assert_eq!(bytes(), bytes());
+}
+
+#[test]
+fn a_container_that_does_not_hold_the_video_is_refused_before_the_first_chunk() {
+    let clips = Clips::new();
+    let vp8 = clips.make("a.webm", PICTURES, "-c:v libvpx -deadline realtime -g 25");
+    let mjpeg = clips.make("a.avi", PICTURES, "-c:v mjpeg");
+    let mpeg4 = clips.make("a.mp4", PICTURES, "-c:v mpeg4 -g 25");
+    for (source, container, codec) in [
+        (&vp8, Container::Mp4, "vp8 video"),
+        (&vp8, Container::MpegTs, "vp8 video"),
+        (&mjpeg, Container::MpegTs, "mjpeg video"),
+        (&mpeg4, Container::MpegTs, "mpeg4 video"), // its configuration would be in no chunk
+    ] {
+        let spec = Spec {
+            container: Some(container),
+            ..Spec::new(source.to_str().unwrap(), WINDOW)
+        };
+        let refused = Chunks::open(&spec).expect_err("refused");
+        assert!(
+            matches!(&refused, OpenError::WrongContainer { container: asked, codec: named, .. } if *asked == container && named == codec),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn matroska_holds_on_request_what_mp4_does_by_itself() {
+    let clips = Clips::new();
+    let options = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 25 -bf 2 -flags +cgop";
+    let source = clips.make("a.mp4", PICTURES, options);
+    let spec = Spec {
+        container: Some(Container::Mkv),
+        ..Spec::new(source.to_str().unwrap(), WINDOW)
+    };
+    let mut opened = Chunks::open(&spec).unwrap();
+    let chunks: Vec<_> = std::iter::from_fn(|| opened.next_chunk().unwrap()).collect();
+    chunks.iter().for_each(assert_probe_agrees);
+    assert_same_frames(&hashes_of_chunks(&clips, &chunks), &frame_hashes(&source));
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use daemon::cameras::CameraFlags;
+use daemon::{cameras::CameraFlags, cut::CutFlags};
 use stage::Secret;
 
 /// Run everything on this machine: a nats-server, an ingestor, an uploader and an inspector
@@ -11,6 +11,9 @@ use stage::Secret;
 pub(crate) struct Up {
     #[command(flatten)]
     pub(super) cameras: CameraFlags,
+
+    #[command(flatten)]
+    pub(super) cut: CutFlags,
 
     /// Bucket as a URL: file:///some/folder [default: the folder "bucket" of the data directory]
     #[arg(

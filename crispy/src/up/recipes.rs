@@ -32,15 +32,13 @@ impl Recipes<'_> {
             )
         };
         let bucket = || ("CRISPY_BUCKET", self.flight.bucket.clone().into());
-        let source = vec![
+        let mut source = vec![
             ("CRISPY_CAMERA", self.up.cameras.camera.join("\n").into()),
             ("CRISPY_SITE", self.flight.site.as_str().into()),
-            (
-                "CRISPY_WINDOW",
-                format!("{}us", self.up.cameras.window.as_micros()).into(),
-            ),
             spool(),
         ];
+        let cut = self.up.cut.environment();
+        source.extend(cut.map(|(name, value)| (name, value.into())));
         let [ingestor, uploader, inspector] = &self.flight.programs;
         [
             self.recipe("crispy-ingestor", ingestor, source),

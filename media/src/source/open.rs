@@ -147,11 +147,19 @@ fn describe(
 /// Whether the container takes such a stream is better known now than after the first chunk.
 fn check_container(entry: &Entry, location: &Location, spec: &Spec) -> Result<(), OpenError> {
     let codec = entry.format.codec;
+    let container = spec.container_for(codec);
+    if !container.holds(codec) {
+        return Err(OpenError::WrongContainer {
+            location: location.to_string(),
+            codec: format!("{codec} video"),
+            container,
+        });
+    }
     // a stream that was joined in the middle brings its parameter sets with its first key frame
     if matches!(codec, Codec::H264 | Codec::H265) && entry.parameters.extradata().is_empty() {
         return Ok(());
     }
-    muxer::check(entry, spec.container_for(codec)).map_err(|_| OpenError::UnsupportedCodec {
+    muxer::check(entry, container).map_err(|_| OpenError::UnsupportedCodec {
         location: location.to_string(),
         codec: codec.name().to_owned(),
     })

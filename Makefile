@@ -30,7 +30,7 @@ demo/clip.mp4: tools/clip
 	@tools/clip $@
 
 ##@ Working on it
-.PHONY: test check bench fmt clippy doc deny advisories floors sizes links
+.PHONY: test check bench media-table fmt clippy doc deny advisories floors sizes links
 check: setup fmt floors sizes links deny clippy doc test ## all that CI checks, cheap things first
 
 # First everything: tests start the programs of other crates, which cargo test alone may not build.
@@ -41,6 +41,9 @@ test: setup ## all tests, with a real nats-server
 bench: setup demo/clip.mp4 ## CPU and wall time of one minute of video, beside ffmpeg alone
 	@$(CARGO) build --release --bins
 	@tools/bench demo/clip.mp4
+
+media-table: ## write the table of frame identity into docs/media.md
+	CRISPY_WRITE_TABLE=1 $(CARGO) test -p crispy-media --test table
 
 fmt: ## formatting is rustfmt's
 	$(CARGO) fmt --all --check

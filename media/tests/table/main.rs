@@ -1,0 +1,74 @@
+//! The table of frame identity: every source of the list is cut, each chunk is decoded alone by FFmpeg, and what comes
+//! out is held against the source, frame by frame. The rows stand in docs/media.md, and are written here:
+//!
+//! ```text
+//!   sources ── cut ── decode each chunk alone ── compare ── rows ══ docs/media.md
+//! ```
+//!
+//! A row that differs from the document fails, so that no change of a figure goes unseen; `make media-table` writes them
+//! anew. Only what every version of the encoders gives is in a row: counts, never bytes.
+#![allow(clippy::unwrap_used)] // what only tests call is test code too
+
+#[path = "../clip/mod.rs"]
+mod clip;
+mod row;
+mod sources;
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use row::Row;
+use sources::{SOURCES, Source};
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/media.md");
+const BEGIN: &str = "<!-- table of frame identity: written by `make media-table` -->\n";
+const END: &str = "<!-- end of the table -->\n";
+
+#[test]
+fn every_frame_of_every_source_is_in_its_chunks_or_missing_by_a_rule_that_they_name() {
+    let rows = rows();
+    let document = std::fs::read_to_string(DOCUMENT).unwrap();
+    let (before, rest) = document.split_once(BEGIN).expect("the table's first line");
+    let (written, after) = rest.split_once(END).expect("the table's last line");
+    let found = rows.iter().map(Row::to_string).collect::<String>();
+    let found = format!("{}{found}", row::HEAD);
+    if std::env::var_os("CRISPY_WRITE_TABLE").is_some() {
+        std::fs::write(
+            Path::new(DOCUMENT),
+            [before, BEGIN, &found, END, after].concat(),
+        )
+        .unwrap();
+        return;
+    }
+    let differing: Vec<_> = found
+        .lines()
+        .filter(|line| !written.lines().any(|other| other == *line))
+        .collect();
+    assert!(
+        found == written,
+        "docs/media.md says otherwise: run `make media-table`, and read what it changes.\n{}",
+        differing.join("\n")
+    );
+}
+
+/// The rows in the order of the list, each worked out by whoever is free.
+fn rows() -> Vec<Row> {
+    let next = Mutex::new(SOURCES.iter().enumerate());
+    let rows = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let taken = next.lock().unwrap().next();
+                    let Some((place, source)) = taken else { break };
+                    let row = Row::of(source);
+                    rows.lock().unwrap().push((place, row));
+                }
+            });
+        }
+    });
+    let mut rows = rows.into_inner().unwrap();
+    rows.sort_by_key(|(place, _)| *place);
+    assert_eq!(rows.len(), SOURCES.len());
+    rows.into_iter().map(|(_, row)| row).collect()
+}

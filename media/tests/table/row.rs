@@ -1,0 +1,217 @@
+//! One source, cut and compared.
+
+use std::fmt;
+use std::time::Duration;
+
+use crispy_media::{Chunk, Chunks, Container, Spec, StartKind, Timebase};
+
+use super::Source;
+use super::clip::{
+    Clips, assert_gapless, assert_probe_agrees, assert_same_frames, hashes_of_each,
+    hashes_of_joined,
+};
+
+pub(crate) const HEAD: &str = "\
+| source | chunks | packets | frames of the source | identical | missing by rule | sum of durations - source, ticks | gaps | of note |
+|---|--:|--:|--:|--:|--:|--:|---|---|
+";
+
+/// What became of a source.
+pub(crate) struct Row {
+    name: &'static str,
+    chunks: usize,
+    codec: &'static str,
+    container: Container,
+    packets: u32,
+    frames: usize,
+    identical: usize,
+    missing: usize,
+    off_ticks: i64,
+    timebase: Timebase,
+    gaps: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Row {
+    /// Makes the source, cuts it, and holds each frame of each chunk against it.
+    pub(crate) fn of(source: &Source) -> Row {
+        let clips = Clips::new();
+        let made = (source.make)(&clips);
+        let spec = Spec {
+            container: source.container,
+            ..Spec::new(made.path.to_str().unwrap(), source.window)
+        };
+        let mut opened = Chunks::open(&spec).unwrap();
+        let chunks: Vec<Chunk> = std::iter::from_fn(|| opened.next_chunk().unwrap()).collect();
+        eprintln!("{}", source.name); // what is at hand, where one fails
+        assert_gapless(&chunks);
+        chunks.iter().for_each(assert_probe_agrees);
+        let (identical, missing) = compare(&clips, &chunks, &made.shown);
+        assert_eq!(identical + missing, made.shown.len(), "{}", source.name);
+        let timebase = chunks[0].cut.timebase;
+        let ticks: i64 = chunks.iter().map(|chunk| chunk.cut.duration_ticks()).sum();
+        let expected = exact_ticks(made.seconds, timebase);
+        let off_ticks = ticks - expected;
+        // Matroska counts milliseconds, so that one of its ticks is what it cannot say
+        assert!(off_ticks.abs() <= 1, "{}: {off_ticks} ticks", source.name);
+        Row {
+            name: source.name,
+            chunks: chunks.len(),
+            codec: chunks[0].format.codec.name(),
+            container: chunks[0].container,
+            packets: chunks.iter().map(|chunk| chunk.cut.packets).sum(),
+            frames: made.shown.len(),
+            identical,
+            missing,
+            off_ticks,
+            timebase,
+            gaps: gaps(&chunks),
+            notes: notes(&chunks),
+        }
+    }
+}
+
+/// How many frames of the source the chunks show when each is decoded alone, and how many they say that they do not.
+///
+/// A chunk that depends on the one before is exempt from standing alone, and counted as it is when joined to it. Wherever
+/// anything is missing alone, nothing may be missing when all are joined, but for what came before the first key frame.
+fn compare(clips: &Clips, chunks: &[Chunk], shown: &[String]) -> (usize, usize) {
+    let alone = hashes_of_each(clips, chunks);
+    let (mut at, mut identical, mut missing) = (0, 0, 0);
+    let mut expected_joined = Vec::new();
+    for (chunk, alone) in chunks.iter().zip(&alone) {
+        let cut = &chunk.cut;
+        at += cut.lost as usize;
+        missing += cut.lost as usize;
+        let expected = &shown[at..at + cut.frames as usize];
+        at += expected.len();
+        expected_joined.extend_from_slice(expected);
+        let leading = match cut.start {
+            StartKind::Open { leading } => leading as usize,
+            _ => 0,
+        };
+        if !cut.depends_on_previous {
+            // decoders may show something in place of a leading picture, or not; what follows has to be right
+            let whole = expected.len() - leading;
+            let extra = alone.len().saturating_sub(whole);
+            assert!(
+                extra <= leading,
+                "{} frames for {whole} and {leading} leading",
+                alone.len()
+            );
+            assert_same_frames(&alone[extra..], &expected[leading..]);
+            missing += leading;
+            identical += whole;
+        } else {
+            identical += expected.len();
+        }
+    }
+    let incomplete = |chunk: &Chunk| {
+        chunk.cut.depends_on_previous || matches!(chunk.cut.start, StartKind::Open { .. })
+    };
+    if chunks.iter().any(incomplete) {
+        assert_same_frames(&hashes_of_joined(clips, chunks), &expected_joined);
+    }
+    (identical, missing)
+}
+
+/// Ticks of a length in seconds, rounded to the nearest.
+fn exact_ticks((num, den): (i64, i64), timebase: Timebase) -> i64 {
+    let (unit, per) = (i64::from(timebase.num()), i64::from(timebase.den()));
+    (2 * num * per + den * unit) / (2 * den * unit)
+}
+
+fn gaps(chunks: &[Chunk]) -> Vec<String> {
+    let seconds =
+        |ticks: i64, base: Timebase| ticks as f64 * f64::from(base.num()) / f64::from(base.den());
+    let gap = |chunk: &Chunk| {
+        let ticks = chunk.cut.gap_before?;
+        Some(format!("{:+.3} s", seconds(ticks, chunk.cut.timebase)))
+    };
+    chunks.iter().filter_map(gap).collect()
+}
+
+/// What the descriptors say beside counts and times.
+fn notes(chunks: &[Chunk]) -> Vec<String> {
+    let count = |what: &dyn Fn(&Chunk) -> bool| chunks.iter().filter(|chunk| what(chunk)).count();
+    let sum = |what: &dyn Fn(&Chunk) -> u32| chunks.iter().map(what).sum::<u32>() as usize;
+    let leading = |chunk: &Chunk| match chunk.cut.start {
+        StartKind::Open { leading } => leading,
+        _ => 0,
+    };
+    let mut sizes: Vec<_> = chunks
+        .iter()
+        .map(|c| (c.format.width, c.format.height))
+        .collect();
+    sizes.dedup();
+    let sizes: Vec<_> = sizes
+        .iter()
+        .map(|(width, height)| format!("{width}x{height}"))
+        .collect();
+    let (width, height) = chunks[0].format.sample_aspect;
+    let told = [
+        (sum(&leading), "leading pictures"),
+        (
+            sum(&|chunk| chunk.cut.lost),
+            "packets before the first key frame",
+        ),
+        (
+            sum(&|chunk| chunk.cut.hidden_preroll),
+            "hidden packets in front",
+        ),
+        (
+            count(&|chunk| chunk.cut.depends_on_previous),
+            "depends on the one before",
+        ),
+        (
+            count(&|chunk| chunk.cut.pts_inferred),
+            "with times worked out",
+        ),
+        (
+            count(&|chunk| chunk.cut.end_inferred),
+            "with an end worked out",
+        ),
+    ];
+    let mut notes: Vec<String> = told
+        .iter()
+        .filter(|(many, _)| *many > 0)
+        .map(|(many, what)| format!("{many} {what}"))
+        .collect();
+    if sizes.len() > 1 {
+        notes.push(sizes.join(" then "));
+    }
+    if (width, height) != (1, 1) {
+        notes.push(format!("pixels {width}:{height}"));
+    }
+    if chunks[0].format.rotation_degrees != 0 {
+        notes.push(format!(
+            "turned by {} degrees",
+            chunks[0].format.rotation_degrees
+        ));
+    }
+    notes
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let base = format!("{}/{}", self.timebase.num(), self.timebase.den());
+        writeln!(
+            f,
+            "| {} | {} {} in {} | {} | {} | {} | {} | {} of {base} s | {} | {} |",
+            self.name,
+            self.chunks,
+            self.codec,
+            self.container.extension(),
+            self.packets,
+            self.frames,
+            self.identical,
+            self.missing,
+            self.off_ticks,
+            self.gaps.join(", "),
+            self.notes.join(", "),
+        )
+    }
+}
+
+/// A window that most sources are cut in.
+pub(crate) const WINDOW: Duration = Duration::from_secs(2);

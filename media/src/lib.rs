@@ -30,11 +30,13 @@ mod ffi;
 mod location;
 mod muxer;
 mod probe;
+mod segment;
 mod source;
 mod spec;
 mod stop;
 mod time;
 mod video;
+mod wholeness;
 
 pub use chunk::{ByteLayout, Chunk, CutFacts, StartKind};
 pub use chunks::Chunks;

@@ -1,19 +1,25 @@
 //! What a chunk is, from as few of its bytes as possible.
 //!
 //! The first [`HEAD`] bytes are fetched in one read; of a chunk written here they hold the whole index, so that nothing
-//! more has to be read. Whether the file is whole is told by its box sizes, held against its size.
+//! more has to be read. Whether the file is whole is told by the lengths that mp4 and Matroska write in front, held against its size; MPEG-TS
+//! has none, and nothing of it is known but the codec.
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::time::Duration;
 
-use crate::boxes::{Boxes, coded_size};
+use crate::boxes::coded_size;
 use crate::error::ProbeError;
 use crate::ffi::{Demuxer, LibavError, Reader, Watch};
 use crate::stop::StopFlag;
 use crate::time::Timebase;
 use crate::video::{Codec, Container};
+use crate::wholeness;
 
 /// How much is read at first, in bytes: an index of 48 bytes a packet for 20 s of 30 frames a second.
 const HEAD: usize = 32 * 1024;
+
+/// How much is kept of a longer index, in bytes, read at once as well: one for 40 s.
+const LONG_HEAD: usize = 64 * 1024;
 
 /// What the bytes of a chunk say about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +36,8 @@ pub struct Probe {
     pub rfc6381: Option<String>,
     /// What kind of file it is.
     pub container: Container,
-    /// The exact length of the video, in ticks of `timebase`; `None` where the container has no index.
+    /// The length of the video, in ticks of `timebase`: exact in mp4, the milliseconds that Matroska has; `None` where the
+    /// container does not say.
     pub duration_ticks: Option<i64>,
     /// The unit of the duration.
     pub timebase: Timebase,
@@ -41,11 +48,11 @@ pub struct Probe {
 /// Learns what a chunk of `size` bytes is. Opens it and reads its index; decodes nothing.
 ///
 /// `reader` must give the bytes from offset 0 on, wherever it stands. Of a chunk written here, at most 32 KiB are read,
-/// in one read, unless it holds more than some 600 packets.
+/// in one read, unless it holds more than some 600 packets; up to some 1300 of them, 64 KiB in two reads.
 pub fn probe<R: Read + Seek + Send + 'static>(reader: R, size: u64) -> Result<Probe, ProbeError> {
     let mut headed = Headed::read(reader, size).map_err(|source| ProbeError::Io { source })?;
-    let boxes = Boxes::read(&mut headed, size).map_err(|source| ProbeError::Io { source })?;
-    let missing = boxes.as_ref().and_then(|boxes| boxes.missing(size));
+    let missing = wholeness::missing(&mut headed, size);
+    let missing = missing.map_err(|source| ProbeError::Io { source })?;
     if let Some(expected) = missing {
         return Err(ProbeError::Truncated {
             expected,
@@ -70,15 +77,22 @@ pub fn probe<R: Read + Seek + Send + 'static>(reader: R, size: u64) -> Result<Pr
         (0, 0) => mp4v_size.unwrap_or((0, 0)),
         size => size,
     };
+    let timebase = stream.timebase().ok_or(refused(LibavError::INVALID_DATA))?;
+    let container = container(demuxer.format_name());
+    // Matroska tells the length of the whole, not of its streams; what libav guesses for MPEG-TS is worth nothing
+    let whole = (container == Container::Mkv)
+        .then(|| demuxer.duration_us())
+        .flatten()
+        .map(|us| timebase.ticks(Duration::from_micros(us)));
     Ok(Probe {
         width,
         height,
         channels: codec.channels(parameters.extradata()),
         codec,
         rfc6381: (!rfc6381.is_empty()).then_some(rfc6381),
-        container: container(demuxer.format_name()),
-        duration_ticks: stream.duration(),
-        timebase: stream.timebase().ok_or(refused(LibavError::INVALID_DATA))?,
+        container,
+        duration_ticks: stream.duration().or(whole),
+        timebase,
         packets: stream.packets(),
     })
 }
@@ -103,20 +117,36 @@ struct Headed<R> {
 impl<R: Read + Seek> Headed<R> {
     fn read(mut rest: R, size: u64) -> io::Result<Headed<R>> {
         rest.seek(SeekFrom::Start(0))?;
-        let wanted = usize::try_from(size).unwrap_or(HEAD).min(HEAD);
-        let mut head = vec![0; wanted];
-        rest.read_exact(&mut head)?;
-        Ok(Headed {
-            head: Cursor::new(head),
+        let head = Cursor::new(Vec::new());
+        let mut headed = Headed {
+            head,
             rest,
             at: 0,
             size,
-        })
+        };
+        headed.lengthen(HEAD)?;
+        Ok(headed)
+    }
+
+    /// Reads on until so much is in memory, or all there is. The rest stands where the head ends.
+    fn lengthen(&mut self, wanted: usize) -> io::Result<()> {
+        let wanted = usize::try_from(self.size).unwrap_or(wanted).min(wanted);
+        let head = self.head.get_mut();
+        let known = head.len();
+        if wanted > known {
+            head.resize(wanted, 0);
+            self.rest.seek(SeekFrom::Start(known as u64))?;
+            self.rest.read_exact(&mut head[known..])?;
+        }
+        Ok(())
     }
 }
 
 impl<R: Read + Seek> Read for Headed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if (HEAD as u64..LONG_HEAD as u64).contains(&self.at) {
+            self.lengthen(LONG_HEAD)?;
+        }
         let read = if self.at < self.head.get_ref().len() as u64 {
             self.head.set_position(self.at);
             self.head.read(buffer)?

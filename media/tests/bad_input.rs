@@ -97,6 +97,30 @@ fn an_mp4_without_its_end_is_cut_short_wherever_its_index_is() {
 }
 
 #[test]
+fn a_matroska_file_without_its_end_is_cut_short_if_it_says_how_long_it_is() {
+    let clips = Clips::new();
+    let whole = clips.make("a.mkv", PICTURES, H264);
+    let bytes = std::fs::read(&whole).unwrap();
+    match refusal(&clips.write("cut.mkv", &bytes[..bytes.len() / 2])) {
+        OpenError::Truncated {
+            expected, actual, ..
+        } => {
+            assert_eq!(
+                (expected, actual),
+                (bytes.len() as u64, bytes.len() as u64 / 2)
+            )
+        }
+        other => panic!("{other:?}"),
+    }
+    // written as a stream, it does not say, and is read to where it ends
+    let streamed = clips.convert("b.mkv", &whole, "-c copy -f matroska -live 1");
+    let bytes = std::fs::read(streamed).unwrap();
+    let cut = clips.write("cut.mkv", &bytes[..bytes.len() / 2]);
+    let mut chunks = Chunks::open(&Spec::new(cut.to_str().unwrap(), WINDOW)).unwrap();
+    assert!(chunks.next_chunk().unwrap().is_some());
+}
+
+#[test]
 fn sound_alone_is_no_video() {
     let clips = Clips::new();
     for name in ["a.m4a", "a.wav", "a.mkv"] {

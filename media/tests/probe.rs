@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clip::{Clips, chunks};
-use crispy_media::{Chunk, Container, ProbeError, probe};
+use crispy_media::{Chunk, Chunks, Container, ProbeError, Spec, probe};
 
 /// Counts what is read through it.
 struct Counted {
@@ -37,16 +37,26 @@ fn probe_bytes(bytes: &[u8]) -> Result<crispy_media::Probe, ProbeError> {
     probe(Cursor::new(bytes.to_vec()), bytes.len() as u64)
 }
 
-fn assert_agrees(chunk: &Chunk) {
+/// The probe of a chunk, which may cost two reads and 64 KiB however large the chunk is.
+fn probe_cheaply(chunk: &Chunk) -> crispy_media::Probe {
     let (reads, bytes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let inner = Cursor::new(chunk.bytes.clone());
     let counted = Counted {
-        inner,
+        inner: Cursor::new(chunk.bytes.clone()),
         reads: Arc::clone(&reads),
         bytes: Arc::clone(&bytes),
     };
     let probe = probe(counted, chunk.bytes.len() as u64).unwrap();
+    let (reads, bytes) = (reads.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed));
+    assert!(
+        reads <= 2 && bytes <= 64 * 1024,
+        "{bytes} of {} bytes in {reads} reads",
+        chunk.bytes.len()
+    );
+    probe
+}
 
+fn assert_agrees(chunk: &Chunk) {
+    let probe = probe_cheaply(chunk);
     assert_eq!(
         (probe.width, probe.height, probe.channels),
         (
@@ -72,11 +82,6 @@ fn assert_agrees(chunk: &Chunk) {
         "{:?} in {found:?} for {} in {said:?}",
         probe.duration_ticks,
         chunk.cut.duration_ticks()
-    );
-    let (reads, bytes) = (reads.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed));
-    assert!(
-        reads <= 2 && bytes <= 64 * 1024,
-        "{bytes} bytes in {reads} reads"
     );
 }
 
@@ -128,22 +133,70 @@ fn grey_pictures_have_one_channel() {
     chunks.iter().for_each(assert_agrees);
 }
 
-#[test]
-fn two_megabytes_are_known_from_thirty_two_kilobytes() {
+/// 2 MB of noise in 4 s, as a chunk in each container.
+fn two_megabytes(container: Container) -> Chunk {
     let clips = Clips::new();
     let noise = "nullsrc=size=640x360:rate=30:duration=4,geq=random(1)*255:128:128";
-    let source = clips.make(
-        "a.mp4",
-        noise,
-        "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 30 -b:v 5M",
-    );
-    let chunks = chunks(&source, Duration::from_secs(4));
+    let options = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 30 -b:v 5M";
+    let source = clips.make("a.mp4", noise, options);
+    let chunk = in_container(&source, Duration::from_secs(4), container);
+    assert!(chunk.bytes.len() > 2_000_000, "{} bytes", chunk.bytes.len());
+    chunk
+}
+
+/// The first chunk of a source.
+fn in_container(source: &std::path::Path, window: Duration, container: Container) -> Chunk {
+    let spec = Spec {
+        container: Some(container),
+        ..Spec::new(source.to_str().unwrap(), window)
+    };
+    Chunks::open(&spec).unwrap().next_chunk().unwrap().unwrap()
+}
+
+#[test]
+fn two_megabytes_of_mp4_are_known_to_the_tick_from_two_reads() {
+    assert_agrees(&two_megabytes(Container::Mp4));
+}
+
+#[test]
+fn two_megabytes_of_matroska_are_known_to_a_millisecond_from_two_reads() {
+    let chunk = two_megabytes(Container::Mkv);
+    let probe = probe_cheaply(&chunk);
+    let length = probe.timebase.duration(probe.duration_ticks.unwrap());
     assert!(
-        chunks[0].bytes.len() > 2_000_000,
-        "{} bytes",
-        chunks[0].bytes.len()
+        length.abs_diff(chunk.cut.duration()) <= Duration::from_millis(1),
+        "{length:?}"
     );
-    chunks.iter().for_each(assert_agrees);
+    let found = (
+        probe.width,
+        probe.height,
+        probe.channels,
+        probe.codec,
+        probe.container,
+    );
+    assert_eq!(found, (640, 360, 3, chunk.format.codec, Container::Mkv));
+    assert_eq!(probe.packets, None, "it has no index that counts them");
+}
+
+#[test]
+fn two_megabytes_of_mpeg_ts_are_known_as_such_from_two_reads() {
+    let probe = probe_cheaply(&two_megabytes(Container::MpegTs));
+    assert_eq!(probe.container, Container::MpegTs);
+    assert_eq!(
+        (probe.packets, probe.duration_ticks),
+        (None, None),
+        "it has no index"
+    );
+}
+
+#[test]
+fn an_index_of_forty_seconds_is_known_from_two_reads() {
+    let clips = Clips::new();
+    let options = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -bf 2 -g 3000 -sc_threshold 0";
+    let source = clips.make("a.mp4", "testsrc2=size=160x92:rate=30:duration=40", options);
+    let chunk = in_container(&source, Duration::from_secs(40), Container::Mp4);
+    assert_eq!(chunk.cut.packets, 1200);
+    assert_agrees(&chunk);
 }
 
 #[test]
@@ -176,20 +229,18 @@ fn the_layout_points_at_the_index_and_the_first_key_frame() {
 #[test]
 fn a_chunk_that_lost_its_end_is_cut_short() {
     let clips = Clips::new();
-    let source = clips.make(
-        "a.mp4",
-        PICTURES,
-        "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 15",
-    );
-    let chunk = &chunks(&source, Duration::from_secs(4))[0];
-    assert_eq!(chunk.container, Container::Mp4);
-    let whole = chunk.bytes.len();
-    for kept in [40, whole / 2, whole - 1] {
-        match probe_bytes(&chunk.bytes[..kept]) {
-            Err(ProbeError::Truncated { expected, actual }) => {
-                assert!(actual == kept as u64 && expected > actual)
+    let options = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 15";
+    let source = clips.make("a.mp4", PICTURES, options);
+    for container in [Container::Mp4, Container::Mkv] {
+        let chunk = in_container(&source, Duration::from_secs(4), container);
+        let whole = chunk.bytes.len();
+        for kept in [100, whole / 2, whole - 1] {
+            match probe_bytes(&chunk.bytes[..kept]) {
+                Err(ProbeError::Truncated { expected, actual }) => {
+                    assert!(actual == kept as u64 && expected > actual)
+                }
+                other => panic!("{kept} of {whole} bytes: {other:?}"),
             }
-            other => panic!("{kept} of {whole} bytes: {other:?}"),
         }
     }
 }

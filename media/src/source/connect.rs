@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, BufReader, ErrorKind};
 use std::path::Path;
 
-use crate::boxes::Boxes;
 use crate::error::OpenError;
 use crate::ffi::{Demuxer, LibavError, Watch};
 use crate::location::Location;
 use crate::spec::Spec;
+use crate::wholeness;
 
 /// Opens a path or URL and reads its header.
 pub(super) fn connect(location: &Location, spec: &Spec) -> Result<Demuxer, OpenError> {
@@ -43,9 +43,8 @@ fn check_file(path: &Path, location: &Location) -> Result<(), OpenError> {
             location: location.to_string(),
         });
     }
-    let boxes =
-        Boxes::read(&mut BufReader::with_capacity(64, file), facts.len()).map_err(failed)?;
-    match boxes.and_then(|boxes| boxes.missing(facts.len())) {
+    let mut reader = BufReader::with_capacity(64, file);
+    match wholeness::missing(&mut reader, facts.len()).map_err(failed)? {
         Some(expected) => Err(OpenError::Truncated {
             location: location.to_string(),
             expected,

@@ -51,24 +51,30 @@ fn every_frame_of_every_source_is_in_its_chunks_or_missing_by_a_rule_that_they_n
     );
 }
 
-/// The rows in the order of the list, each worked out by whoever is free.
+/// The rows in the order of the list, two at a time.
 fn rows() -> Vec<Row> {
     let next = Mutex::new(SOURCES.iter().enumerate());
     let rows = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let taken = next.lock().unwrap().next();
-                    let Some((place, source)) = taken else { break };
-                    let row = Row::of(source);
-                    rows.lock().unwrap().push((place, row));
-                }
-            });
+    let work = || {
+        loop {
+            let taken = next.lock().unwrap().next();
+            let Some((place, source)) = taken else { break };
+            let row = row(source);
+            rows.lock().unwrap().push((place, row));
         }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(work);
+        scope.spawn(work);
     });
     let mut rows = rows.into_inner().unwrap();
     rows.sort_by_key(|(place, _)| *place);
-    assert_eq!(rows.len(), SOURCES.len());
     rows.into_iter().map(|(_, row)| row).collect()
+}
+
+/// On a thread of its own, so that a failure names the source.
+fn row(source: &'static Source) -> Row {
+    let thread = std::thread::Builder::new().name(source.name.to_owned());
+    let row = thread.spawn(|| Row::of(source)).unwrap();
+    row.join().expect("the row above holds")
 }

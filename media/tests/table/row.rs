@@ -43,7 +43,6 @@ impl Row {
         };
         let mut opened = Chunks::open(&spec).unwrap();
         let chunks: Vec<Chunk> = std::iter::from_fn(|| opened.next_chunk().unwrap()).collect();
-        eprintln!("{}", source.name); // what is at hand, where one fails
         assert_gapless(&chunks);
         chunks.iter().for_each(assert_probe_agrees);
         let (identical, missing) = compare(&clips, &chunks, &made.shown);
@@ -86,10 +85,7 @@ fn compare(clips: &Clips, chunks: &[Chunk], shown: &[String]) -> (usize, usize) 
         let expected = &shown[at..at + cut.frames as usize];
         at += expected.len();
         expected_joined.extend_from_slice(expected);
-        let leading = match cut.start {
-            StartKind::Open { leading } => leading as usize,
-            _ => 0,
-        };
+        let leading = leading(chunk) as usize;
         if !cut.depends_on_previous {
             // decoders may show something in place of a leading picture, or not; what follows has to be right
             let whole = expected.len() - leading;
@@ -131,25 +127,18 @@ fn gaps(chunks: &[Chunk]) -> Vec<String> {
     chunks.iter().filter_map(gap).collect()
 }
 
-/// What the descriptors say beside counts and times.
-fn notes(chunks: &[Chunk]) -> Vec<String> {
-    let count = |what: &dyn Fn(&Chunk) -> bool| chunks.iter().filter(|chunk| what(chunk)).count();
-    let sum = |what: &dyn Fn(&Chunk) -> u32| chunks.iter().map(what).sum::<u32>() as usize;
-    let leading = |chunk: &Chunk| match chunk.cut.start {
+/// How many pictures a chunk says that it lacks when it is decoded alone.
+fn leading(chunk: &Chunk) -> u32 {
+    match chunk.cut.start {
         StartKind::Open { leading } => leading,
         _ => 0,
-    };
-    let mut sizes: Vec<_> = chunks
-        .iter()
-        .map(|c| (c.format.width, c.format.height))
-        .collect();
-    sizes.dedup();
-    let sizes: Vec<_> = sizes
-        .iter()
-        .map(|(width, height)| format!("{width}x{height}"))
-        .collect();
-    let (width, height) = chunks[0].format.sample_aspect;
-    let told = [
+    }
+}
+
+/// What the descriptors say beside counts and times.
+fn notes(chunks: &[Chunk]) -> Vec<String> {
+    let sum = |what: &dyn Fn(&Chunk) -> u32| chunks.iter().map(what).sum::<u32>();
+    let counted = [
         (sum(&leading), "leading pictures"),
         (
             sum(&|chunk| chunk.cut.lost),
@@ -160,36 +149,36 @@ fn notes(chunks: &[Chunk]) -> Vec<String> {
             "hidden packets in front",
         ),
         (
-            count(&|chunk| chunk.cut.depends_on_previous),
+            sum(&|chunk| chunk.cut.depends_on_previous.into()),
             "depends on the one before",
         ),
         (
-            count(&|chunk| chunk.cut.pts_inferred),
+            sum(&|chunk| chunk.cut.pts_inferred.into()),
             "with times worked out",
         ),
         (
-            count(&|chunk| chunk.cut.end_inferred),
+            sum(&|chunk| chunk.cut.end_inferred.into()),
             "with an end worked out",
         ),
     ];
-    let mut notes: Vec<String> = told
-        .iter()
-        .filter(|(many, _)| *many > 0)
+    let counted = counted.iter().filter(|(many, _)| *many > 0);
+    counted
         .map(|(many, what)| format!("{many} {what}"))
-        .collect();
-    if sizes.len() > 1 {
-        notes.push(sizes.join(" then "));
-    }
-    if (width, height) != (1, 1) {
-        notes.push(format!("pixels {width}:{height}"));
-    }
-    if chunks[0].format.rotation_degrees != 0 {
-        notes.push(format!(
-            "turned by {} degrees",
-            chunks[0].format.rotation_degrees
-        ));
-    }
-    notes
+        .chain(pictures(chunks))
+        .collect()
+}
+
+/// What is unusual about the pictures.
+fn pictures(chunks: &[Chunk]) -> impl Iterator<Item = String> {
+    let size = |chunk: &Chunk| format!("{}x{}", chunk.format.width, chunk.format.height);
+    let mut sizes: Vec<_> = chunks.iter().map(size).collect();
+    sizes.dedup();
+    let (width, height) = chunks[0].format.sample_aspect;
+    let degrees = chunks[0].format.rotation_degrees;
+    let resized = (sizes.len() > 1).then(|| sizes.join(" then "));
+    let squeezed = (width != height).then(|| format!("pixels {width}:{height}"));
+    let turned = (degrees != 0).then(|| format!("turned by {degrees} degrees"));
+    [resized, squeezed, turned].into_iter().flatten()
 }
 
 impl fmt::Display for Row {

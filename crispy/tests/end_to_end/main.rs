@@ -11,6 +11,7 @@
 //! * [`stopped`]: Ctrl-C, and the same command again
 //! * [`killed`]: `kill -9` of everything that can be killed
 //! * [`by_hand`]: the daemons one by one, without `crispy up`
+//! * [`poison`]: a chunk that takes its inspector down, and one that is no video
 //! * [`bad_input`], [`bad_place`], [`bad_server`]: each mistake has its own exit code and message, and leaves nothing half done
 //! * [`secrets`]: what must not be said, and whom not to speak to
 //!
@@ -27,5 +28,6 @@ mod by_hand;
 mod house;
 mod identity;
 mod killed;
+mod poison;
 mod secrets;
 mod stopped;

@@ -3,8 +3,10 @@
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
+    time::Duration,
 };
 
+use async_nats::jetstream::consumer::{Consumer, FromConsumer, pull::Config};
 use serde_json::Value;
 use testbed::{NatsOptions, NatsServer};
 
@@ -46,6 +48,46 @@ impl Monitored {
             .collect();
         names.sort();
         names
+    }
+
+    /// How many messages a stream holds.
+    pub(crate) fn messages(&self, stream: &str) -> u64 {
+        let details = self.stream_details();
+        let found = details.iter().find(|details| details["name"] == stream);
+        let count = found.and_then(|stream| stream["state"]["messages"].as_u64());
+        count.unwrap_or_else(|| panic!("no stream {stream}"))
+    }
+
+    /// How often a consumer has handed messages out, and how many of them nobody has acknowledged yet.
+    pub(crate) fn consumer(&self, name: &str) -> (u64, u64) {
+        let details = self.stream_details().into_iter();
+        let mut consumers = details
+            .filter_map(|stream| stream["consumer_detail"].as_array().cloned())
+            .flatten();
+        let found = consumers.find(|consumer| consumer["name"] == name);
+        let count = |value: &Value| value.as_u64();
+        let counts = found.and_then(|consumer| {
+            let handed_out = count(&consumer["delivered"]["consumer_seq"])?;
+            Some((handed_out, count(&consumer["num_ack_pending"])?))
+        });
+        counts.unwrap_or_else(|| panic!("no consumer {name}"))
+    }
+
+    /// Tunes how long a consumer leaves a message with a worker that is not heard of, as an operator may.
+    pub(crate) fn lease(&self, stream: &str, consumer: &str, lease: Duration) {
+        let tune = async {
+            let client = async_nats::connect(self.url()).await.unwrap();
+            let jetstream = async_nats::jetstream::new(client);
+            let stream = jetstream.get_stream(stream).await.unwrap();
+            let consumer: Consumer<Config> = stream.get_consumer(consumer).await.unwrap();
+            let config = Config {
+                ack_wait: lease,
+                ..Config::try_from_consumer_config(consumer.cached_info().config.clone()).unwrap()
+            };
+            stream.update_consumer(config).await.unwrap();
+        };
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(tune);
     }
 
     fn stream_details(&self) -> Vec<Value> {

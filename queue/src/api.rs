@@ -152,6 +152,23 @@ pub(crate) async fn put_consumer(
     request(connection, &subject, &request_body).await
 }
 
+/// Removes every message on `subject`, without a trace.
+pub(crate) async fn purge(
+    connection: &Connection,
+    stream: &str,
+    subject: &str,
+) -> Result<(), ApiError> {
+    #[derive(Serialize)]
+    struct Request<'a> {
+        filter: &'a str,
+    }
+    #[derive(Deserialize)]
+    struct Purged {}
+    let request_subject = format!("STREAM.PURGE.{stream}");
+    let purged = request(connection, &request_subject, &Request { filter: subject }).await;
+    purged.map(|Purged {}| ())
+}
+
 /// When the stream was created, in Unix microseconds: what makes a sequence mean one message and no other.
 pub(crate) fn created_us(info: &stream::Info) -> i64 {
     let nanos = info.created.unix_timestamp_nanos();

@@ -18,17 +18,20 @@ pub enum Stream {
     Dead,
     /// Where spools can be reached: the stream behind the key-value bucket `{prefix}_spools`.
     Spools,
+    /// Which messages may be killing their workers: the stream behind the key-value bucket `{prefix}_suspects`.
+    Suspects,
 }
 
 impl Stream {
     /// Every stream.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Chunks,
         Self::Uploaded,
         Self::Inspected,
         Self::Events,
         Self::Dead,
         Self::Spools,
+        Self::Suspects,
     ];
 
     /// The stream's name on the server: `CRISPY_CHUNKS` under the default prefix.
@@ -43,6 +46,7 @@ impl Stream {
             Self::Dead => "DEAD",
             // The server's convention for key-value buckets, so that `nats kv` finds it.
             Self::Spools => return format!("KV_{prefix}_spools"),
+            Self::Suspects => return format!("KV_{prefix}_suspects"),
         };
         format!("{}_{suffix}", prefix.as_str().to_ascii_uppercase())
     }
@@ -56,6 +60,7 @@ impl Stream {
             Self::Events => vec![format!("{prefix}.events.*.*")],
             Self::Dead => vec![format!("{prefix}.dead.*.*.*")],
             Self::Spools => vec![format!("$KV.{prefix}_spools.>")],
+            Self::Suspects => vec![format!("$KV.{prefix}_suspects.>")],
         }
     }
 }

@@ -8,6 +8,7 @@
 //!   {p}.events.*.*   ─► EVENTS     30 d
 //!   {p}.dead.*.*.*   ─► DEAD       30 d
 //!   $KV.{p}_spools.> ─► KV_{p}_spools
+//!   $KV.{p}_suspects.> ─► KV_{p}_suspects   24 h
 //! ```
 //!
 //! [`plan`] looks and decides, [`Plan::apply`] does it, and in between a person may read the changes. Doing it twice changes nothing. Only

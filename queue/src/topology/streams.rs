@@ -23,6 +23,7 @@ pub(super) fn wanted_bytes(stream: Stream) -> i64 {
         Stream::Inspected | Stream::Dead => 4 * GIB,
         Stream::Events => GIB,
         Stream::Spools => 64 * MIB,
+        Stream::Suspects => 16 * MIB,
     }
 }
 
@@ -66,17 +67,29 @@ pub(super) fn config(stream: Stream, prefix: &Prefix, replicas: u8, max_bytes: i
             duplicate_window: HOUR,
             ..common
         },
-        // As a server makes a key-value bucket with a history of one, so that `nats kv` can read it.
         Stream::Spools => Config {
             description: describe("where spools can be reached"),
             discard: DiscardPolicy::New,
-            duplicate_window: Duration::from_secs(120),
-            max_messages_per_subject: 1,
-            allow_rollup: true,
-            deny_delete: true,
-            allow_direct: true,
-            ..common
+            ..bucket(common)
         },
+        // Discards the old: a mark that cannot be written would hold up its message, one that is forgotten only spares it once.
+        Stream::Suspects => Config {
+            description: describe("messages that may be killing their workers"),
+            max_age: DAY,
+            ..bucket(common)
+        },
+    }
+}
+
+/// As a server makes a key-value bucket with a history of one, so that `nats kv` can read it.
+fn bucket(common: Config) -> Config {
+    Config {
+        duplicate_window: Duration::from_secs(120),
+        max_messages_per_subject: 1,
+        allow_rollup: true,
+        deny_delete: true,
+        allow_direct: true,
+        ..common
     }
 }
 

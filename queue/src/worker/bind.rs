@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::{
-    Connection, Stage,
+    Connection, Stage, Stream,
     api::{self, ApiError},
     backoff::Backoff,
 };
@@ -64,6 +64,11 @@ pub enum BindError {
 /// Looks once.
 pub(super) async fn look(connection: &Connection, stage: Stage) -> Result<Binding, BindError> {
     let stream = stage.source().name(connection.prefix());
+    let suspects = Stream::Suspects.name(connection.prefix());
+    // Any other no concerns the durable just as much, which is asked about next.
+    if let Err(ApiError::NoStream) = api::stream_info(connection, &suspects).await {
+        return Err(BindError::MissingStream { stream: suspects });
+    }
     let both = tokio::try_join!(
         api::stream_info(connection, &stream),
         api::consumer_info(connection, &stream, stage.as_str()),

@@ -42,9 +42,11 @@ pub struct Limits {
     pub retries: u32,
     /// Time since the first of them.
     pub retrying: Duration,
-    /// Deliveries by the server's count, at or over which a message that this worker has never seen the end of is given up unhandled: it
-    /// must be killing its workers.
-    pub deliveries: u64,
+    /// Deliveries by the server's count, at or over which a message that this worker has never seen the end of may be killing its workers: it
+    /// is marked while it is handled.
+    pub suspicion: u64,
+    /// Marked handlings that never ended, at which it is given up unhandled.
+    pub deaths: u32,
     /// The pause after a message's first retry; it doubles from there.
     pub first_pause: Duration,
     /// The longest pause between retries.
@@ -60,7 +62,9 @@ impl Default for Limits {
         Self {
             retries: 8,
             retrying: Duration::from_secs(600),
-            deliveries: 100,
+            // With a lease of 30 s a deadly message is given up after four minutes: four deaths unmarked, three marked.
+            suspicion: 5,
+            deaths: 3,
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(120),
             longest_absence: Duration::from_secs(60),

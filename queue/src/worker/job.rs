@@ -18,6 +18,7 @@ use super::{
     history::Failures,
     outcome::{Circumstances, Decision, Ending, decide},
     settle,
+    suspects::{Suspects, Watch},
 };
 use crate::{Connection, Decode, connection::Link, dead_letter::Obituary};
 
@@ -26,6 +27,17 @@ use crate::{Connection, Decode, connection::Link, dead_letter::Obituary};
 pub(super) struct Bench {
     pub(super) connection: Connection,
     pub(super) config: WorkerConfig,
+    pub(super) suspects: Suspects,
+}
+
+impl Bench {
+    pub(super) fn new(connection: Connection, config: WorkerConfig) -> Self {
+        Self {
+            suspects: Suspects::new(&connection, config.stage),
+            connection,
+            config,
+        }
+    }
 }
 
 /// One message to be worked on.
@@ -90,12 +102,25 @@ impl<H: Handler> Job<H> {
             Ok(message) => message,
             Err(error) => return Ending::Undecodable(error),
         };
-        // A message that kills its workers never gets an outcome. One that this worker has seen the end of does not: it was handed back, or
-        // waited out an outage, which raises the server's count just the same.
-        let limit = self.bench.config.limits.deliveries;
-        if self.delivery.deliveries >= limit && self.failures.is_none() {
-            return Ending::Suspected;
+        let limits = &self.bench.config.limits;
+        // One that this worker has seen the end of does not kill: it was handed back, or waited out an outage, which raises the server's count
+        // just the same.
+        if self.delivery.deliveries < limits.suspicion || self.failures.is_some() {
+            return self.call(message).await;
         }
+        let (suspects, place) = (&self.bench.suspects, self.parcel.place);
+        match suspects.watch(place, limits.deaths).await {
+            Ok(Watch::Alive(watched)) => {
+                let ending = self.call(message).await;
+                watched.survived().await;
+                ending
+            }
+            Ok(Watch::Deadly { deaths }) => Ending::Deadly { deaths },
+            Err(error) => Ending::Unwatched(error),
+        }
+    }
+
+    async fn call(&self, message: H::Message) -> Ending {
         let handling = self.handler.handle(message, &self.delivery);
         match AssertUnwindSafe(handling).catch_unwind().await {
             Ok(Ok(())) => Ending::Done,
@@ -130,6 +155,9 @@ impl<H: Handler> Job<H> {
             };
         }
         settle::term(self.link(), &self.parcel.reply, &obituary.reason).await;
+        if kind == Kind::CrashGuard {
+            self.bench.suspects.clear(self.parcel.place).await;
+        }
         Settled::Buried {
             kind,
             reason: obituary.reason,

@@ -23,6 +23,7 @@ mod job;
 mod outcome;
 mod settle;
 mod shift;
+mod suspects;
 
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proto::v1::dead_letter::Kind;
 
-use super::{Cause, Failure, Limits, failure::chain, history::Failures};
+use super::{Cause, Failure, Limits, failure::chain, history::Failures, suspects::WatchError};
 use crate::{DecodeError, backoff::Backoff};
 
 /// How the handling of one message ended.
@@ -15,8 +15,12 @@ pub(super) enum Ending {
     Panicked(String),
     /// Its bytes are not what the handler understands.
     Undecodable(DecodeError),
-    /// It was not handled at all, having been delivered too often with nobody to tell the tale.
-    Suspected,
+    /// It was not handled at all: this many workers died while they did.
+    Deadly {
+        deaths: u32,
+    },
+    /// It was not handled at all: it is a suspect, and the marks of suspects cannot be read or written.
+    Unwatched(WatchError),
 }
 
 /// What becomes of the message.
@@ -69,13 +73,11 @@ pub(super) fn decide(ending: Ending, circumstances: &Circumstances<'_>) -> Decis
             circumstances.wait(chain(&error))
         }
         Ending::Undecodable(error) => bury(Kind::Undecodable, chain(&error)),
-        Ending::Suspected => bury(
+        Ending::Deadly { deaths } => bury(
             Kind::CrashGuard,
-            format!(
-                "delivered {} times or more, and no worker lived to say how it ended",
-                circumstances.limits.deliveries
-            ),
+            format!("{deaths} workers died while they handled it, one after another"),
         ),
+        Ending::Unwatched(error) => circumstances.wait(chain(&error)),
     }
 }
 
@@ -123,7 +125,8 @@ mod tests {
     const LIMITS: Limits = Limits {
         retries: 8,
         retrying: Duration::from_secs(600),
-        deliveries: 100,
+        suspicion: 5,
+        deaths: 3,
         first_pause: Duration::from_secs(1),
         longest_pause: Duration::from_secs(120),
         longest_absence: Duration::from_secs(60),
@@ -167,7 +170,8 @@ mod tests {
         assert_eq!(kind(after(0, 0, reject)), Some(Kind::Rejected));
         let poison = Ending::Undecodable(DecodeError::NoType);
         assert_eq!(kind(after(0, 0, poison)), Some(Kind::Undecodable));
-        assert_eq!(kind(after(0, 0, Ending::Suspected)), Some(Kind::CrashGuard));
+        let deadly = Ending::Deadly { deaths: 3 };
+        assert_eq!(kind(after(0, 0, deadly)), Some(Kind::CrashGuard));
     }
 
     #[test]

@@ -48,10 +48,7 @@ impl<H: Handler> Shift<H> {
     pub(super) fn new(worker: Worker, handler: Arc<H>) -> Self {
         let breaker = Breaker::new(worker.config.limits.probe_every);
         Self {
-            bench: Arc::new(Bench {
-                connection: worker.connection,
-                config: worker.config,
-            }),
+            bench: Arc::new(Bench::new(worker.connection, worker.config)),
             handler,
             signs_of_life: signs_of_life(worker.binding.lease),
             binding: worker.binding,
@@ -279,6 +276,10 @@ impl<H: Handler> Shift<H> {
     /// leases are over.
     async fn last_words(&mut self) {
         for parcel in self.held.release_all() {
+            // Its handling did not end, and nobody died of it either.
+            if parcel.facts.deliveries >= self.bench.config.limits.suspicion {
+                self.bench.suspects.clear(parcel.place).await;
+            }
             self.return_unhandled(&parcel).await;
         }
         let link = self.bench.connection.consuming();

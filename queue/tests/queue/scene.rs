@@ -234,7 +234,8 @@ pub(crate) fn quick() -> WorkerConfig {
         limits: Limits {
             retries: 3,
             retrying: Duration::ZERO,
-            deliveries: 100,
+            suspicion: 5,
+            deaths: 3,
             first_pause: Duration::from_millis(20),
             longest_pause: Duration::from_millis(50),
             longest_absence: Duration::from_millis(200),

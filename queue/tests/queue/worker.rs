@@ -153,7 +153,7 @@ async fn what_a_newer_version_sent_waits_for_it_and_is_never_given_up() {
     )
     .await;
     let mut config = quick();
-    config.limits.deliveries = 3;
+    config.limits.suspicion = 3;
     config.limits.longest_absence = Duration::from_millis(20);
     let hand = scene.worker(config, async |_, _| Ok(())).await;
     // Far beyond every limit there is.
@@ -204,7 +204,7 @@ async fn a_message_that_nobody_lived_to_tell_of_is_given_up_unhandled() {
     scene.lease(Duration::from_millis(100)).await;
     scene.publish(0..1).await;
     let mut config = quick();
-    config.limits.deliveries = 4;
+    config.limits.suspicion = 1;
     for _ in 0..3 {
         let stuck = async |_, _| std::future::pending().await;
         let mut hand = scene.worker(config.clone(), stuck).await;
@@ -219,20 +219,38 @@ async fn a_message_that_nobody_lived_to_tell_of_is_given_up_unhandled() {
 }
 
 #[tokio::test]
-async fn a_long_outage_does_not_look_like_a_crash() {
+async fn a_message_that_waited_for_its_owner_150_times_is_handled_by_a_fresh_worker() {
     let scene = Scene::new().await;
     scene.publish(0..1).await;
     let mut config = quick();
-    config.limits.deliveries = 4;
-    config.limits.longest_absence = Duration::from_millis(20);
-    let act = async |_, delivery: crispy_queue::Delivery| match delivery.deliveries {
-        ..10 => Err(Failure::owner("s1", "host is away")),
-        _ => Ok(()),
-    };
-    let hand = scene.worker(config, act).await;
+    config.limits.longest_absence = Duration::from_millis(2);
+    let away = async |_, _| Err(Failure::owner("s1", "host is away"));
+    let mut hand = scene.worker(config.clone(), away).await;
+    while hand.next().await.1.deliveries < 150 {}
+    hand.stop().await;
+    let mut fresh = scene.worker(config, async |_, _| Ok(())).await;
+    assert!(fresh.next().await.1.deliveries > 150);
     scene.until_count(Stream::Chunks, 0).await;
     assert_eq!(scene.count(Stream::Dead).await, 0);
-    assert_eq!(hand.stop().await.handled, 1);
+    assert_eq!(scene.count(Stream::Suspects).await, 0);
+    assert_eq!(fresh.stop().await.handled, 1);
+}
+
+#[tokio::test]
+async fn a_worker_that_is_stopped_in_mid_handling_accuses_nobody() {
+    let scene = Scene::new().await;
+    scene.publish(0..1).await;
+    let mut config = quick();
+    config.grace = Duration::from_millis(50);
+    (config.limits.suspicion, config.limits.deaths) = (1, 1);
+    let stuck = async |_, _| std::future::pending().await;
+    let mut hand = scene.worker(config.clone(), stuck).await;
+    hand.next().await;
+    assert_eq!(scene.count(Stream::Suspects).await, 1, "it is marked");
+    assert_eq!(hand.stop().await.handed_back, 1);
+    let fresh = scene.worker(config, async |_, _| Ok(())).await;
+    scene.until_count(Stream::Chunks, 0).await;
+    assert_eq!(fresh.stop().await.handled, 1);
 }
 
 #[tokio::test]

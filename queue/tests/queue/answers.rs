@@ -52,6 +52,8 @@ async fn answers_come_until_they_are_acknowledged_also_those_sent_meanwhile() {
     assert_eq!(sequence(&first), 0);
     first.ack().await;
     drop(answers);
+    // Until the server knows that nobody listens there, it may deliver to the old inbox, and again only when the lease of 30 s is over.
+    scene.connection.flush().await.unwrap();
     upload(&scene, "demo", chunk(1)).await;
     let mut answers = open(&scene.connection).await;
     assert_eq!(answers.pending().await.unwrap(), 1);

@@ -7,6 +7,7 @@ use crate::creation_time;
 use crate::cutter::{Cut, Cutter, Limits};
 use crate::error::{OpenError, ReadError};
 use crate::ffi::Packet;
+use crate::input::Input;
 use crate::muxer;
 use crate::source::Source;
 use crate::spec::Spec;
@@ -30,17 +31,25 @@ pub struct Chunks {
 impl Chunks {
     /// Opens a source and finds out everything that would make it useless, before the first chunk.
     pub fn open(spec: &Spec) -> Result<Chunks, OpenError> {
-        let source = Source::open(spec)?;
+        Ok(Chunks::of(Source::open(spec)?, spec))
+    }
+
+    /// The same for what the caller fetches; the location is for messages only.
+    pub fn open_input(spec: &Spec, input: Input) -> Result<Chunks, OpenError> {
+        Ok(Chunks::of(Source::open_input(spec, input)?, spec))
+    }
+
+    fn of(source: Source, spec: &Spec) -> Chunks {
         let cutter = Cutter::new(source.pace(), spec.window, Limits::default());
         let container = spec.container_for(source.first_entry().format.codec);
-        Ok(Chunks {
+        Chunks {
             container,
             source,
             cutter,
             over: false,
             failure: None,
             given: 0,
-        })
+        }
     }
 
     /// What the pictures are at the start of the source.
@@ -64,13 +73,21 @@ impl Chunks {
     /// When a live source fails or is stopped, what it gave until then comes first, as a last and shorter chunk, and then
     /// the error. A file that fails or is stopped gives no such chunk: it can be read again, and has to give the same ones.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>, ReadError> {
+        match self.next_cut()? {
+            Some(cut) => self.write(cut).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The next chunk before it is written.
+    pub(crate) fn next_cut(&mut self) -> Result<Option<Cut<Packet>>, ReadError> {
         loop {
             if let Some(cut) = self.cutter.pop() {
                 self.given += 1;
-                return self.write(cut).map(Some);
+                return Ok(Some(cut));
             }
             if self.over {
-                return self.end();
+                return self.end().map(|()| None);
             }
             match self.source.next() {
                 Ok(Some(sample)) => self.cutter.push(sample),
@@ -107,12 +124,12 @@ impl Chunks {
         self.cutter.finish();
     }
 
-    fn end(&mut self) -> Result<Option<Chunk>, ReadError> {
+    fn end(&mut self) -> Result<(), ReadError> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
         if self.given > 0 {
-            return Ok(None);
+            return Ok(());
         }
         Err(ReadError::NoKeyFrame {
             location: self.source.location().to_string(),

@@ -32,9 +32,11 @@ impl Demuxer {
         Demuxer::open_with(url, options, watch, None)
     }
 
-    /// Opens what a reader gives and reads its header.
+    /// Opens what a reader gives and reads its header. Nothing else is opened, whatever the bytes name.
     pub(crate) fn open_reader(reader: Reader, watch: Box<Watch>) -> Result<Demuxer, LibavError> {
-        Demuxer::open_with(c"", &[], watch, Some(reader))
+        // no protocol has this name: libav would follow lists and references to any file or address
+        let nothing_else = [("protocol_whitelist", "none".to_owned())];
+        Demuxer::open_with(c"", &nothing_else, watch, Some(reader))
     }
 
     fn open_with(

@@ -24,7 +24,7 @@ pub(crate) use interrupt::Watch;
 pub(crate) use muxer::{Muxer, Stamp};
 pub(crate) use packet::Packet;
 pub(crate) use parameters::{CodecId, Parameters};
-pub(crate) use reader::Reader;
+pub(crate) use reader::{Failure, Reader};
 pub(crate) use stream::Stream;
 
 use std::ffi::CStr;

@@ -4,6 +4,7 @@ use std::ffi::{c_int, c_void};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ffmpeg_next::ffi as av;
 
@@ -13,15 +14,41 @@ use super::LibavError;
 /// enough to know what it is.
 const BUFFER: usize = 32 * 1024;
 
-/// What a reader must be.
-trait ReadSeek: Read + Seek + Send {}
+/// What can be read in any order.
+pub(crate) trait ReadSeek: Read + Seek + Send {}
 impl<T: Read + Seek + Send> ReadSeek for T {}
+
+/// Where the bytes come from.
+enum Bytes {
+    /// So many, in any order.
+    Seekable(Box<dyn ReadSeek>, u64),
+    /// Once, from first to last.
+    Sequential(Box<dyn Read + Send>),
+}
 
 /// The other side of the callbacks.
 struct Source {
-    inner: Box<dyn ReadSeek>,
-    size: u64,
+    bytes: Bytes,
     position: u64,
+    /// Once it has failed it fails for good: what came after a hole would pass for what belongs there.
+    failed: bool,
+    failure: Failure,
+}
+
+/// Why a reader failed, for whoever asks afterwards: libav hears a mere number, may go on after it, and owns the reader by then.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Failure(Arc<Mutex<Option<io::Error>>>);
+
+impl Failure {
+    /// The failure, if there was one and nobody has taken it.
+    pub(crate) fn take(&self) -> Option<io::Error> {
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<io::Error>> {
+        // whoever panicked while it held the lock left a whole value: it is only ever replaced
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// An I/O context of libav over a Rust reader.
@@ -42,25 +69,34 @@ impl Reader {
         inner: R,
         size: u64,
     ) -> Result<Reader, LibavError> {
+        Reader::over(Bytes::Seekable(Box::new(inner), size))
+    }
+
+    /// Reads from `inner` to its end, and never goes back.
+    pub(crate) fn sequential<R: Read + Send + 'static>(inner: R) -> Result<Reader, LibavError> {
+        Reader::over(Bytes::Sequential(Box::new(inner)))
+    }
+
+    fn over(bytes: Bytes) -> Result<Reader, LibavError> {
+        // without a callback for it, libav knows that there is no going back
+        let seekable = matches!(bytes, Bytes::Seekable(..));
         let source = Box::new(Source {
-            inner: Box::new(inner),
-            size,
+            bytes,
             position: 0,
+            failed: false,
+            failure: Failure::default(),
         });
         let source = NonNull::from(Box::leak(source));
         // SAFETY: the buffer is libav's own, as it demands; null is checked. The source lives until `Reader` is dropped.
         let io = unsafe {
             let buffer = av::av_malloc(BUFFER).cast::<u8>();
             let length = BUFFER as c_int; // 32 KiB
-            av::avio_alloc_context(
-                buffer,
-                length,
-                0,
-                source.as_ptr().cast(),
-                Some(read),
-                None,
-                Some(seek),
-            )
+            let opaque = source.as_ptr().cast();
+            if seekable {
+                av::avio_alloc_context(buffer, length, 0, opaque, Some(read), None, Some(seek))
+            } else {
+                av::avio_alloc_context(buffer, length, 0, opaque, Some(read), None, None)
+            }
         };
         match NonNull::new(io) {
             Some(io) => Ok(Reader { io, source }),
@@ -72,6 +108,25 @@ impl Reader {
         }
     }
 
+    /// Where its failure will be found.
+    pub(crate) fn failure(&mut self) -> Failure {
+        self.source().failure.clone()
+    }
+
+    /// The reader itself, for a look before libav has it. `None` for one that cannot go back.
+    pub(crate) fn look(&mut self) -> Option<&mut dyn ReadSeek> {
+        match &mut self.source().bytes {
+            Bytes::Seekable(inner, _) => Some(inner.as_mut()),
+            Bytes::Sequential(_) => None,
+        }
+    }
+
+    fn source(&mut self) -> &mut Source {
+        // SAFETY: leaked in `over` and taken back only when this is dropped; callbacks run only inside calls on the
+        // demuxer, and none is running while its reader is borrowed.
+        unsafe { self.source.as_mut() }
+    }
+
     pub(super) fn as_ptr(&self) -> *mut av::AVIOContext {
         self.io.as_ptr()
     }
@@ -81,7 +136,7 @@ impl Drop for Reader {
     fn drop(&mut self) {
         let mut io = self.io.as_ptr();
         // SAFETY: the context that used it is closed (the demuxer drops its reader after that); the buffer may have been
-        // replaced by libav and is freed by its current address; the source was leaked in `new` and is taken back once.
+        // replaced by libav and is freed by its current address; the source was leaked in `over` and is taken back once.
         unsafe {
             av::av_freep((&raw mut (*io).buffer).cast());
             av::avio_context_free(&raw mut io);
@@ -92,12 +147,28 @@ impl Drop for Reader {
 
 impl Source {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.position >= self.size {
-            return Ok(0);
+        if self.failed {
+            return Err(io::ErrorKind::Other.into());
         }
-        self.inner.seek(SeekFrom::Start(self.position))?;
+        self.read_on(buffer).map_err(|failure| {
+            let number = failure.raw_os_error();
+            self.failed = true;
+            *self.failure.lock() = Some(failure);
+            number.map_or_else(|| io::ErrorKind::Other.into(), io::Error::from_raw_os_error)
+        })
+    }
+
+    fn read_on(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let inner: &mut dyn Read = match &mut self.bytes {
+            Bytes::Seekable(_, size) if self.position >= *size => return Ok(0),
+            Bytes::Seekable(inner, _) => {
+                inner.seek(SeekFrom::Start(self.position))?;
+                inner
+            }
+            Bytes::Sequential(inner) => inner,
+        };
         loop {
-            match self.inner.read(buffer) {
+            match inner.read(buffer) {
                 Err(again) if again.kind() == io::ErrorKind::Interrupted => {}
                 Ok(length) if length <= buffer.len() => {
                     self.position += length as u64;
@@ -114,7 +185,7 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
     let Ok(wanted) = usize::try_from(length) else {
         return -libc_eio();
     };
-    // SAFETY: `opaque` is the source of `Reader::new`, used by one thread at a time.
+    // SAFETY: `opaque` is the source of `Reader::over`, used by one thread at a time.
     let source = unsafe { &mut *opaque.cast::<Source>() };
     // A reader may look at what it is given, and libav's memory is not initialised.
     // SAFETY: libav gives `length` writable bytes at `buffer`.
@@ -131,13 +202,16 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
 }
 
 unsafe extern "C" fn seek(opaque: *mut c_void, offset: i64, whence: c_int) -> i64 {
-    // SAFETY: `opaque` is the source of `Reader::new`, used by one thread at a time.
+    // SAFETY: `opaque` is the source of `Reader::over`, used by one thread at a time.
     let source = unsafe { &mut *opaque.cast::<Source>() };
+    let Bytes::Seekable(_, size) = source.bytes else {
+        return -i64::from(av::EINVAL);
+    };
     let base = match whence & !av::AVSEEK_FORCE {
-        av::AVSEEK_SIZE => return i64::try_from(source.size).unwrap_or(i64::MAX),
+        av::AVSEEK_SIZE => return i64::try_from(size).unwrap_or(i64::MAX),
         av::SEEK_SET => Some(0),
         av::SEEK_CUR => i64::try_from(source.position).ok(),
-        av::SEEK_END => i64::try_from(source.size).ok(),
+        av::SEEK_END => i64::try_from(size).ok(),
         _ => None,
     };
     match base

@@ -1,11 +1,12 @@
 //! Reaching a source: the file is there and whole, or the server answers.
 
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind};
+use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use crate::error::OpenError;
 use crate::ffi::{Demuxer, LibavError, Watch};
+use crate::input::Input;
 use crate::location::Location;
 use crate::spec::Spec;
 use crate::wholeness;
@@ -43,14 +44,73 @@ fn check_file(path: &Path, location: &Location) -> Result<(), OpenError> {
             location: location.to_string(),
         });
     }
-    let mut reader = BufReader::with_capacity(64, file);
-    match wholeness::missing(&mut reader, facts.len()).map_err(failed)? {
+    check_wholeness(
+        BufReader::with_capacity(64, file),
+        facts.len(),
+        location,
+        failed,
+    )
+}
+
+/// Whether all is there that the beginning promises.
+fn check_boxes<R: Read + Seek>(
+    mut reader: R,
+    length: u64,
+    location: &Location,
+    failed: impl FnOnce(io::Error) -> OpenError,
+) -> Result<(), OpenError> {
+    match wholeness::missing(&mut reader, length).map_err(failed)? {
         Some(expected) => Err(OpenError::Truncated {
             location: location.to_string(),
             expected,
-            actual: facts.len(),
+            actual: length,
         }),
         None => Ok(()),
+    }
+}
+
+/// Opens what somebody else fetches and reads its header.
+pub(super) fn connect_input(
+    mut input: Input,
+    location: &Location,
+    spec: &Spec,
+) -> Result<Demuxer, OpenError> {
+    let failed = |source: io::Error| fetch_error(location, spec, source);
+    match input.length() {
+        Some(0) => {
+            return Err(OpenError::Empty {
+                location: location.to_string(),
+            });
+        }
+        Some(length) => {
+            if let Some(mut reader) = input.reader().look() {
+                check_wholeness(&mut reader, length, location, failed)?;
+                reader.seek(SeekFrom::Start(0)).map_err(failed)?;
+            }
+        }
+        None => {}
+    }
+    let failure = input.reader().failure();
+    let opened = Demuxer::open_reader(input.into_reader(), Watch::new(spec.stop.clone()));
+    opened.map_err(|number| match failure.take() {
+        Some(source) => failed(source),
+        None => refusal(number, location, spec, false),
+    })
+}
+
+/// Why a source was refused whose bytes could not be fetched.
+pub(super) fn fetch_error(location: &Location, spec: &Spec, source: io::Error) -> OpenError {
+    if spec.stop.is_stopped() {
+        return OpenError::Cancelled {
+            location: location.to_string(),
+        };
+    }
+    match source.kind() {
+        ErrorKind::TimedOut => OpenError::Timeout {
+            location: location.to_string(),
+            seconds: spec.patience.as_secs(),
+        },
+        _ => open_error(location, source),
     }
 }
 

@@ -5,6 +5,7 @@ mod entry;
 mod open;
 mod stamper;
 
+use std::io;
 use std::time::Duration;
 
 use crate::cutter::{Pace, Sample};
@@ -14,6 +15,7 @@ use crate::location::Location;
 
 use self::entry::Entries;
 pub(crate) use self::entry::Entry;
+use self::open::Place;
 use self::stamper::{Stamper, Unstamped};
 
 /// A source of one video stream.
@@ -21,7 +23,7 @@ use self::stamper::{Stamper, Unstamped};
 /// Blocks, at most for the patience that was asked for with a network source, and until the stop flag is set in any case.
 pub(crate) struct Source {
     demuxer: Demuxer,
-    location: Location,
+    place: Place,
     stream: usize,
     entries: Entries,
     pace: Pace,
@@ -51,14 +53,15 @@ impl Source {
 
     /// Where it is.
     pub(crate) fn location(&self) -> &Location {
-        &self.location
+        &self.place.location
     }
 
     /// How long the container claims to be.
     pub(crate) fn expected_duration(&self) -> Option<Duration> {
         let container = self.demuxer.duration_us().map(Duration::from_micros);
         // from FFmpeg 7 on, mp4 tells only its streams' lengths before it is analysed
-        container.or_else(|| {
+        let told = self.place.fetched.as_ref().and_then(|it| it.duration);
+        told.or(container).or_else(|| {
             let ticks = self.demuxer.streams().nth(self.stream)?.duration()?;
             Some(self.pace.timebase.duration(ticks))
         })
@@ -66,7 +69,7 @@ impl Source {
 
     /// Whether what it gives can be had only once.
     pub(crate) fn is_live(&self) -> bool {
-        self.location.file().is_none() && self.expected_duration().is_none()
+        self.place.networked && self.expected_duration().is_none()
     }
 
     /// What the container says about when it was made, as text.
@@ -129,20 +132,44 @@ impl Source {
             return Ok(Some(first));
         }
         loop {
-            if self.location.file().is_none() {
+            if self.place.networked {
                 self.demuxer.watch().allow(self.patience);
             }
             match self.demuxer.read() {
-                Ok(Some(packet)) if packet.stream() == self.stream => return Ok(Some(packet)),
+                // half a packet that could not be fetched whole looks like a packet
+                Ok(Some(packet)) if packet.stream() == self.stream => {
+                    return self.end().map(|()| Some(packet));
+                }
                 Ok(Some(_)) => {}
-                Ok(None) => return Ok(None),
+                Ok(None) => return self.end().map(|()| None),
                 Err(failure) => return Err(self.read_error(failure)),
             }
         }
     }
 
+    /// An end because the bytes could not be fetched is no end.
+    fn end(&self) -> Result<(), ReadError> {
+        let failure = self.place.fetched.as_ref().and_then(|it| it.failure.take());
+        failure.map_or(Ok(()), |failure| Err(self.fetch_error(failure)))
+    }
+
+    fn fetch_error(&self, source: io::Error) -> ReadError {
+        let location = self.place.location.to_string();
+        if self.demuxer.watch().stopped() {
+            ReadError::Cancelled { location }
+        } else if source.kind() == io::ErrorKind::TimedOut {
+            let seconds = self.patience.as_secs();
+            ReadError::Timeout { location, seconds }
+        } else {
+            ReadError::Io { location, source }
+        }
+    }
+
     fn read_error(&self, failure: LibavError) -> ReadError {
-        let location = self.location.to_string();
+        if let Err(failure) = self.end() {
+            return failure;
+        }
+        let location = self.place.location.to_string();
         let watch = self.demuxer.watch();
         if watch.stopped() {
             ReadError::Cancelled { location }

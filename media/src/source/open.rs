@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Source;
-use super::connect::{connect, refusal};
+use super::connect::{connect, connect_input, fetch_error, refusal};
 use super::entry::{Entries, Entry};
 use super::stamper::Stamper;
 use crate::bitstream::PictureOrder;
 use crate::cutter::Pace;
 use crate::describe::video_format;
 use crate::error::OpenError;
-use crate::ffi::{Demuxer, LibavError, Stream};
+use crate::ffi::{Demuxer, Failure, LibavError, Stream};
+use crate::input::Input;
 use crate::location::{Location, redact};
 use crate::muxer;
 use crate::spec::Spec;
@@ -25,19 +26,44 @@ const ANALYSIS: Duration = Duration::from_secs(10);
 impl Source {
     /// Opens a path or URL, checks that it holds video that can be carried, and reads the first packet of it.
     pub(crate) fn open(spec: &Spec) -> Result<Source, OpenError> {
-        let Some(location) = Location::parse(&spec.location) else {
-            return Err(OpenError::InvalidLocation {
-                location: redact(&spec.location),
-            });
+        let location = locate(spec)?;
+        let demuxer = connect(&location, spec)?;
+        let place = Place {
+            networked: location.file().is_none(),
+            location,
+            fetched: None,
         };
-        let mut demuxer = connect(&location, spec)?;
-        let stream = choose_video(&mut demuxer, &location, spec)?;
-        let mut source = describe(demuxer, location, stream, spec)?;
+        Source::of(demuxer, place, spec)
+    }
+
+    /// The same for what somebody else fetches.
+    pub(crate) fn open_input(spec: &Spec, mut input: Input) -> Result<Source, OpenError> {
+        let location = locate(spec)?;
+        let fetched = Fetched {
+            failure: input.reader().failure(),
+            duration: input.duration(),
+        };
+        let demuxer = connect_input(input, &location, spec)?;
+        let place = Place {
+            networked: false,
+            location,
+            fetched: Some(fetched),
+        };
+        Source::of(demuxer, place, spec)
+    }
+
+    fn of(mut demuxer: Demuxer, place: Place, spec: &Spec) -> Result<Source, OpenError> {
+        let stream = choose_video(&mut demuxer, &place, spec).map_err(|refused| {
+            // whatever libav made of bytes that did not come, that they did not come is the reason
+            let failure = place.fetched.as_ref().and_then(|it| it.failure.take());
+            failure.map_or(refused, |it| fetch_error(&place.location, spec, it))
+        })?;
+        let mut source = describe(demuxer, place, stream, spec)?;
         match source.next_packet() {
             Ok(Some(first)) => source.first = Some(first),
             Ok(None) => {
                 return Err(OpenError::NoVideo {
-                    location: source.location.to_string(),
+                    location: source.place.location.to_string(),
                 });
             }
             Err(failure) => return Err(OpenError::after_open(failure)),
@@ -46,25 +72,45 @@ impl Source {
     }
 }
 
+/// Where a source is, and who waits for it.
+pub(super) struct Place {
+    pub(super) location: Location,
+    /// Whether libav itself waits for a network, so that it needs a deadline.
+    pub(super) networked: bool,
+    /// For what somebody else fetches.
+    pub(super) fetched: Option<Fetched>,
+}
+
+/// What is known of a source that somebody else fetches.
+pub(super) struct Fetched {
+    pub(super) failure: Failure,
+    pub(super) duration: Option<Duration>,
+}
+
+fn locate(spec: &Spec) -> Result<Location, OpenError> {
+    Location::parse(&spec.location).ok_or_else(|| OpenError::InvalidLocation {
+        location: redact(&spec.location),
+    })
+}
+
 /// Finds the one stream that is wanted; what its header does not say is learned from its first packets.
 fn choose_video(
     demuxer: &mut Demuxer,
-    location: &Location,
+    place: &Place,
     spec: &Spec,
 ) -> Result<usize, OpenError> {
-    if is_pushed(demuxer, location) {
+    let location = &place.location;
+    if is_pushed(demuxer, place) {
         demuxer.stamp_by_arrival();
     }
     if !header_suffices(demuxer) {
-        if location.file().is_none() {
+        if place.networked {
             demuxer.watch().allow(spec.patience + ANALYSIS);
         }
         let analysed = demuxer.analyse();
         analysed.map_err(|failure| refusal(failure, location, spec, demuxer.watch().expired()))?;
     }
-    // any text is a video of a terminal to libav
-    let is_text = demuxer.format_name() == "tty";
-    if is_text || demuxer.streams().next().is_none() {
+    if !is_video_itself(demuxer) || demuxer.streams().next().is_none() {
         return Err(OpenError::NotVideo {
             location: location.to_string(),
             source: LibavError::INVALID_DATA,
@@ -75,6 +121,14 @@ fn choose_video(
     })?;
     demuxer.keep_only(stream);
     Ok(stream)
+}
+
+/// Whether the video is in these very bytes.
+///
+/// Any text is a video of a terminal to libav. And where a list names other files, their bytes are in no fingerprint: the same
+/// list would be the same recording, whatever it names by then.
+fn is_video_itself(demuxer: &Demuxer) -> bool {
+    !["tty", "hls", "concat", "dash", "sdp"].contains(&demuxer.format_name())
 }
 
 /// Whether the header says all that is needed: then nothing has to be decoded, which would take 20 times as long as opening.
@@ -99,12 +153,12 @@ fn header_suffices(demuxer: &Demuxer) -> bool {
 
 fn describe(
     mut demuxer: Demuxer,
-    location: Location,
+    place: Place,
     index: usize,
     spec: &Spec,
 ) -> Result<Source, OpenError> {
     let failed = |failure: LibavError| OpenError::Io {
-        location: location.to_string(),
+        location: place.location.to_string(),
         source: failure.into(),
     };
     let stream = demuxer
@@ -123,14 +177,14 @@ fn describe(
         format: Arc::new(format),
         parameters: Arc::new(parameters),
     };
-    check_container(&first, &location, spec)?;
+    check_container(&first, &place.location, spec)?;
     let order = if first.format.has_b_frames {
         PictureOrder::new(codec, first.parameters.extradata())
     } else {
         None
     };
     let interval = timebase.ticks(pace.frame_interval.unwrap_or(Duration::from_millis(40)));
-    let times_inferred = infer_times(&mut demuxer, &first.format, &location);
+    let times_inferred = infer_times(&mut demuxer, &first.format, &place);
     Ok(Source {
         stream: index,
         entries: Entries::new(first),
@@ -140,7 +194,7 @@ fn describe(
         stamper: Stamper::new(interval, order),
         times_inferred,
         demuxer,
-        location,
+        place,
     })
 }
 
@@ -167,13 +221,13 @@ fn check_container(entry: &Entry, location: &Location, spec: &Spec) -> Result<()
 
 /// Whether pictures are pushed over HTTP one by one: they carry no time, and libav calls it 25 a second whatever the camera
 /// does.
-fn is_pushed(demuxer: &Demuxer, location: &Location) -> bool {
-    demuxer.format_name() == "mpjpeg" && location.file().is_none()
+fn is_pushed(demuxer: &Demuxer, place: &Place) -> bool {
+    demuxer.format_name() == "mpjpeg" && place.networked
 }
 
 /// Has libav stamp what its demuxer cannot stamp rightly; whether it does.
-fn infer_times(demuxer: &mut Demuxer, format: &VideoFormat, location: &Location) -> bool {
-    if is_pushed(demuxer, location) {
+fn infer_times(demuxer: &mut Demuxer, format: &VideoFormat, place: &Place) -> bool {
+    if is_pushed(demuxer, place) {
         return true;
     }
     let counted = matches!(format.codec, Codec::H264 | Codec::H265);

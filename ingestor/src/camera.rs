@@ -3,23 +3,22 @@
 //! Video is read on a thread of its own, for FFmpeg blocks. Opening is apart from recording, so that everything that can be wrong with
 //! any source is known before the first chunk of any other is committed.
 
-use daemon::{
-    Exit, Failed, Redacted,
-    cameras::CameraSource,
-    cut::{self, CutFlags},
-};
-use media::{Chunks, OpenError, ReadError, StopFlag};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use daemon::{Failed, Redacted, cameras::CameraSource, cut::CutFlags};
+use media::{Chunks, ReadError, StopFlag};
 use proto::{
     id::{CameraId, Name},
     v1,
 };
+use tracing::warn;
 
 use crate::{
     describe::{self, WallClock},
     handoff::{Handoff, HandoffError},
     open_run::OpenRun,
+    opened::{self, Opened},
     run_identity::FileIdentity,
-    source,
 };
 
 /// A camera whose source has been opened.
@@ -68,7 +67,7 @@ pub enum RecordError {
 }
 
 impl Camera {
-    /// Opens a camera's file. Blocks.
+    /// Opens a camera's source. Blocks.
     pub fn open(
         source: &CameraSource,
         site: &Name,
@@ -79,23 +78,21 @@ impl Camera {
             site: site.clone(),
             camera: source.name.clone(),
         };
-        let path = source::file(&source.location)
-            .map_err(|refused| Failed::new(refused.exit(), context(refused, &id)))?;
-        let spec = media::Spec {
-            audio: audio(cut),
-            container: container(cut),
-            stop: stop.clone(),
-            ..media::Spec::new(path.to_string_lossy(), cut.window)
-        };
-        let chunks = Chunks::open(&spec)
-            .map_err(|error| Failed::new(exit_of(&error), context(error, &id)))?;
-        let identity = FileIdentity::read(
-            path,
+        let opened = opened::open(&source.location, cut, stop).map_err(|failed| Failed {
+            error: failed.error.context(format!("open camera {id}")),
+            ..failed
+        })?;
+        let Opened { chunks, mark } = opened;
+        let identity = FileIdentity::new(
+            &mark,
             chunks.creation_time_us(),
             cut,
             &media::muxer_version(),
-        )
-        .map_err(|error| Failed::new(Exit::SourceUnreadable, context(error, &id)))?;
+            now_us(),
+        );
+        if identity.origin == v1::ClockOrigin::Host {
+            warn!(camera = %id.camera, "neither the video nor its server gives a date: its time is now, and sent again it will be stored again");
+        }
         Ok(Self {
             id,
             location: source.location.clone(),
@@ -205,39 +202,9 @@ impl Camera {
     }
 }
 
-fn context(
-    error: impl std::error::Error + Send + Sync + 'static,
-    camera: &CameraId,
-) -> anyhow::Error {
-    anyhow::Error::new(error).context(format!("open camera {camera}"))
-}
-
-fn audio(cut: &CutFlags) -> media::Audio {
-    match cut.audio {
-        cut::Audio::Drop => media::Audio::Drop,
-        cut::Audio::Keep => media::Audio::Keep,
-    }
-}
-
-fn container(cut: &CutFlags) -> Option<media::Container> {
-    match cut.container {
-        cut::Container::Auto => None,
-        cut::Container::Mp4 => Some(media::Container::Mp4),
-        cut::Container::Mkv => Some(media::Container::Mkv),
-        cut::Container::Ts => Some(media::Container::MpegTs),
-    }
-}
-
-/// What an operator's script is told about a source that cannot be used.
-fn exit_of(error: &OpenError) -> Exit {
-    match error {
-        OpenError::NotFound { .. } => Exit::SourceNotFound,
-        OpenError::Empty { .. } => Exit::SourceEmpty,
-        OpenError::NotVideo { .. } => Exit::SourceNotVideo,
-        OpenError::Truncated { .. } => Exit::SourceCutShort,
-        OpenError::NoVideo { .. } => Exit::SourceWithoutVideo,
-        OpenError::UnsupportedCodec { .. } => Exit::CodecUnsupported,
-        OpenError::WrongContainer { .. } => Exit::ContainerUnfit,
-        _ => Exit::SourceUnreadable,
-    }
+fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    })
 }

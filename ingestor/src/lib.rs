@@ -9,7 +9,7 @@
 //! may be killed, cut off or wiped at any moment, this process included: the next start finds the spool and goes on.
 //!
 //! * [`config`]: what it is told
-//! * [`source`]: what can be recorded
+//! * [`source`], [`remote`], [`opened`]: what can be recorded, fetching it, opening it
 //! * [`camera`]: one camera, from opening its source to the end of its last run
 //! * [`run_identity`], [`open_run`]: which run it is, and how far it has come
 //! * [`describe`]: the descriptor, pure
@@ -24,7 +24,9 @@ pub mod describe;
 pub mod full_disk;
 pub mod handoff;
 pub mod open_run;
+pub mod opened;
 pub mod outbox;
+pub mod remote;
 pub mod run_identity;
 pub mod source;
 

@@ -16,7 +16,45 @@ use proto::{id::Run, v1::ClockOrigin};
 use sha2::{Digest, Sha256};
 
 /// Bytes read from each end of a file. Both ends of every container differ from recording to recording: its header or its index.
-const SAMPLE: u64 = 1 << 20;
+pub(crate) const SAMPLE: u64 = 1 << 20;
+
+/// By what a source is known again, wherever it lies: a file on a disk and the same file on a server have the same hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Over what it is.
+    pub hash: [u8; 32],
+    /// When it began, as what leads to it says (a playlist's date), in Unix microseconds.
+    pub started_us: Option<i64>,
+    /// When it was last written, in Unix microseconds.
+    pub modified_us: Option<i64>,
+}
+
+impl Mark {
+    /// Reads both ends of the file at `path`.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let about = file.metadata()?;
+        let (mut head, mut tail) = (Vec::new(), Vec::new());
+        (&mut file).take(SAMPLE).read_to_end(&mut head)?;
+        file.seek(SeekFrom::Start(about.len().saturating_sub(SAMPLE)))?;
+        file.take(SAMPLE).read_to_end(&mut tail)?;
+        Ok(Self {
+            hash: Self::of_file(about.len(), &head, &tail),
+            started_us: None,
+            modified_us: Some(modified_us(&about)?),
+        })
+    }
+
+    /// The hash of a file of `length` bytes that begins and ends so. Where its end cannot be read by itself, `tail` is whatever else
+    /// tells it from others.
+    pub fn of_file(length: u64, head: &[u8], tail: &[u8]) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(length.to_le_bytes());
+        hash.update(head);
+        hash.update(tail);
+        hash.finalize().into()
+    }
+}
 
 /// What makes a file's runs what they are: taken once, before the first chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,40 +67,37 @@ pub struct FileIdentity {
 }
 
 impl FileIdentity {
-    /// Reads both ends of the file at `path`.
+    /// What a source that is known by `mark` is when it is cut so.
     ///
-    /// `creation_us` is the creation time in the container, if it has one; else the file's modification time counts.
-    pub fn read(
-        path: &Path,
+    /// `creation_us` is the creation time in the container, if it has one. A playlist's date goes before it, for whoever made the
+    /// playlist set both; the time of the last change counts where there is neither. Without any, it is `now_us`, and sent again
+    /// it will be another recording.
+    pub fn new(
+        mark: &Mark,
         creation_us: Option<i64>,
         cut: &CutFlags,
         muxer: &str,
-    ) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        let about = file.metadata()?;
-        let mut hash = Sha256::new();
-        hash.update(about.len().to_le_bytes());
+        now_us: i64,
+    ) -> Self {
         let writer = format!("{muxer}{}", choices(cut));
+        let mut hash = Sha256::new();
+        hash.update(mark.hash);
         hash.update(cut.window.as_nanos().to_le_bytes());
-        hash.update((writer.len() as u64).to_le_bytes());
         hash.update(writer);
-        let mut sample = Vec::new();
-        (&mut file).take(SAMPLE).read_to_end(&mut sample)?;
-        hash.update(&sample);
-        file.seek(SeekFrom::Start(about.len().saturating_sub(SAMPLE)))?;
-        sample.clear();
-        file.take(SAMPLE).read_to_end(&mut sample)?;
-        hash.update(&sample);
-
-        let (start_us, origin) = match creation_us {
-            Some(created) => (created, ClockOrigin::FileCreation),
-            None => (modified_us(&about)?, ClockOrigin::FileModified),
-        };
-        Ok(Self {
+        let clocks = [
+            (mark.started_us, ClockOrigin::Playlist),
+            (creation_us, ClockOrigin::FileCreation),
+            (mark.modified_us, ClockOrigin::FileModified),
+        ];
+        let told = clocks
+            .into_iter()
+            .find_map(|(us, origin)| Some((us?, origin)));
+        let (start_us, origin) = told.unwrap_or((now_us, ClockOrigin::Host));
+        Self {
             start_us: start_us.max(0),
             origin,
             hash: hash.finalize().into(),
-        })
+        }
     }
 
     /// The file's `index`-th run: it has more than one if its clock jumps.
@@ -115,7 +150,8 @@ mod tests {
     fn identity(content: &[u8], cut: &CutFlags, muxer: &str) -> FileIdentity {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
-        FileIdentity::read(file.path(), Some(1_000_000), cut, muxer).unwrap()
+        let mark = Mark::read(file.path()).unwrap();
+        FileIdentity::new(&mark, Some(1_000_000), cut, muxer, 0)
     }
 
     fn run(identity: &FileIdentity) -> String {
@@ -169,10 +205,30 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let written = UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456);
         file.as_file().set_modified(written).unwrap();
-        let identity = FileIdentity::read(file.path(), None, &CUT, "a").unwrap();
+        let mark = Mark::read(file.path()).unwrap();
+        let identity = FileIdentity::new(&mark, None, &CUT, "a", 0);
         assert_eq!(
             (identity.start_us, identity.origin),
             (1_700_000_000_123_456, ClockOrigin::FileModified)
         );
+    }
+
+    #[test]
+    fn the_clock_is_the_playlists_then_the_containers_then_the_servers_then_ours() {
+        let clock = |started_us, creation_us, modified_us| {
+            let hash = [0; 32];
+            let mark = Mark {
+                hash,
+                started_us,
+                modified_us,
+            };
+            let identity = FileIdentity::new(&mark, creation_us, &CUT, "a", 4);
+            (identity.start_us, identity.origin)
+        };
+        let (one, two, three) = (Some(1), Some(2), Some(3));
+        assert_eq!(clock(one, two, three), (1, ClockOrigin::Playlist));
+        assert_eq!(clock(None, two, three), (2, ClockOrigin::FileCreation));
+        assert_eq!(clock(None, None, three), (3, ClockOrigin::FileModified));
+        assert_eq!(clock(None, None, None), (4, ClockOrigin::Host));
     }
 }

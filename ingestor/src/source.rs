@@ -1,15 +1,17 @@
-//! Which sources are tried at all. FFmpeg would open more, but what is neither a file nor whole cannot be identified and continued.
+//! Which sources are tried at all: what ends, and can be identified and continued. FFmpeg would open more.
 
 use std::path::Path;
 
 use daemon::{Exit, Redacted};
+
+use crate::remote;
 
 /// A source that is not even tried.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// A camera or another stream.
     #[error(
-        "{location}: this version records video files; sources by {scheme}:// come with a later one"
+        "{location}: this version records video files and playlists, by path or by http:// and https://; sources by {scheme}:// come with a later one"
     )]
     Scheme {
         /// The source, without secrets.
@@ -35,8 +37,25 @@ impl Refused {
     }
 }
 
+/// Where a source is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// On this machine.
+    File(&'a Path),
+    /// On a server that speaks HTTP.
+    Remote(&'a str),
+}
+
+/// Where a location leads.
+pub fn place(location: &str) -> Result<Place<'_>, Refused> {
+    if remote::is_remote(location) {
+        return Ok(Place::Remote(location));
+    }
+    file(location).map(Place::File)
+}
+
 /// The file that a location names.
-pub fn file(location: &str) -> Result<&Path, Refused> {
+fn file(location: &str) -> Result<&Path, Refused> {
     let shown = || Redacted(location).to_string();
     let path = match location.split_once("://") {
         None => location,
@@ -65,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_files_are_tried() {
+    fn only_files_and_http_are_tried() {
         for (location, path) in [
             ("clip.mp4", "clip.mp4"),
             ("file:///a/clip.mp4", "/a/clip.mp4"),
@@ -75,18 +94,25 @@ mod tests {
             assert_eq!(file(location), Ok(Path::new(path)));
         }
         for location in [
-            "http://cam/v",
             "rtsp://u:S3CRET@cam/main",
-            "HTTPS://cam/v",
+            "ftp://cam/v",
+            "concat://a|b",
             "FILE:///a",
         ] {
             let refused = file(location).unwrap_err();
             let said = refused.to_string();
             assert_eq!(refused.exit(), Exit::Configuration);
             assert!(
-                said.contains("records video files") && !said.contains("S3CRET"),
+                said.contains("come with a later one") && !said.contains("S3CRET"),
                 "{said}"
             );
+        }
+    }
+
+    #[test]
+    fn http_leads_to_a_server() {
+        for location in ["http://cam/v.mp4", "https://u:p@cam/v.m3u8?a=b"] {
+            assert_eq!(place(location), Ok(Place::Remote(location)));
         }
     }
 

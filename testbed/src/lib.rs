@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   NatsServer   a nats-server of its own, on a free port, with a store in a temporary folder; can be killed and started again
+//!   HttpServer   the files of a folder over HTTP, with the faults of real servers on request
 //!   clips        video made by FFmpeg's own command, once; and the checksums of its decoded frames
 //! ```
 //!
@@ -10,6 +11,8 @@
 #![warn(missing_docs)]
 
 pub mod clips;
+mod http_server;
 mod nats_server;
 
+pub use http_server::{Fault, HttpServer};
 pub use nats_server::{NatsOptions, NatsServer, nats_server_binary};

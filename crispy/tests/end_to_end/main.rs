@@ -29,5 +29,6 @@ mod house;
 mod identity;
 mod killed;
 mod poison;
+mod remote;
 mod secrets;
 mod stopped;

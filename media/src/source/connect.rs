@@ -53,7 +53,7 @@ fn check_file(path: &Path, location: &Location) -> Result<(), OpenError> {
 }
 
 /// Whether all is there that the beginning promises.
-fn check_boxes<R: Read + Seek>(
+fn check_wholeness<R: Read + Seek>(
     mut reader: R,
     length: u64,
     location: &Location,

@@ -94,11 +94,7 @@ fn locate(spec: &Spec) -> Result<Location, OpenError> {
 }
 
 /// Finds the one stream that is wanted; what its header does not say is learned from its first packets.
-fn choose_video(
-    demuxer: &mut Demuxer,
-    place: &Place,
-    spec: &Spec,
-) -> Result<usize, OpenError> {
+fn choose_video(demuxer: &mut Demuxer, place: &Place, spec: &Spec) -> Result<usize, OpenError> {
     let location = &place.location;
     if is_pushed(demuxer, place) {
         demuxer.stamp_by_arrival();

@@ -1,0 +1,58 @@
+//! Sources over HTTP, from end to end.
+
+use std::{fs, path::Path};
+
+use testbed::{Fault, HttpServer, clips};
+
+use crate::house::{House, video};
+
+/// `cam:S3CRET` as `Authorization` has it.
+const CAM: Fault = Fault::Wants("Basic Y2FtOlMzQ1JFVA==");
+
+#[test]
+fn a_file_on_a_server_sent_again_uploads_nothing_and_its_password_is_nowhere() {
+    let house = House::new();
+    fs::create_dir(house.path("shop")).unwrap();
+    fs::copy(video::irregular(), house.path("shop/a.mp4")).unwrap();
+    let server = HttpServer::serve(&house.path("shop"), &[("/a.mp4", CAM)]);
+    let url = server.url_with("cam:S3CRET", "/a.mp4?token=T0KEN");
+    let send = || house.up(&[("front", Path::new(&url))]).run().with_code(0);
+    let (first, again) = (send(), send());
+    let uploaded = first.answers().count("uploaded");
+    assert!(uploaded > 0, "{first}");
+    assert_eq!(again.answers().count("already_there"), uploaded, "{again}");
+    let frames: Vec<String> = house
+        .bucket()
+        .one_run()
+        .iter()
+        .flat_map(|chunk| clips::frames_md5(&chunk.path))
+        .collect();
+    assert_eq!(frames, clips::frames_md5(&video::irregular()));
+    let said = [first, again];
+    let lines = said
+        .iter()
+        .flat_map(|ended| ended.stdout.iter().chain(&ended.stderr));
+    for line in lines {
+        assert!(
+            !line.contains("S3CRET") && !line.contains("T0KEN"),
+            "{line}"
+        );
+    }
+    for path in crate::house::bucket::files_below(&house.path(".")) {
+        let bytes = fs::read(&path).unwrap();
+        let found = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
+        assert!(!found(b"S3CRET") && !found(b"T0KEN"), "{}", path.display());
+    }
+}
+
+#[test]
+fn a_server_that_answers_no_is_named_without_its_password() {
+    let house = House::new();
+    fs::create_dir(house.path("shop")).unwrap();
+    let server = HttpServer::serve(&house.path("shop"), &[]);
+    let url = server.url_with("cam:S3CRET", "/a.mp4");
+    let ended = house.up(&[("front", Path::new(&url))]).run().with_code(20);
+    assert!(!ended.stderr_with("answers 404").is_empty(), "{ended}");
+    assert!(ended.stderr_with("S3CRET").is_empty(), "{ended}");
+    house.nothing_is_half_done();
+}

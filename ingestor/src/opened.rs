@@ -1,0 +1,101 @@
+//! A source that is open: what can be cut from it, and what it is known by. Recording and probing open alike, so that what the one
+//! refuses the other does too, for the same reason.
+
+use daemon::{
+    Exit, Failed, Redacted,
+    cut::{self, CutFlags},
+};
+use media::{Chunks, OpenError, StopFlag};
+
+use crate::{
+    remote,
+    run_identity::Mark,
+    source::{self, Place},
+};
+
+/// A source that is open.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its chunks to be.
+    pub chunks: Chunks,
+    /// What it is known by.
+    pub mark: Mark,
+}
+
+/// Opens a path or URL. Blocks, for a URL at most some seconds without an answer.
+pub fn open(location: &str, cut: &CutFlags, stop: &StopFlag) -> Result<Opened, Failed> {
+    let place = source::place(location).map_err(|refused| Failed::new(refused.exit(), refused))?;
+    let spec = media::Spec {
+        audio: audio(cut),
+        container: container(cut),
+        stop: stop.clone(),
+        ..media::Spec::new(location, cut.window)
+    };
+    match place {
+        Place::File(path) => {
+            let location = path.to_string_lossy().into_owned();
+            let chunks = Chunks::open(&media::Spec { location, ..spec }).map_err(refused)?;
+            let mark =
+                Mark::read(path).map_err(|error| Failed::new(Exit::SourceUnreadable, error))?;
+            Ok(Opened { chunks, mark })
+        }
+        Place::Remote(_) => fetch(&spec),
+    }
+}
+
+fn fetch(spec: &media::Spec) -> Result<Opened, Failed> {
+    let remote = remote::open(&spec.location, spec.patience, &spec.stop).map_err(|error| {
+        let exit = error.exit();
+        let place = Redacted(&spec.location);
+        Failed::new(
+            exit,
+            anyhow::Error::new(error).context(format!("fetch {place}")),
+        )
+    })?;
+    let chunks = Chunks::open_input(spec, remote.input);
+    let chunks = chunks.map_err(|error| match error {
+        // the usual mp4 of a camera: its index comes last, and nothing can be read before it
+        error @ (OpenError::NotVideo { .. } | OpenError::Io { .. }) if remote.no_ranges => {
+            let exit = exit_of(&error);
+            let advice = "the server takes no Range requests, so an index at the end of the file cannot be reached: download it and record it from disk";
+            Failed::new(exit, anyhow::Error::new(error).context(advice))
+        }
+        error => refused(error),
+    })?;
+    let mark = remote.mark;
+    Ok(Opened { chunks, mark })
+}
+
+fn refused(error: OpenError) -> Failed {
+    Failed::new(exit_of(&error), error)
+}
+
+fn audio(cut: &CutFlags) -> media::Audio {
+    match cut.audio {
+        cut::Audio::Drop => media::Audio::Drop,
+        cut::Audio::Keep => media::Audio::Keep,
+    }
+}
+
+fn container(cut: &CutFlags) -> Option<media::Container> {
+    match cut.container {
+        cut::Container::Auto => None,
+        cut::Container::Mp4 => Some(media::Container::Mp4),
+        cut::Container::Mkv => Some(media::Container::Mkv),
+        cut::Container::Ts => Some(media::Container::MpegTs),
+    }
+}
+
+/// What an operator's script is told about a source that cannot be used.
+fn exit_of(error: &OpenError) -> Exit {
+    match error {
+        OpenError::NotFound { .. } => Exit::SourceNotFound,
+        OpenError::Empty { .. } => Exit::SourceEmpty,
+        OpenError::NotVideo { .. } => Exit::SourceNotVideo,
+        OpenError::Truncated { .. } => Exit::SourceCutShort,
+        OpenError::NoVideo { .. } => Exit::SourceWithoutVideo,
+        OpenError::UnsupportedCodec { .. } => Exit::CodecUnsupported,
+        OpenError::WrongContainer { .. } => Exit::ContainerUnfit,
+        _ => Exit::SourceUnreadable,
+    }
+}

@@ -1,0 +1,276 @@
+//! One question to a server, and the bytes of its answer.
+
+use std::{
+    io,
+    ops::Range,
+    sync::{Arc, Once},
+    time::Duration,
+};
+
+use media::StopFlag;
+use reqwest::{
+    Client, Response, StatusCode,
+    header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, RANGE},
+    redirect::Policy,
+};
+use tokio::runtime::{Builder, Runtime};
+use url::Url;
+
+use super::failure::FetchError;
+
+/// How often the stop flag is looked at while a server is silent.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long is waited before each further try.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
+
+/// Asks servers, from a thread that may block.
+///
+/// FFmpeg reads from a thread of its own, so each source has a runtime of its own, which runs only while something is read: a
+/// source that waits for room in the spool pulls nothing over the network.
+#[derive(Clone, Debug)]
+pub(super) struct Fetcher(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    runtime: Runtime,
+    client: Client,
+    patience: Duration,
+    stop: StopFlag,
+}
+
+/// What a server said before the bytes.
+#[derive(Debug)]
+pub(super) struct Body {
+    /// Where it came from, after redirects; with user and password, for what it refers to.
+    pub url: Url,
+    /// Whether the server answered the very range that was asked for.
+    pub partial: bool,
+    /// The length of the whole, where the server says so.
+    pub length: Option<u64>,
+    /// By what the server knows this state of it: `ETag`, else `Last-Modified`; empty where it says neither.
+    pub validator: String,
+    /// When it was last written, in Unix microseconds.
+    pub modified_us: Option<i64>,
+    response: Response,
+    place: String,
+}
+
+impl Fetcher {
+    pub(super) fn new(patience: Duration, stop: StopFlag) -> Result<Self, FetchError> {
+        static PROVIDER: Once = Once::new();
+        // Fails where another has been installed, which will do as well.
+        PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let client = Client::builder()
+            .connect_timeout(patience)
+            .redirect(Policy::limited(10))
+            .referer(false) // it would show one server the signature that another wants
+            .user_agent(concat!("crispy-streamer/", env!("CARGO_PKG_VERSION")))
+            .build();
+        let client = client.map_err(|error| FetchError::Client {
+            source: io::Error::other(error.without_url()),
+        })?;
+        Ok(Self(Arc::new(Inner {
+            runtime: runtime.map_err(|source| FetchError::Client { source })?,
+            client,
+            patience,
+            stop,
+        })))
+    }
+
+    /// Asks for the bytes from `from` to before `to`, or to the end.
+    pub(super) fn get(&self, url: &Url, from: u64, to: Option<u64>) -> Result<Body, FetchError> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(FetchError::Scheme {
+                scheme: url.scheme().to_owned(),
+            });
+        }
+        let place = shown(url);
+        let last = to.map_or(String::new(), |to| (to.saturating_sub(1)).to_string());
+        let request = self.0.client.get(url.clone());
+        let request = request.header(RANGE, format!("bytes={from}-{last}"));
+        let answer = self.wait(&place, request.send())?;
+        let response = answer.map_err(|error| FetchError::Connect {
+            place: place.clone(),
+            source: io::Error::other(error.without_url()),
+        })?;
+        let status = response.status();
+        if !matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
+            // An empty file has no first byte to give.
+            let empty =
+                status == StatusCode::RANGE_NOT_SATISFIABLE && total(response.headers()) == Some(0);
+            if !empty {
+                return Err(FetchError::Status { place, status });
+            }
+        }
+        Ok(Body::new(response, place, url))
+    }
+
+    /// The next bytes of a body; `None` at its end.
+    pub(super) fn next(&self, body: &mut Body) -> Result<Option<bytes::Bytes>, FetchError> {
+        let place = body.place.clone();
+        let read = self.wait(&place, body.response.chunk())?;
+        read.map_err(|error| FetchError::Broken {
+            place,
+            at: 0,
+            source: Some(io::Error::other(error.without_url())),
+        })
+    }
+
+    /// A whole answer in memory, so that it is all there or can be asked for again.
+    pub(super) fn whole(
+        &self,
+        url: &Url,
+        range: Option<Range<u64>>,
+        most: u64,
+    ) -> Result<Vec<u8>, FetchError> {
+        self.insist(|| self.whole_once(url, range.clone(), most))
+    }
+
+    fn whole_once(
+        &self,
+        url: &Url,
+        range: Option<Range<u64>>,
+        most: u64,
+    ) -> Result<Vec<u8>, FetchError> {
+        let (from, to) = range
+            .clone()
+            .map_or((0, None), |range| (range.start, Some(range.end)));
+        let mut body = self.get(url, from, to)?;
+        let place = body.place.clone();
+        if range.is_some() && !body.partial {
+            return Err(FetchError::NoRange { place, at: from });
+        }
+        let mut bytes = Vec::new();
+        while let Some(more) = self.next(&mut body)? {
+            bytes.extend_from_slice(&more);
+            if bytes.len() as u64 > most {
+                return Err(FetchError::TooLong { place, most });
+            }
+        }
+        let expected = range.map(|range| range.end - range.start).or(body.length);
+        let at = bytes.len() as u64;
+        if expected.is_some_and(|expected| at != expected) {
+            let source = None;
+            return Err(FetchError::Broken { place, at, source });
+        }
+        Ok(bytes)
+    }
+
+    /// Asks until it is answered, or there is no sense in asking.
+    pub(super) fn insist<T>(
+        &self,
+        mut ask: impl FnMut() -> Result<T, FetchError>,
+    ) -> Result<T, FetchError> {
+        for pause in PAUSES {
+            match ask() {
+                Err(failure) if failure.may_pass() => self.pause(pause)?,
+                answered => return answered,
+            }
+        }
+        ask()
+    }
+
+    /// Waits, unless it is told to stop.
+    pub(super) fn pause(&self, pause: Duration) -> Result<(), FetchError> {
+        let inner = &self.0;
+        inner.runtime.block_on(async {
+            tokio::select! {
+                () = stopped(&inner.stop) => Err(FetchError::Stopped),
+                () = tokio::time::sleep(pause) => Ok(()),
+            }
+        })
+    }
+
+    fn wait<T>(&self, place: &str, answer: impl Future<Output = T>) -> Result<T, FetchError> {
+        let inner = &self.0;
+        inner.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = stopped(&inner.stop) => Err(FetchError::Stopped),
+                answer = answer => Ok(answer),
+                () = tokio::time::sleep(inner.patience) => Err(FetchError::Silent {
+                    place: place.to_owned(),
+                    seconds: inner.patience.as_secs(),
+                }),
+            }
+        })
+    }
+}
+
+async fn stopped(stop: &StopFlag) {
+    while !stop.is_stopped() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+impl Body {
+    fn new(response: Response, place: String, asked: &Url) -> Self {
+        let headers = response.headers();
+        let partial = response.status() == StatusCode::PARTIAL_CONTENT;
+        let length = match response.status() {
+            StatusCode::OK => header(headers, &reqwest::header::CONTENT_LENGTH)
+                .and_then(|length| length.parse().ok()),
+            _ => total(headers),
+        };
+        let modified = header(headers, &LAST_MODIFIED);
+        let validator = header(headers, &ETAG).or(modified).unwrap_or_default();
+        Self {
+            url: with_user(response.url(), asked),
+            partial,
+            length,
+            validator: validator.to_owned(),
+            modified_us: modified.and_then(unix_us),
+            place,
+            response,
+        }
+    }
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// The length in `Content-Range: bytes 0-99/1234`.
+fn total(headers: &HeaderMap) -> Option<u64> {
+    header(headers, &CONTENT_RANGE)?
+        .rsplit_once('/')?
+        .1
+        .parse()
+        .ok()
+}
+
+fn unix_us(date: &str) -> Option<i64> {
+    let date = httpdate::parse_http_date(date).ok()?;
+    let since = date.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_micros()).ok()
+}
+
+/// A URL as it may be shown: without user and password, which are nobody's business, and the query, which may be a signature.
+pub(super) fn shown(url: &Url) -> String {
+    let mut bare = url.clone();
+    bare.set_query(None);
+    bare.set_fragment(None);
+    // Refused for URLs that cannot have any.
+    let _ = (bare.set_username(""), bare.set_password(None));
+    bare.into()
+}
+
+/// A URL with the user and password of another, if both are of one server.
+pub(super) fn with_user(url: &Url, from: &Url) -> Url {
+    let mut with = url.clone();
+    if url.origin() == from.origin() && url.username().is_empty() {
+        // Refused for URLs that cannot have any.
+        let _ = (
+            with.set_username(from.username()),
+            with.set_password(from.password()),
+        );
+    }
+    with
+}

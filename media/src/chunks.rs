@@ -68,6 +68,16 @@ impl Chunks {
         creation_time::parse(&self.source.creation_time()?)
     }
 
+    /// What kind of file chunks are.
+    pub fn container(&self) -> Container {
+        self.container
+    }
+
+    /// Packets that came before any key frame and are in no chunk's facts yet.
+    pub(crate) fn lost(&self) -> u32 {
+        self.cutter.lost()
+    }
+
     /// The next chunk; `None` when the source has ended.
     ///
     /// When a live source fails or is stopped, what it gave until then comes first, as a last and shorter chunk, and then

@@ -7,6 +7,8 @@
 //!                         of coding  cut        in memory                       (inspector)
 //! ```
 //!
+//! [`survey()`] reads a source as a recording does and writes nothing: what it is, and how it would be cut.
+//!
 //! Nothing is decoded: packets are copied, and a chunk begins where decoding can. [`Chunks`] does all of it; [`probe()`]
 //! is the other side, for whoever wants to know from the bytes alone what a chunk is.
 //!
@@ -35,6 +37,7 @@ mod segment;
 mod source;
 mod spec;
 mod stop;
+mod survey;
 mod time;
 mod video;
 mod wholeness;
@@ -49,5 +52,6 @@ pub use muxer::muxer_version;
 pub use probe::{Probe, probe};
 pub use spec::{Audio, Spec};
 pub use stop::StopFlag;
+pub use survey::{End, Spread, Survey, survey};
 pub use time::Timebase;
 pub use video::{Codec, ColorDescription, Container, VideoFormat};

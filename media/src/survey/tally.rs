@@ -1,0 +1,197 @@
+//! What the cuts of a source add up to. Pure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::spread::Spread;
+use super::{End, Survey};
+use crate::chunk::StartKind;
+use crate::chunks::Chunks;
+use crate::cutter::{Cut, Picture};
+use crate::time::Timebase;
+
+/// Numbers of the cuts so far: a few for each chunk and group, none for each frame.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    timebase: Option<Timebase>,
+    chunks: Vec<Duration>,
+    chunk_bytes: Vec<u64>,
+    group_frames: Vec<u64>,
+    groups: Vec<Duration>,
+    group: Option<Group>,
+    /// How many intervals there are of each length in ticks.
+    intervals: BTreeMap<i64, u64>,
+    /// When the last frame of the chunk before was shown.
+    last_shown: Option<i64>,
+    run: u32,
+    entry: Option<u32>,
+    format_changes: u32,
+    steps: Vec<f64>,
+    counts: Counts,
+}
+
+/// What is simply counted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    frames: u64,
+    packets: u64,
+    closed_keys: u64,
+    open_keys: u64,
+    recovery_points: u64,
+    leading: u64,
+    dependent: u64,
+    lost: u64,
+    corrupt: u64,
+    hidden: u64,
+    inferred: bool,
+}
+
+/// The group of pictures that is being counted.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    start: i64,
+    frames: u64,
+}
+
+impl Tally {
+    /// How much time the chunks so far cover.
+    pub(super) fn read(&self) -> Duration {
+        self.chunks.iter().sum()
+    }
+
+    /// Takes a cut into account.
+    pub(super) fn add<P>(&mut self, cut: &Cut<P>) {
+        let facts = &cut.facts;
+        self.timebase = Some(facts.timebase);
+        if facts.run != self.run {
+            self.run = facts.run;
+            (self.group, self.last_shown) = (None, None);
+            let gap = facts.gap_before.unwrap_or(0);
+            self.steps
+                .push(facts.timebase.microseconds(gap) as f64 / 1e6);
+        }
+        self.chunks.push(facts.duration());
+        let bytes: usize = cut.samples.iter().map(|sample| sample.size).sum();
+        self.chunk_bytes.push(bytes as u64);
+        let counts = &mut self.counts;
+        counts.frames += u64::from(facts.frames);
+        counts.packets += u64::from(facts.packets);
+        counts.lost += u64::from(facts.lost);
+        counts.corrupt += u64::from(facts.corrupt);
+        counts.hidden += u64::from(facts.hidden_preroll);
+        counts.inferred |= facts.pts_inferred;
+        counts.dependent += u64::from(facts.depends_on_previous);
+        if let StartKind::Open { leading } = facts.start {
+            counts.leading += u64::from(leading);
+        }
+        self.add_groups(cut);
+        self.add_intervals(cut);
+    }
+
+    fn add_groups<P>(&mut self, cut: &Cut<P>) {
+        for sample in &cut.samples {
+            if self.entry.is_some_and(|entry| entry != sample.entry) {
+                self.format_changes += 1;
+            }
+            self.entry = Some(sample.entry);
+            match sample.picture {
+                Picture::Idr => self.counts.closed_keys += 1,
+                Picture::OpenKey => self.counts.open_keys += 1,
+                Picture::RecoveryPoint => self.counts.recovery_points += 1,
+                Picture::DecodableLeading | Picture::Dependent => {}
+            }
+            if sample.picture.is_key() {
+                self.end_group(sample.pts, cut.facts.timebase);
+            }
+            if let Some(group) = &mut self.group {
+                group.frames += u64::from(!sample.completes_frame);
+            }
+        }
+    }
+
+    /// A key frame ends the group before it and begins another.
+    fn end_group(&mut self, key: i64, timebase: Timebase) {
+        let begun = Group {
+            start: key,
+            frames: 0,
+        };
+        if let Some(group) = self.group.replace(begun) {
+            self.group_frames.push(group.frames);
+            self.groups.push(timebase.duration(key - group.start));
+        }
+    }
+
+    fn add_intervals<P>(&mut self, cut: &Cut<P>) {
+        let frames = cut
+            .samples
+            .iter()
+            .filter(|sample| !sample.hidden && !sample.completes_frame);
+        let mut shown: Vec<i64> = self.last_shown.into_iter().collect();
+        shown.extend(frames.map(|sample| sample.pts));
+        shown.sort_unstable();
+        for pair in shown.windows(2) {
+            *self.intervals.entry(pair[1] - pair[0]).or_default() += 1;
+        }
+        self.last_shown = shown.last().copied();
+    }
+
+    /// What it all adds up to.
+    pub(super) fn finish(self, chunks: &Chunks, end: End, lost_at_end: u32) -> Survey {
+        let (intervals, uneven_intervals) = self.interval_spread();
+        let counts = self.counts;
+        Survey {
+            format: Arc::new(chunks.format().clone()),
+            format_changes: self.format_changes,
+            container: chunks.container(),
+            read: self.read(),
+            claimed: chunks.expected_duration(),
+            end,
+            frames: counts.frames,
+            bytes: self.chunk_bytes.iter().sum(),
+            packets: counts.packets,
+            chunks: Spread::of(self.chunks),
+            chunk_bytes: Spread::of(self.chunk_bytes),
+            group_frames: Spread::of(self.group_frames),
+            groups: Spread::of(self.groups),
+            closed_keys: counts.closed_keys,
+            open_keys: counts.open_keys,
+            recovery_points: counts.recovery_points,
+            leading_pictures: counts.leading,
+            dependent_chunks: counts.dependent,
+            intervals,
+            uneven_intervals,
+            steps: self.steps,
+            lost: counts.lost + u64::from(lost_at_end),
+            corrupt: counts.corrupt,
+            hidden: counts.hidden,
+            times_inferred: counts.inferred,
+        }
+    }
+
+    /// The spread of the time between frames, and how many are off the median.
+    fn interval_spread(&self) -> (Spread<Duration>, u64) {
+        let Some(timebase) = self.timebase else {
+            return (Spread::default(), 0);
+        };
+        let count: u64 = self.intervals.values().sum();
+        let mut before = 0;
+        let middle = self.intervals.iter().find(|&(_, &times)| {
+            before += times;
+            before > count / 2
+        });
+        let time = |ticks: Option<&i64>| timebase.duration(ticks.copied().unwrap_or(0));
+        let spread = Spread {
+            count,
+            min: time(self.intervals.keys().next()),
+            median: time(middle.map(|(ticks, _)| ticks)),
+            max: time(self.intervals.keys().next_back()),
+        };
+        let slack = (spread.median / 10).max(Duration::from_micros(1_001));
+        let uneven = self
+            .intervals
+            .iter()
+            .filter(|&(&ticks, _)| timebase.duration(ticks).abs_diff(spread.median) > slack);
+        (spread, uneven.map(|(_, times)| times).sum())
+    }
+}

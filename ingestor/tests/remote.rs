@@ -1,5 +1,7 @@
 //! Sources over HTTP: what comes is every byte, or an error that says why not.
 
+#![allow(clippy::unwrap_used)] // what only tests call is test code too
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -38,9 +38,11 @@ test: setup ## all tests, with a real nats-server
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 
-bench: setup demo/clip.mp4 ## CPU and wall time of one minute of video, beside ffmpeg alone
+bench: setup demo/clip.mp4 ## what a minute costs from exec to exit, and a GB in CPU, beside ffmpeg alone
 	@$(CARGO) build --release --bins
+	@$(CARGO) build --release --package crispy-ingestor --example ladder
 	@tools/bench demo/clip.mp4
+	@tools/bench-media demo/clip.mp4
 
 media-table: ## write the table of frame identity into docs/media.md
 	CRISPY_WRITE_TABLE=1 $(CARGO) test -p crispy-media --test table

@@ -31,6 +31,10 @@ const INDEX_PER_PACKET: usize = 48;
 /// What the index needs besides packets and codec configuration, in bytes: 640 for the track, the rest for the file.
 const INDEX_FIXED: usize = 1664;
 
+/// What stands around index and payload, in bytes: `ftyp`, the rest of the room as `free`, the head of `mdat`. Were it not
+/// counted, the last packet of every chunk would make the file grow, and all of it be copied once more.
+const AROUND: usize = 64;
+
 /// Which muxer writes, and in which version: changes whenever the bytes written for the same packets could change.
 ///
 /// Part of a run's identity: the same file, cut again by the same version, gives the same bytes.
@@ -114,7 +118,7 @@ fn begin(
         Container::Mkv => (c"matroska", Vec::new()),
         Container::MpegTs => (c"mpegts", Vec::new()),
     };
-    let mut muxer = Muxer::create(format, payload + index)?;
+    let mut muxer = Muxer::create(format, payload + index + AROUND)?;
     muxer.add_stream(
         &entry.parameters,
         timebase,

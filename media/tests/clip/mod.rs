@@ -55,6 +55,15 @@ impl Clips {
         path
     }
 
+    /// The same file so many times in a row, copied.
+    pub(crate) fn repeat(&self, name: &str, from: &Path, times: u32) -> PathBuf {
+        let path = self.path(name);
+        let more = (times - 1).to_string();
+        let source = from.to_str().unwrap();
+        ffmpeg(&["-stream_loop", &more, "-i", source, "-c", "copy"], &path);
+        path
+    }
+
     /// Writes bytes to a file.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.path(name);

@@ -47,7 +47,7 @@ exits! {
     SourceWithoutVideo = 24, "the source has no video track", "give one that has; sound alone is not cut";
     CodecUnsupported = 25, "the source's codec is not supported", "re-encode it, or use a codec that the message lists";
     SourceUnreadable = 26, "the source cannot be read: permission, I/O or time-out", "check rights, disk and network";
-    ContainerUnfit = 27, "the container that was asked for does not hold the source's video or sound", "leave `--container` at `auto`, or choose `mkv`";
+    ContainerUnfit = 27, "the container does not hold the source's video or sound", "leave `--container` at `auto`, or choose `mkv`";
     SpoolNotWritable = 30, "the spool cannot be written", "check folder, rights and free space";
     SpoolInUse = 31, "another process uses the spool", "stop that process, or give this one a spool of its own";
     BucketUnavailable = 32, "the bucket cannot be reached or written", "check URL, credentials and rights";

@@ -37,7 +37,7 @@ use camera::{Camera, Ended, RecordError};
 pub use config::Config;
 use daemon::{Exit, Failed, Stop};
 use handoff::Handoff;
-use media::StopFlag;
+use media::{ReadError, StopFlag};
 use outbox::{Outbox, Remains};
 use proto::id::Name;
 use queue::{Answers, Connection, Stream};
@@ -218,6 +218,11 @@ fn verdict(
 
 fn exit_of(error: &RecordError) -> Exit {
     match error {
+        // What the container takes is asked when the source is opened; single packets can still be such that it does not.
+        RecordError::Read {
+            source: ReadError::Mux { .. },
+            ..
+        } => Exit::ContainerUnfit,
         RecordError::Read { .. } => Exit::SourceUnreadable,
         RecordError::Nothing { .. } => Exit::SourceNotVideo,
         RecordError::Keep { .. } => Exit::SpoolNotWritable,

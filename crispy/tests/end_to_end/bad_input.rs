@@ -92,6 +92,38 @@ fn one_bad_source_among_good_ones_records_none() {
     house.nothing_is_half_done();
 }
 
+/// MPEG-TS takes H.264 whose units have their right lengths in front; that one has not shows when its chunk is written.
+#[test]
+fn of_a_chunk_that_the_container_refuses_nothing_is_left_and_what_came_before_is_safe() {
+    let house = House::new();
+    let whole = video::many(20);
+    let mut bytes = fs::read(&whole).unwrap();
+    let packet = video::packet_positions(&whole)[7 * 5 + 2]; // in the eighth second
+    bytes[packet..][..4].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff]);
+    let file = written(&house, "damaged.mp4", &bytes);
+    let ended = house
+        .up(&[("front", &file)])
+        .arguments(["--window", "1s", "--container", "ts"])
+        .run()
+        .with_code(27);
+    let place = file.display().to_string();
+    let told = ended
+        .stderr
+        .iter()
+        .any(|line| line.contains("write a chunk of") && line.contains(&place));
+    assert!(told, "{ended}");
+    assert_eq!(ended.answers().chunks.len(), 7);
+    let objects = house.bucket().files().into_iter();
+    let chunks = objects.filter(|path| path.extension().is_some_and(|kind| kind == "ts"));
+    assert_eq!(chunks.count(), 7);
+    house.no_chunk_is_in_the_spool();
+    house.nobody_is_left();
+    let [run] = &house.bucket().run_states()[..] else {
+        panic!("one run");
+    };
+    assert_eq!(run["next_sequence"], 7, "{run}");
+}
+
 #[test]
 fn a_wrong_camera_name() {
     let house = House::new();

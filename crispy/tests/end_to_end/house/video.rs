@@ -41,6 +41,17 @@ pub(crate) fn ticks(path: &Path) -> (i64, String) {
     (covered.expect("it has packets"), timebase.to_owned())
 }
 
+/// Where in a file each packet of its video begins, in the order of decoding.
+pub(crate) fn packet_positions(path: &Path) -> Vec<usize> {
+    let said = ffprobe(path, &["-show_entries", "packet=pos"]);
+    let packets = said["packets"].as_array().expect("it has packets");
+    let position = |packet: &Value| packet["pos"].as_str()?.parse().ok();
+    let positions = packets.iter().map(position);
+    positions
+        .collect::<Option<_>>()
+        .expect("every packet has a place")
+}
+
 /// Decodes a file by itself; fails at the first thing that FFmpeg has to say about it.
 #[track_caller]
 pub(crate) fn plays_alone(path: &Path) {

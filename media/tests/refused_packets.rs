@@ -1,0 +1,55 @@
+//! Packets that the container's muxer will not take: the chunk that would hold one is not written at all.
+#![allow(clippy::unwrap_used)] // what only tests call is test code too
+
+mod clip;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clip::{Clips, ffprobe};
+use crispy_media::{Chunks, Container, ReadError, Spec};
+
+/// H.264 in mp4, where every unit has its length in front; MPEG-TS wants start codes instead, which takes lengths that are right.
+#[test]
+fn in_place_of_a_chunk_that_the_muxer_refuses_comes_an_error_and_what_came_before_is_whole() {
+    let clips = Clips::new();
+    let source = clips.make(
+        "a.mp4",
+        "testsrc2=size=160x92:rate=25:duration=6",
+        "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -bf 0 -g 25",
+    );
+    let spec = |path: &Path| Spec {
+        container: Some(Container::MpegTs),
+        ..Spec::new(path.to_str().unwrap(), Duration::from_secs(2))
+    };
+    let damaged = with_a_wrong_length(&clips, &source, 110);
+    let whole: Vec<_> = {
+        let mut chunks = Chunks::open(&spec(&source)).unwrap();
+        std::iter::from_fn(|| chunks.next_chunk().unwrap()).collect()
+    };
+    let mut chunks = Chunks::open(&spec(&damaged)).unwrap();
+    for expected in &whole[..2] {
+        let chunk = chunks.next_chunk().unwrap().unwrap();
+        assert!(chunk.bytes == expected.bytes);
+    }
+    match chunks.next_chunk() {
+        Err(ReadError::Mux {
+            location,
+            start_ticks,
+            ..
+        }) => {
+            assert_eq!(location, damaged.display().to_string());
+            assert_eq!(start_ticks, whole[2].cut.start_ticks);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The same file, but the first unit of one packet claims to be longer than any file.
+fn with_a_wrong_length(clips: &Clips, file: &Path, packet: usize) -> PathBuf {
+    let position = ffprobe(file, "packet=pos")[packet].clone();
+    let position: usize = position.trim_end_matches(',').parse().unwrap();
+    let mut bytes = std::fs::read(file).unwrap();
+    bytes[position..][..4].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff]);
+    clips.write("damaged.mp4", &bytes)
+}

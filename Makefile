@@ -30,7 +30,7 @@ demo/clip.mp4: tools/clip
 	@tools/clip $@
 
 ##@ Working on it
-.PHONY: test check bench media-table fmt clippy doc deny advisories floors sizes links
+.PHONY: test check bench fuzz media-table fmt clippy doc deny advisories floors sizes links
 check: setup fmt floors sizes links deny clippy doc test ## all that CI checks, cheap things first
 
 # First everything: tests start the programs of other crates, which cargo test alone may not build.
@@ -43,6 +43,9 @@ bench: setup demo/clip.mp4 ## what a minute costs from exec to exit, and a GB in
 	@$(CARGO) build --release --package crispy-ingestor --example ladder
 	@tools/bench demo/clip.mp4
 	@tools/bench-media demo/clip.mp4
+
+fuzz: ## many times more hostile bytes than the tests send
+	CRISPY_HOSTILE_CASES=100000 $(CARGO) test --release -p crispy-media hostile
 
 media-table: ## write the table of frame identity into docs/media.md
 	CRISPY_WRITE_TABLE=1 $(CARGO) test -p crispy-media --test table

@@ -29,6 +29,8 @@ mod cutter;
 mod describe;
 mod error;
 mod ffi;
+#[cfg(test)]
+mod hostile;
 mod input;
 mod location;
 mod muxer;

@@ -1,0 +1,166 @@
+//! Bytes that somebody made to do harm: an answer or an error, never a crash, a hang, or memory without end.
+//!
+//! libav reads them in this very process, and could take it down. So the cases run in processes of their own, each of
+//! which keeps the case at hand in a file: when one dies or hangs, the file is named. `make fuzz` runs many more.
+#![allow(clippy::unwrap_used)] // what only tests call is test code too
+
+#[path = "../clip/mod.rs"]
+mod clip;
+mod mutation;
+
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use clip::Clips;
+use crispy_media::{Chunks, Spec, probe};
+use mutation::{Dice, harmed};
+
+/// Which cases a process is to run: `BEGIN END`.
+const CASES: &str = "CRISPY_HOSTILE_CASES_OF_A_PROCESS";
+/// How many cases there are in all; `make fuzz` asks for more.
+const COUNT: &str = "CRISPY_HOSTILE_CASES";
+/// How much memory any number of cases may touch, in KiB: the most that a process of libav's takes for good files is a tenth.
+const MOST_MEMORY: u64 = 512 << 10;
+
+#[test]
+fn hostile_bytes_crash_nothing_and_hang_nothing() {
+    let count: u64 = std::env::var(COUNT).map_or(1200, |count| count.parse().unwrap());
+    let patience =
+        Duration::from_secs(60) + Duration::from_millis(100) * u32::try_from(count).unwrap();
+    let half = count / 2;
+    let children = [(0, half), (half, count)].map(|(begin, end)| {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child
+            .args(["--exact", "a_stretch_of_hostile_bytes_is_survived"])
+            .env(CASES, format!("{begin} {end}"))
+            .stdout(Stdio::null());
+        (begin, child.spawn().unwrap())
+    });
+    let begun = Instant::now();
+    for (begin, mut child) in children {
+        let verdict = wait(&mut child, patience.saturating_sub(begun.elapsed()));
+        assert!(
+            verdict == "survived",
+            "{verdict}: {} is kept",
+            kept(begin).display()
+        );
+    }
+}
+
+fn wait(child: &mut Child, patience: Duration) -> String {
+    let begun = Instant::now();
+    while begun.elapsed() < patience {
+        match child.try_wait().unwrap() {
+            Some(status) if status.success() => return "survived".to_owned(),
+            Some(status) => return status.to_string(),
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    "a hang".to_owned()
+}
+
+/// What a process works through; by itself, a few cases.
+#[test]
+fn a_stretch_of_hostile_bytes_is_survived() {
+    let cases = std::env::var(CASES).unwrap_or_else(|_| "1000000 1000020".to_owned());
+    let (begin, end) = cases.split_once(' ').unwrap();
+    let (begin, end): (u64, u64) = (begin.parse().unwrap(), end.parse().unwrap());
+    let seeds = seeds();
+    let keep = kept(begin);
+    for case in begin..end {
+        let mut dice = Dice::new(case);
+        let bytes = harmed(&seeds[dice.roll(seeds.len())], &mut dice);
+        std::fs::write(&keep, &bytes).unwrap();
+        probe_within(bytes);
+        cut(&keep);
+    }
+    assert!(peak_memory() < MOST_MEMORY, "{} KiB", peak_memory());
+    std::fs::remove_file(keep).unwrap();
+}
+
+fn kept(begin: u64) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hostile-from-{begin}.bin"))
+}
+
+/// The most memory that this process has ever had, in KiB.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.unwrap().trim_end_matches("kB").trim().parse().unwrap()
+}
+
+/// Good files of each kind.
+fn seeds() -> Vec<Vec<u8>> {
+    let clips = Clips::new();
+    let h264 = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 5 -bf 2";
+    let h265 =
+        "-pix_fmt yuv420p -c:v libx265 -preset ultrafast -x265-params keyint=5:log-level=none";
+    let made = [
+        ("a.mp4", h264),
+        ("b.mp4", h265),
+        ("c.mp4", "-c:v mpeg4 -g 5 -bf 2"),
+        ("d.mkv", h264),
+        (
+            "e.webm",
+            "-pix_fmt yuv420p -c:v libvpx -deadline realtime -g 5",
+        ),
+        ("f.ts", h264),
+        ("g.h264", h264),
+        ("h.hevc", h265),
+        ("i.avi", "-c:v mpeg4 -g 5 -bf 2"),
+    ];
+    let source = |(name, options)| {
+        let path = clips.make(name, "testsrc2=size=64x48:rate=10:duration=1.5", options);
+        std::fs::read(path).unwrap()
+    };
+    let mut seeds: Vec<_> = made.into_iter().map(source).collect();
+    // and our own: what an inspector reads
+    let own = clip::chunks(&clips.path("a.mp4"), Duration::from_secs(1));
+    seeds.extend(own.into_iter().map(|chunk| chunk.bytes));
+    seeds
+}
+
+/// Gives what it has and counts it.
+struct Counted(Cursor<Vec<u8>>, Arc<AtomicU64>);
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (size, at) = (self.0.get_ref().len() as u64, self.0.position());
+        assert!(at <= size, "a read at {at} of {size} bytes");
+        let read = self.0.read(buffer)?;
+        self.1.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+impl Seek for Counted {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+/// Probes, as an inspector would: within the object, and without reading it over and over.
+fn probe_within(bytes: Vec<u8>) {
+    let size = bytes.len() as u64;
+    let read = Arc::new(AtomicU64::new(0));
+    let _ = probe(Counted(Cursor::new(bytes), Arc::clone(&read)), size);
+    let read = read.load(Ordering::Relaxed);
+    assert!(read <= 16 * size + (1 << 20), "{read} bytes read of {size}");
+}
+
+/// Cuts, as an ingestor would that is given such a file: what comes out is chunks or an error.
+fn cut(path: &Path) {
+    let spec = Spec::new(path.to_str().unwrap(), Duration::from_secs(1));
+    let Ok(mut chunks) = Chunks::open(&spec) else {
+        return;
+    };
+    while let Ok(Some(chunk)) = chunks.next_chunk() {
+        assert!(chunk.cut.start_ticks < chunk.cut.end_ticks);
+    }
+}

@@ -17,12 +17,13 @@ use self::stamps::stamps;
 use crate::boxes::Boxes;
 use crate::chunk::{ByteLayout, Chunk};
 use crate::cutter::Cut;
-use crate::ffi::{LibavError, Muxer, Packet, libavformat_version};
+use crate::ffi::{LibavError, Muxer, Packet, Stamp, libavformat_version};
 use crate::source::Entry;
+use crate::time::Timebase;
 use crate::video::{Codec, Container};
 
 /// Grows with every change here that changes the bytes written for the same packets.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 /// What the index needs at most for each packet (times, offset, size, key flag), in bytes: 24 are usual, and too little
 /// is found out only when everything is written.
@@ -34,6 +35,10 @@ const INDEX_FIXED: usize = 1664;
 /// What stands around index and payload, in bytes: `ftyp`, the rest of the room as `free`, the head of `mdat`. Were it not
 /// counted, the last packet of every chunk would make the file grow, and all of it be copied once more.
 const AROUND: usize = 64;
+
+/// The longest step of time in an mp4 index, in ticks of the file. Where a step does not fit, libav does not answer with
+/// an error but ends the process.
+const LONGEST_STEP: i64 = i32::MAX as i64;
 
 /// Which muxer writes, and in which version: changes whenever the bytes written for the same packets could change.
 ///
@@ -65,6 +70,9 @@ pub(crate) fn write(
     let mut muxer = begin(entry, container, payload, cut.samples.len())?;
     let mut first_key_frame = 0..0;
     let stamps = stamps(cut.samples.iter().map(|sample| sample.pts), start, end);
+    if container == Container::Mp4 && !fits(&stamps, timebase) {
+        return Err(LibavError::INVALID_DATA);
+    }
     for (sample, stamp) in cut.samples.iter_mut().zip(stamps) {
         let written = muxer.write(&mut sample.payload, stamp, timebase)?;
         if first_key_frame.is_empty() && sample.picture.is_key() {
@@ -95,6 +103,20 @@ pub(crate) fn write(
     })
 }
 
+/// Whether an mp4 index, whose ticks are seconds by the timebase's denominator, can hold these times.
+fn fits(stamps: &[Stamp], timebase: Timebase) -> bool {
+    let first = stamps.first().map_or(0, |stamp| stamp.dts);
+    stamps.iter().all(|stamp| {
+        let steps = [first, stamp.duration, stamp.pts.saturating_sub(stamp.dts)];
+        let longest = steps
+            .map(i64::saturating_abs)
+            .into_iter()
+            .max()
+            .unwrap_or(0);
+        longest.saturating_mul(timebase.num().into()) <= LONGEST_STEP
+    })
+}
+
 /// A file of the right format with its header written, with room for so much payload in so many packets.
 fn begin(
     entry: &Entry,
@@ -107,11 +129,19 @@ fn begin(
     let (format, options) = match container {
         Container::Mp4 => {
             let timescale = timebase.den().to_string();
+            // the range that only a container tells has its place in `colr`, which libav leaves out for the range alone
+            let full =
+                entry.format.color.range == "pc" && entry.parameters.color()[3] == Some("pc");
+            let flags = if full {
+                "negative_cts_offsets+write_colr"
+            } else {
+                "negative_cts_offsets"
+            };
             let options = vec![
                 ("moov_size", index.to_string()),
                 ("movie_timescale", timescale.clone()),
                 ("video_track_timescale", timescale),
-                ("movflags", "negative_cts_offsets".to_owned()),
+                ("movflags", flags.to_owned()),
             ];
             (c"mp4", options)
         }

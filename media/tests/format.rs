@@ -153,6 +153,19 @@ fn a_shape_that_only_the_container_knows_survives() {
 }
 
 #[test]
+fn a_range_of_colours_that_only_the_container_knows_survives() {
+    let clips = Clips::new();
+    let pictures = "testsrc2=size=320x180:rate=25:duration=1";
+    let plain = clips.make("a.mkv", pictures, &format!("-pix_fmt yuv420p {H264}"));
+    let full = clips.convert("full.mkv", &plain, "-c copy -color_range pc");
+    let chunk = first_chunk(&full);
+    assert_eq!(chunk.format.color.range, "pc");
+    let range = |path: &Path| ffprobe(path, "stream=color_range,color_primaries,color_transfer");
+    let written = clips.write("chunk.mp4", &chunk.bytes);
+    assert_eq!(range(&written), range(&full), "and nothing is invented");
+}
+
+#[test]
 fn reordering_is_known() {
     for (name, b_frames, expected) in [
         ("a.mp4", 0, false),

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clip::Clips;
-use crispy_media::{Chunks, Spec, probe};
+use crispy_media::{Chunks, ReadError, Spec, probe};
 use mutation::{Dice, harmed};
 
 /// Which cases a process is to run: `BEGIN END`.
@@ -63,6 +63,26 @@ fn wait(child: &mut Child, patience: Duration) -> String {
     child.kill().unwrap();
     child.wait().unwrap();
     "a hang".to_owned()
+}
+
+/// Found by more of the same: libav ends the process where a step of time does not fit into mp4's 32 bits.
+#[test]
+fn frames_too_far_apart_for_an_index_are_an_error() {
+    let clips = Clips::new();
+    // a frame in 14 minutes, which raw streams count in 1/1200000 s
+    let rate = "testsrc2=size=64x48:rate=10/8193:duration=12000";
+    let options = "-pix_fmt yuv420p -c:v libx265 -preset ultrafast \
+                   -x265-params keyint=15:bframes=3:b-adapt=0:log-level=none";
+    let source = clips.make("a.hevc", rate, options);
+    let spec = Spec::new(source.to_str().unwrap(), Duration::from_secs(3));
+    let mut chunks = Chunks::open(&spec).unwrap();
+    let end = loop {
+        match chunks.next_chunk() {
+            Ok(Some(_)) => {}
+            end => break end.map(drop),
+        }
+    };
+    assert!(matches!(end, Err(ReadError::Mux { .. })), "{end:?}");
 }
 
 /// What a process works through; by itself, a few cases.

@@ -13,7 +13,7 @@ use crate::{Exit, Failed, Redacted};
 /// The flags about cameras, which every program that has them has alike.
 #[derive(Clone, Debug, Args)]
 pub struct CameraFlags {
-    /// A camera as NAME=SOURCE, the source the path of a video file; once for each camera
+    /// A camera as NAME=SOURCE, the source a video file's path, or the URL (http, https) of one or of a playlist that ends; once for each camera
     // In the environment and in a file, one a line.
     #[arg(
         long,

@@ -16,6 +16,7 @@
 //! * [`handoff`]: spool first, then publish
 //! * [`full_disk`]: what happens where the disk has less room than the spool's limit
 //! * [`outbox`]: what is owed an answer
+//! * [`probe`]: what a source is and how it would be cut, without recording it
 #![warn(missing_docs)]
 
 pub mod camera;
@@ -26,6 +27,7 @@ pub mod handoff;
 pub mod open_run;
 pub mod opened;
 pub mod outbox;
+pub mod probe;
 pub mod remote;
 pub mod run_identity;
 pub mod source;
@@ -35,6 +37,7 @@ use std::{sync::Arc, thread};
 use anyhow::anyhow;
 use camera::{Camera, Ended, RecordError};
 pub use config::Config;
+use config::{Command, Program};
 use daemon::{Exit, Failed, Stop};
 use handoff::Handoff;
 use media::{ReadError, StopFlag};
@@ -45,11 +48,19 @@ use store::spool::{OpenError, Spool};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
+/// Does what it is told: records, or tells about a source.
+pub async fn run(program: Program, stop: Stop) -> Result<(), Failed> {
+    match program.command {
+        Some(Command::Probe(probe)) => probe::run(*probe, stop).await,
+        None => record_all(program.config, stop).await,
+    }
+}
+
 /// Records every camera to its end, or until it is told to stop.
 ///
 /// What can be wrong is found in the order in which it costs least: names, sources, spool, queue. Until all of that is right nothing is
 /// committed.
-pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
+pub async fn record_all(config: Config, stop: Stop) -> Result<(), Failed> {
     let site = daemon::cameras::site(&config.cameras.site)?;
     let flag = stop_flag(&stop);
     let cameras = open_cameras(&config, &site, &flag).await?;

@@ -5,11 +5,16 @@ use std::process::ExitCode;
 use daemon::{About, Role, Threads};
 
 fn main() -> ExitCode {
+    // An answer on a terminal is not a service's log.
+    let role = match std::env::args().nth(1).as_deref() {
+        Some("probe") => Role::Command,
+        _ => Role::Daemon,
+    };
     let about = About {
         name: "crispy-ingestor",
         version: env!("CARGO_PKG_VERSION"),
-        role: Role::Daemon,
+        role,
         threads: Threads::Few,
     };
-    daemon::main::<ingestor::Config, _, _>(&about, ingestor::run)
+    daemon::main::<ingestor::config::Program, _, _>(&about, ingestor::run)
 }

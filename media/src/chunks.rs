@@ -73,6 +73,11 @@ impl Chunks {
         self.container
     }
 
+    /// The codecs of its sound, by FFmpeg's names, one for each track.
+    pub fn sound(&self) -> Vec<&'static str> {
+        self.source.sound()
+    }
+
     /// Packets that came before any key frame and are in no chunk's facts yet.
     pub(crate) fn lost(&self) -> u32 {
         self.cutter.lost()

@@ -77,6 +77,14 @@ impl Source {
         self.demuxer.metadata(c"creation_time")
     }
 
+    /// The codecs of its sound, one for each track.
+    pub(crate) fn sound(&self) -> Vec<&'static str> {
+        let tracks = self.demuxer.streams().filter(|stream| stream.is_sound());
+        tracks
+            .filter_map(|stream| Some(stream.parameters().ok()?.codec_name()))
+            .collect()
+    }
+
     /// The next video packet; `None` when the source is over.
     pub(crate) fn next(&mut self) -> Result<Option<Sample<Packet>>, ReadError> {
         loop {

@@ -51,6 +51,8 @@ pub struct Survey {
     pub group_frames: Spread<u64>,
     /// Time from one key frame to the next.
     pub groups: Spread<Duration>,
+    /// The longest time without a key frame, the last group counted too.
+    pub longest_wait: Duration,
     /// Key frames after which nothing refers to anything before.
     pub closed_keys: u64,
     /// Key frames of open groups of pictures.

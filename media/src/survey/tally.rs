@@ -20,6 +20,8 @@ pub(super) struct Tally {
     group_frames: Vec<u64>,
     groups: Vec<Duration>,
     group: Option<Group>,
+    /// The longest time without a key frame before the last step of the clock.
+    waited: Duration,
     /// How many intervals there are of each length in ticks.
     intervals: BTreeMap<i64, u64>,
     /// When the last frame of the chunk before was shown.
@@ -66,6 +68,8 @@ impl Tally {
         self.timebase = Some(facts.timebase);
         if facts.run != self.run {
             self.run = facts.run;
+            // a step ends the group, and the wait before it counts
+            self.waited = self.longest_wait();
             (self.group, self.last_shown) = (None, None);
             let gap = facts.gap_before.unwrap_or(0);
             self.steps
@@ -139,6 +143,7 @@ impl Tally {
     /// What it all adds up to.
     pub(super) fn finish(self, chunks: &Chunks, end: End, lost_at_end: u32) -> Survey {
         let (intervals, uneven_intervals) = self.interval_spread();
+        let longest_wait = self.longest_wait();
         let counts = self.counts;
         Survey {
             format: Arc::new(chunks.format().clone()),
@@ -154,6 +159,7 @@ impl Tally {
             chunk_bytes: Spread::of(self.chunk_bytes),
             group_frames: Spread::of(self.group_frames),
             groups: Spread::of(self.groups),
+            longest_wait,
             closed_keys: counts.closed_keys,
             open_keys: counts.open_keys,
             recovery_points: counts.recovery_points,
@@ -167,6 +173,14 @@ impl Tally {
             hidden: counts.hidden,
             times_inferred: counts.inferred,
         }
+    }
+
+    /// The longest time without a key frame, up to the last frame.
+    fn longest_wait(&self) -> Duration {
+        let tail = self.group.zip(self.last_shown).zip(self.timebase);
+        let tail = tail.map(|((group, last), timebase)| timebase.duration(last - group.start));
+        let whole = self.groups.iter().copied();
+        whole.chain(tail).fold(self.waited, Duration::max)
     }
 
     /// The spread of the time between frames, and how many are off the median.

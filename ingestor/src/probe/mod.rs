@@ -1,0 +1,124 @@
+//! `crispy-ingestor probe`: what a source is and how it would be cut. The operator's first question about a camera.
+//!
+//! ```text
+//!   open (as for recording) ─► media::survey ─► Report ─► table or JSON
+//!                              reads, writes    (pure)
+//!                              nothing
+//! ```
+
+mod report;
+mod table;
+mod warnings;
+
+use std::{
+    io::{self, Write},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, anyhow};
+use daemon::{Exit, Failed, Stop, WithExit, cut::CutFlags};
+use media::{End, ReadError};
+
+use crate::{opened, remote, run_identity::FileIdentity};
+
+pub use report::Report;
+
+/// How much of a URL is read unless somebody says otherwise: enough for every habit of a camera to show, and a few seconds to fetch.
+const OF_URLS: Duration = Duration::from_secs(60);
+
+/// Tell what a video file or URL is, how it would be cut and what to look out for; nothing is recorded
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Probe {
+    /// Path of a video file, or URL of one or of a playlist
+    #[arg(value_name = "FILE|URL")]
+    pub source: String,
+
+    /// How it would be cut.
+    #[command(flatten)]
+    pub cut: CutFlags,
+
+    /// How much of it to read, as 60s, or `none` for all of it [default: all of a file, 60s of a URL]
+    #[arg(long, value_name = "DURATION", value_parser = limit)]
+    pub limit: Option<Limit>,
+
+    /// How to say it
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub output: Output,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  crispy-ingestor probe clip.mp4
+  crispy-ingestor probe https://cam:secret@nvr/export.mp4 --limit none --window 10s
+  crispy-ingestor probe yard.mkv -o json | jq .warnings
+
+It ends with the exit code with which recording the source would end.";
+
+/// How much is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// All of it.
+    None,
+    /// So much.
+    Of(Duration),
+}
+
+fn limit(text: &str) -> Result<Limit, String> {
+    if text == "none" {
+        return Ok(Limit::None);
+    }
+    let limit = daemon::config::duration(text).map_err(|error| error.to_string())?;
+    Ok(Limit::Of(limit))
+}
+
+/// How it is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// For people
+    Table,
+    /// One object, for programs
+    Json,
+}
+
+/// Opens, reads, says what it found, and fails as recording would.
+pub async fn run(probe: Probe, stop: Stop) -> Result<(), Failed> {
+    let flag = crate::stop_flag(&stop);
+    let output = probe.output;
+    let (report, end) = tokio::task::spawn_blocking(move || look(&probe, &flag))
+        .await
+        .map_err(|panic| Failed::new(Exit::Failure, panic))??;
+    let text = match output {
+        Output::Table => table::render(&report),
+        Output::Json => serde_json::to_string_pretty(&report)?,
+    };
+    writeln!(io::stdout().lock(), "{text}").context("write the report")?;
+    match end {
+        End::Source | End::Limit => Ok(()),
+        End::Failed(error @ ReadError::NoKeyFrame { .. }) => Err(error).exit(Exit::SourceNotVideo),
+        End::Failed(error) => Err(error).exit(Exit::SourceUnreadable),
+    }
+}
+
+/// Reads a source as recording does. Blocks.
+pub fn look(probe: &Probe, stop: &media::StopFlag) -> Result<(Report, End), Failed> {
+    let opened = opened::open(&probe.source, &probe.cut, stop)?;
+    let limit = match probe.limit {
+        Some(Limit::None) => None,
+        Some(Limit::Of(limit)) => Some(limit),
+        None => remote::is_remote(&probe.source).then_some(OF_URLS),
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_err(|_| anyhow!("this machine's clock stands before 1970: set it"))?;
+    let identity = FileIdentity::new(
+        &opened.mark,
+        opened.chunks.creation_time_us(),
+        &probe.cut,
+        &media::muxer_version(),
+        i64::try_from(now.as_micros()).unwrap_or(i64::MAX),
+    );
+    let sound = opened.chunks.sound();
+    let survey = media::survey(opened.chunks, limit);
+    let report = Report::new(&probe.source, &probe.cut, limit, &identity, sound, &survey);
+    Ok((report, survey.end))
+}

@@ -1,0 +1,318 @@
+//! The report on a source, as JSON shows it. Pure.
+//!
+//! Fields are only ever added. Times are in seconds, sizes in bytes, and their names say so; `docs/probe.md` describes each.
+
+use std::time::Duration;
+
+use daemon::{
+    Redacted,
+    cut::{Audio, Container, CutFlags},
+};
+use media::{Codec, End, Spread, Survey};
+use proto::v1::ClockOrigin;
+use serde::Serialize;
+
+use super::warnings::{self, Warning};
+use crate::run_identity::FileIdentity;
+
+/// What a source is and how it would be cut.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Always `probe`.
+    pub r#type: &'static str,
+    /// Path or URL, without secrets.
+    pub source: String,
+    /// How much of it was read.
+    pub read: Read,
+    /// What the pictures are.
+    pub video: Video,
+    /// How they follow one another.
+    pub frames: Frames,
+    /// From key frame to key frame.
+    pub groups: Groups,
+    /// Codecs of its sound.
+    pub audio: Vec<&'static str>,
+    /// Which time its chunks would have.
+    pub clock: Clock,
+    /// How it would be cut.
+    pub cut: Cut,
+    /// What to look out for, the worst first.
+    pub warnings: Vec<Warning>,
+}
+
+/// How much of a source was read.
+#[derive(Clone, Debug, Serialize)]
+pub struct Read {
+    /// Whether it was read to its end.
+    pub whole: bool,
+    /// How much was read, in its own time.
+    pub seconds: f64,
+    /// How much was asked for; none for all.
+    pub limit_seconds: Option<f64>,
+    /// How long it claims to be.
+    pub claimed_seconds: Option<f64>,
+    /// Bits a second of the pictures.
+    pub bits_per_second: u64,
+    /// Why it could not be read on.
+    pub failure: Option<String>,
+}
+
+/// What the pictures are. Words are FFmpeg's; `unknown` where the source does not say.
+#[derive(Clone, Debug, Serialize)]
+pub struct Video {
+    /// Such as `h264`.
+    pub codec: &'static str,
+    /// As browsers are asked about it (RFC 6381); empty where the headers do not say enough.
+    pub codec_string: String,
+    /// Such as `High`.
+    pub profile: String,
+    /// In pixels, before rotation.
+    pub width: u32,
+    /// In pixels, before rotation.
+    pub height: u32,
+    /// Shape of a pixel, width to height.
+    pub sample_aspect_ratio: String,
+    /// How far players turn it, clockwise.
+    pub rotation_degrees: i32,
+    /// Such as `yuv420p`.
+    pub pixel_format: String,
+    /// Bits of a component; 0 where the headers do not say.
+    pub bit_depth: u32,
+    /// Such as `bt709`.
+    pub primaries: String,
+    /// Such as `smpte2084`.
+    pub transfer: String,
+    /// Such as `bt709`.
+    pub matrix: String,
+    /// `tv` or `pc`.
+    pub range: String,
+    /// Whether it is made for brighter screens than usual (PQ or HLG).
+    pub hdr: bool,
+}
+
+/// How frames follow one another.
+#[derive(Clone, Debug, Serialize)]
+pub struct Frames {
+    /// How many.
+    pub count: u64,
+    /// Frames a second, as the header claims.
+    pub nominal_rate: Option<f64>,
+    /// Frames a second, as measured.
+    pub measured_rate: f64,
+    /// Whether the time between them varies.
+    pub variable: bool,
+    /// The time between two.
+    pub interval_seconds: Range<f64>,
+}
+
+/// From key frame to key frame.
+#[derive(Clone, Debug, Serialize)]
+pub struct Groups {
+    /// `closed`, `open`, `mixed`, `intra_refresh` or `none`.
+    pub kind: &'static str,
+    /// Key frames.
+    pub key_frames: u64,
+    /// Frames of a group.
+    pub frames: Range<u64>,
+    /// Length of a group.
+    pub seconds: Range<f64>,
+    /// The longest time without a key frame, the last group counted too.
+    pub longest_wait_seconds: f64,
+}
+
+/// Which time chunks would have.
+#[derive(Clone, Debug, Serialize)]
+pub struct Clock {
+    /// Of the first frame, RFC 3339.
+    pub start: String,
+    /// `playlist`, `file_creation`, `file_modified` or `host`.
+    pub origin: &'static str,
+}
+
+/// How a source would be cut.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cut {
+    /// What was asked for.
+    pub window_seconds: f64,
+    /// `mp4`, `mkv` or `ts`.
+    pub container: &'static str,
+    /// Why that.
+    pub container_reason: String,
+    /// Always `copy`.
+    pub mode: &'static str,
+    /// Why that.
+    pub mode_reason: &'static str,
+    /// How many.
+    pub chunks: u64,
+    /// Lengths.
+    pub seconds: Range<f64>,
+    /// Sizes, of the pictures alone.
+    pub bytes: Range<u64>,
+}
+
+/// Least, middle and most.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Range<T> {
+    /// The least.
+    pub min: T,
+    /// The one in the middle.
+    pub median: T,
+    /// The most.
+    pub max: T,
+}
+
+impl Report {
+    /// What there is to say about a source that was read.
+    pub fn new(
+        source: &str,
+        cut: &CutFlags,
+        limit: Option<Duration>,
+        identity: &FileIdentity,
+        audio: Vec<&'static str>,
+        survey: &Survey,
+    ) -> Self {
+        Self {
+            r#type: "probe",
+            source: Redacted(source).to_string(),
+            read: read(survey, limit),
+            video: video(survey),
+            frames: frames(survey),
+            groups: groups(survey),
+            warnings: warnings::of(survey, cut, identity.origin, &audio),
+            audio,
+            clock: clock(identity),
+            cut: cuts(survey, cut),
+        }
+    }
+}
+
+fn read(survey: &Survey, limit: Option<Duration>) -> Read {
+    let failure = match &survey.end {
+        End::Failed(error) => Some(error.to_string()),
+        End::Source | End::Limit => None,
+    };
+    Read {
+        whole: matches!(survey.end, End::Source),
+        seconds: survey.read.as_secs_f64(),
+        limit_seconds: limit.map(|limit| limit.as_secs_f64()),
+        claimed_seconds: survey.claimed.map(|claimed| claimed.as_secs_f64()),
+        bits_per_second: survey.bit_rate().round() as u64,
+        failure,
+    }
+}
+
+fn video(survey: &Survey) -> Video {
+    let format = &survey.format;
+    let (num, den) = format.sample_aspect;
+    Video {
+        codec: format.codec.name(),
+        codec_string: format.rfc6381.clone(),
+        profile: format.profile.clone(),
+        width: format.width,
+        height: format.height,
+        sample_aspect_ratio: format!("{num}:{den}"),
+        rotation_degrees: format.rotation_degrees,
+        pixel_format: format.pixel_format.clone(),
+        bit_depth: format.bit_depth,
+        primaries: format.color.primaries.clone(),
+        transfer: format.color.transfer.clone(),
+        matrix: format.color.space.clone(),
+        range: format.color.range.clone(),
+        hdr: warnings::is_hdr(format),
+    }
+}
+
+fn frames(survey: &Survey) -> Frames {
+    let (num, den) = survey.format.frame_rate;
+    Frames {
+        count: survey.frames,
+        nominal_rate: (den > 0).then(|| f64::from(num) / f64::from(den)),
+        measured_rate: survey.frame_rate(),
+        variable: survey.varies(),
+        interval_seconds: in_seconds(survey.intervals),
+    }
+}
+
+fn groups(survey: &Survey) -> Groups {
+    let kind = match (survey.closed_keys, survey.open_keys, survey.recovery_points) {
+        (0, 0, 0) => "none",
+        (closed, 0, refresh) if refresh > closed => "intra_refresh",
+        (_, 0, _) => "closed",
+        // Every stream begins with a closed one.
+        (0 | 1, _, _) => "open",
+        _ => "mixed",
+    };
+    Groups {
+        kind,
+        key_frames: survey.closed_keys + survey.open_keys,
+        frames: range(survey.group_frames),
+        seconds: in_seconds(survey.groups),
+        longest_wait_seconds: survey.longest_wait.as_secs_f64(),
+    }
+}
+
+fn clock(identity: &FileIdentity) -> Clock {
+    let start = jiff::Timestamp::from_microsecond(identity.start_us);
+    Clock {
+        start: start.map_or_else(|_| String::new(), |start| start.to_string()),
+        origin: match identity.origin {
+            ClockOrigin::Playlist => "playlist",
+            ClockOrigin::FileCreation => "file_creation",
+            ClockOrigin::FileModified => "file_modified",
+            ClockOrigin::Host | ClockOrigin::Unspecified => "host",
+        },
+    }
+}
+
+fn cuts(survey: &Survey, cut: &CutFlags) -> Cut {
+    Cut {
+        window_seconds: cut.window.as_secs_f64(),
+        container: survey.container.extension(),
+        container_reason: container_reason(survey, cut),
+        mode: "copy",
+        mode_reason: "nothing is scaled or left out, so nothing is decoded: every frame stays as it is",
+        chunks: survey.chunks.count,
+        seconds: in_seconds(survey.chunks),
+        bytes: range(survey.chunk_bytes),
+    }
+}
+
+fn container_reason(survey: &Survey, cut: &CutFlags) -> String {
+    let codec = survey.format.codec;
+    if cut.container != Container::Auto {
+        return "asked for with --container".to_owned();
+    }
+    match (survey.container, codec.container()) {
+        (chosen, usual) if chosen != usual && cut.audio == Audio::Keep => {
+            "its sound does not go into mp4".to_owned()
+        }
+        (media::Container::Mp4, _) => {
+            format!("it holds {codec}, and most players know it")
+        }
+        _ => format!("mp4 is not made for {codec}, and Matroska holds everything"),
+    }
+}
+
+fn range<T>(spread: Spread<T>) -> Range<T> {
+    Range {
+        min: spread.min,
+        median: spread.median,
+        max: spread.max,
+    }
+}
+
+fn in_seconds(spread: Spread<Duration>) -> Range<f64> {
+    Range {
+        min: spread.min.as_secs_f64(),
+        median: spread.median.as_secs_f64(),
+        max: spread.max.as_secs_f64(),
+    }
+}
+
+/// Whether browsers play a codec at all, whatever it is wrapped in.
+pub(super) fn plays_in_browsers(codec: Codec) -> bool {
+    matches!(
+        codec,
+        Codec::H264 | Codec::H265 | Codec::Av1 | Codec::Vp8 | Codec::Vp9
+    )
+}

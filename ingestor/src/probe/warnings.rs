@@ -1,0 +1,232 @@
+//! What an operator should know before recording a source, each with what to do about it. Pure.
+
+use daemon::cut::{Audio, CutFlags};
+use media::{End, Survey, VideoFormat};
+use proto::v1::ClockOrigin;
+use serde::Serialize;
+
+use super::report::plays_in_browsers;
+
+/// Something to look out for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// The same for the same kind of thing: for programs.
+    pub code: &'static str,
+    /// What is the matter, with figures.
+    pub message: String,
+    /// What to do.
+    pub advice: &'static str,
+}
+
+fn warn(code: &'static str, message: String, advice: &'static str) -> Warning {
+    Warning {
+        code,
+        message,
+        advice,
+    }
+}
+
+/// Everything worth a word, the worst first.
+pub(super) fn of(
+    survey: &Survey,
+    cut: &CutFlags,
+    origin: ClockOrigin,
+    audio: &[&'static str],
+) -> Vec<Warning> {
+    let mut all = Vec::new();
+    all.extend(missing(survey));
+    all.extend(time(survey, origin));
+    all.extend(groups(survey, cut));
+    all.extend(playing(survey));
+    if !audio.is_empty() && cut.audio == Audio::Drop {
+        let message = format!("its sound ({}) would be dropped", audio.join(", "));
+        all.push(warn(
+            "audio_dropped",
+            message,
+            "record with --audio keep if it matters",
+        ));
+    }
+    all
+}
+
+/// What is not there or damaged.
+fn missing(survey: &Survey) -> Vec<Warning> {
+    let mut all = Vec::new();
+    if let End::Failed(error) = &survey.end {
+        let read = survey.read.as_secs_f64();
+        let message = format!("it could be read for {read:.3} s only: {error}");
+        all.push(warn("unreadable", message, "recording it would end there too, with an error: copy it again, or check server and disk"));
+    }
+    let claimed = survey.claimed.unwrap_or_default();
+    // A claim is rounded, and a last frame's length is often left out.
+    let short = claimed.saturating_sub(survey.read).as_secs_f64();
+    if matches!(survey.end, End::Source)
+        && survey.steps.is_empty()
+        && short > 1.0 + claimed.as_secs_f64() * 0.01
+    {
+        let message = format!(
+            "it claims to last {:.3} s, and {short:.3} s of that are not there",
+            claimed.as_secs_f64()
+        );
+        all.push(warn(
+            "shorter_than_claimed",
+            message,
+            "if it was copied, copy it again; if the recorder broke off, that is all there is",
+        ));
+    }
+    if survey.lost > 0 {
+        let message = format!(
+            "it starts in the middle of a group: {} packets before the first key frame cannot be decoded",
+            survey.lost
+        );
+        all.push(warn("starts_without_key", message, "they are left out and counted in the first chunk; to keep them, record from a key frame on"));
+    }
+    if survey.corrupt > 0 {
+        let message = format!(
+            "{} of {} packets are damaged, says the source itself",
+            survey.corrupt, survey.packets
+        );
+        all.push(warn(
+            "corrupt_packets",
+            message,
+            "they are kept as they are; check the network or disk they came over",
+        ));
+    }
+    all
+}
+
+/// What is odd about its time.
+fn time(survey: &Survey, origin: ClockOrigin) -> Vec<Warning> {
+    let mut all = Vec::new();
+    if !survey.steps.is_empty() {
+        let steps: Vec<String> = survey
+            .steps
+            .iter()
+            .take(5)
+            .map(|step| format!("{step:+.3} s"))
+            .collect();
+        let message = format!(
+            "its clock jumps: {} runs, steps of {}",
+            survey.steps.len() + 1,
+            steps.join(", ")
+        );
+        all.push(warn("time_steps", message, "each step ends a run and starts another, and gaps are declared; check whether the camera's clock is set, or recordings were joined"));
+    }
+    if survey.times_inferred {
+        let message = "some frames come without a time; theirs follows from the order of pictures and the frame rate".to_owned();
+        all.push(warn(
+            "times_inferred",
+            message,
+            "a container with times (mp4, mkv, MPEG-TS) says better when each was taken",
+        ));
+    }
+    if origin == ClockOrigin::Host {
+        let message = "neither the video nor its server says when it was made".to_owned();
+        all.push(warn("no_date", message, "its time would be that of recording it, and sent again it would be stored again: give it a creation_time, or let the server send Last-Modified"));
+    }
+    if origin == ClockOrigin::FileModified {
+        let message =
+            "it does not say when it was made: its time would begin when the file was last written"
+                .to_owned();
+        all.push(warn(
+            "date_of_file",
+            message,
+            "keep that date when copying it (cp -p, rsync -t), or give it a creation_time",
+        ));
+    }
+    all
+}
+
+/// What is odd about its key frames.
+fn groups(survey: &Survey, cut: &CutFlags) -> Vec<Warning> {
+    let mut all = Vec::new();
+    let (window, wait) = (cut.window.as_secs_f64(), survey.longest_wait.as_secs_f64());
+    let longest = survey.chunks.max.as_secs_f64();
+    if survey.dependent_chunks > 0 {
+        let message = format!(
+            "{} chunks begin without a key frame: there is none for up to {wait:.3} s",
+            survey.dependent_chunks
+        );
+        all.push(warn("no_key_frame", message, "they play only when joined to the chunk before: set the camera to a key frame every 1 or 2 s"));
+    }
+    if survey.longest_wait > cut.window && longest > window {
+        let message = format!(
+            "no key frame for up to {wait:.3} s, so chunks are up to {longest:.3} s long instead of {window:.3} s"
+        );
+        all.push(warn(
+            "long_groups",
+            message,
+            "set the camera to a shorter key frame interval (GOP), or a longer --window",
+        ));
+    }
+    if survey.leading_pictures > 0 {
+        let message = format!(
+            "open groups: {} pictures at the beginnings of chunks need the chunk before; chunks are up to {longest:.3} s long, for a cut waits up to two windows for a closed group",
+            survey.leading_pictures
+        );
+        all.push(warn("open_groups", message, "joined, every frame is there; for chunks that play alone to the last frame, set the camera to closed GOPs"));
+    }
+    if survey.recovery_points > 0 {
+        let message = format!(
+            "intra refresh: {} points from which the picture becomes right only after some frames",
+            survey.recovery_points
+        );
+        all.push(warn(
+            "intra_refresh",
+            message,
+            "cuts are not made there: set the camera to key frames (IDR)",
+        ));
+    }
+    if survey.format_changes > 0 {
+        let message = format!(
+            "resolution or other parameters change {} times on the way",
+            survey.format_changes
+        );
+        all.push(warn(
+            "format_changes",
+            message,
+            "each change begins a chunk; players of joined chunks may stumble",
+        ));
+    }
+    all
+}
+
+/// What is odd when it is played.
+fn playing(survey: &Survey) -> Vec<Warning> {
+    let mut all = Vec::new();
+    let format = &survey.format;
+    if !plays_in_browsers(format.codec) {
+        let message = format!("browsers do not play {} video", format.codec);
+        all.push(warn(
+            "not_for_browsers",
+            message,
+            "players such as VLC do; for browsers, set the camera to H.264",
+        ));
+    }
+    if is_hdr(format) {
+        let message = format!("HDR video ({})", format.color.transfer);
+        all.push(warn(
+            "hdr",
+            message,
+            "it is kept as it is; on screens without HDR it looks pale",
+        ));
+    }
+    if survey.varies() {
+        let message = format!(
+            "the time between frames varies, from {:.3} s to {:.3} s",
+            survey.intervals.min.as_secs_f64(),
+            survey.intervals.max.as_secs_f64()
+        );
+        all.push(warn(
+            "variable_frame_rate",
+            message,
+            "every frame keeps its exact time; check the camera if it should be constant",
+        ));
+    }
+    all
+}
+
+/// Whether it is made for brighter screens than usual: PQ or HLG.
+pub(super) fn is_hdr(format: &VideoFormat) -> bool {
+    ["smpte2084", "arib-std-b67"].contains(&format.color.transfer.as_str())
+}

@@ -8,11 +8,11 @@ use async_nats::{
 };
 use proto::{
     id::Name,
-    v1::{ChunkUploaded, DeadLetter},
+    v1::{ChunkUploaded, DeadLetter, DeadRuling},
 };
 
 use crate::{
-    Connection, Decode, DecodeError, Stream,
+    Connection, DeadNotice, Decode, DecodeError, Stream,
     api::{self, ApiError},
     connection::Link,
     header,
@@ -40,6 +40,8 @@ pub enum Notice {
     Uploaded(ChunkUploaded),
     /// Work was given up.
     Dead(DeadLetter),
+    /// An operator decided about work that was given up.
+    Ruled(DeadRuling),
 }
 
 /// A notice that is this ingestor's until it is acknowledged.
@@ -220,9 +222,10 @@ fn read(message: &Message, stream: Stream) -> Result<Notice, DecodeError> {
         .map(|value| value.as_str())
         .unwrap_or_default();
     match stream {
-        Stream::Dead => {
-            <DeadLetter as Decode>::decode(type_name, &message.payload).map(Notice::Dead)
-        }
+        Stream::Dead => Ok(match DeadNotice::decode(type_name, &message.payload)? {
+            DeadNotice::Letter(letter) => Notice::Dead(letter),
+            DeadNotice::Ruling(ruling) => Notice::Ruled(ruling),
+        }),
         _ => <ChunkUploaded as Decode>::decode(type_name, &message.payload).map(Notice::Uploaded),
     }
 }

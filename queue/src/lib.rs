@@ -20,6 +20,7 @@ mod api;
 mod backoff;
 mod connection;
 mod dead_letter;
+mod dead_letters;
 pub mod header;
 mod message;
 pub mod message_id;
@@ -41,6 +42,7 @@ pub use {
     connection::{
         ConnectError, ConnectOptions, Connection, FlushError, LinkState, Version, connect,
     },
+    dead_letters::{Buried, BuriedError, DeadLetters, DeadNotice, Plot, Replayed},
     message::{Decode, DecodeError, Message},
     prefix::{Prefix, PrefixError},
     publisher::{PublishError, Published, Publisher, Stall},

@@ -32,6 +32,7 @@ messages!(
     ChunkDropped,
     CameraEvent,
     DeadLetter,
+    DeadRuling,
     SpoolRecord,
 );
 

@@ -57,6 +57,16 @@ pub fn replay(sequence: u64) -> String {
     format!("replay:{sequence}")
 }
 
+/// The word to a spool's owner that the dead letter at `dead` was replayed, as the message at `sequence`.
+pub fn replayed(dead: u64, sequence: u64) -> String {
+    format!("replayed:{dead}:{sequence}")
+}
+
+/// The word to a spool's owner that the dead letter at `dead` was dropped.
+pub fn dropped(dead: u64) -> String {
+    format!("dropped:{dead}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -61,6 +61,8 @@ pub struct Reader {
     created_us: Option<i64>,
     /// The consumer's own count of the next message: a hole in it means that one was lost on the way.
     expected: u64,
+    /// Messages that were stored behind the last one given out when it was delivered.
+    ahead: u64,
     puller: Option<Puller>,
 }
 
@@ -113,6 +115,7 @@ impl Reader {
             last: None,
             created_us: None,
             expected: 1,
+            ahead: 0,
             puller: None,
         };
         reader.puller = Some(reader.begin().await?);
@@ -142,10 +145,16 @@ impl Reader {
                     }
                     self.expected += 1;
                     self.last = Some(facts.stream_sequence);
+                    self.ahead = facts.pending;
                     return self.read(message, &facts);
                 }
             }
         }
+    }
+
+    /// Whether all that was stored has been read, as of the opening or the last message.
+    pub fn is_at_end(&self) -> bool {
+        self.ahead == 0
     }
 
     fn read<M: Decode>(
@@ -185,6 +194,7 @@ impl Reader {
         let made = api::put_consumer(&self.connection, &self.stream, config).await;
         let info = made.map_err(|source| self.failed(source))?;
         self.expected = 1;
+        self.ahead = info.num_pending;
         Puller::open(
             self.connection.consuming(),
             &self.connection.api_prefix(),

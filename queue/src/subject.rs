@@ -109,6 +109,11 @@ impl Subjects {
         self.build(&format!("dead.{stage}"), camera, Stream::Dead)
     }
 
+    /// Where operators decide about a camera's dead letters: in the same stream, behind the letters themselves.
+    pub fn rulings(&self, camera: &CameraId) -> Subject {
+        self.build("dead.operator", camera, Stream::Dead)
+    }
+
     /// What `subject` says; `None` where it is not one of ours.
     pub fn parse(&self, subject: &str) -> Option<Topic> {
         let rest = subject.strip_prefix(self.prefix.as_str())?;
@@ -188,6 +193,7 @@ mod tests {
                 subjects.inspected(&camera),
                 subjects.events(&camera),
                 subjects.dead(Stage::Uploader, &camera),
+                subjects.rulings(&camera),
             ] {
                 let capturing: Vec<_> = Stream::ALL
                     .into_iter()

@@ -24,6 +24,8 @@ pub(super) struct Ledger {
 struct Entry {
     size: u64,
     sha256: Vec<u8>,
+    /// Which commit of the chunk it is: a ruling about an earlier one does not concern it.
+    committed_us: i64,
     /// How often it was sent again: each time under an id of its own.
     resent: u32,
     state: State,
@@ -67,6 +69,7 @@ impl Ledger {
         let entry = Entry {
             size: chunk.size,
             sha256: chunk.sha256.clone(),
+            committed_us: chunk.committed_us,
             resent: 0,
             state: State::Sending,
         };
@@ -160,6 +163,22 @@ impl Ledger {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Whether this commit of the chunk is owed.
+    pub(super) fn owes(&self, id: &ChunkId, committed_us: i64) -> bool {
+        self.entries
+            .get(id)
+            .is_some_and(|entry| entry.committed_us == committed_us)
+    }
+
+    /// An operator has sent it again: an answer is awaited, and missed, as if we had.
+    pub(super) fn replayed(&mut self, id: &ChunkId, receipt: Receipt) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            // Our own next sending must not be taken for the one before the replay.
+            entry.resent += 1;
+            entry.state = State::Sent(receipt);
         }
     }
 
@@ -266,6 +285,19 @@ mod tests {
         ledger.next_unsent();
         ledger.send_again(&id(0));
         assert_eq!(ledger.next_unsent(), Some((id(0), 1)));
+        ledger.send_again(&id(0));
+        assert_eq!(ledger.next_unsent(), Some((id(0), 2)));
+    }
+
+    #[test]
+    fn a_replayed_chunk_is_waited_for_again_and_sent_again_if_it_is_lost() {
+        let (mut ledger, start) = (ledger_with_one(), Instant::now());
+        ledger.next_unsent();
+        ledger.park(&id(0));
+        assert!(ledger.owes(&id(0), 0) && !ledger.owes(&id(0), 1) && !ledger.owes(&id(1), 0));
+        ledger.replayed(&id(0), receipt(start));
+        assert_eq!((ledger.waiting(), ledger.parked()), (1, 0));
+        assert_eq!(ledger.overdue(start + PATIENCE).len(), 1);
         ledger.send_again(&id(0));
         assert_eq!(ledger.next_unsent(), Some((id(0), 2)));
     }

@@ -6,7 +6,7 @@
 //!                              │  └── overdue? ask where it is: queued, or    │
 //!                              │      nowhere: publish under another id      │
 //!                              └── free the bytes, then ack ◄── ChunkUploaded ┘
-//!                                  park ◄── DeadLetter
+//!                                  park ◄── DeadLetter;  wait again, or declare and free ◄── an operator's ruling
 //! ```
 //!
 //! The spool is the truth, the queue a hint: whatever becomes of queue and streams, what is in the spool is published again.

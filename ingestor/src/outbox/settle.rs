@@ -1,16 +1,26 @@
 //! Settling: what an answer means for the spool.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use proto::{
     id::ChunkId,
-    v1::{ChunkReady, ChunkUploaded, DeadLetter},
+    v1::{
+        CameraEvent, ChunkDropped, ChunkReady, ChunkUploaded, DeadLetter, DeadRuling, camera_event,
+        dead_ruling::Decision,
+    },
 };
 use queue::{Answer, Answers, AnswersError, Message, Notice, Stage};
+use store::spool::Spool;
 use tokio::time::sleep;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
-use super::{Outbox, ledger::Verdict};
+use super::{
+    Outbox,
+    ledger::{Receipt, Verdict},
+};
 
 /// A chunk that left the spool, or could not.
 pub(super) struct Freed {
@@ -31,6 +41,12 @@ impl Outbox {
                 _ => {}
             },
             Notice::Dead(letter) => self.park(letter),
+            Notice::Ruled(ruling) => {
+                if let Some(id) = self.ruled(ruling) {
+                    let ruled_us = ruling.ruled_us;
+                    return self.drop(id, ruled_us, answer);
+                }
+            }
             _ => {}
         }
         answer.ack().await;
@@ -48,15 +64,11 @@ impl Outbox {
         Some((id, verdict))
     }
 
-    /// Unlinks the bytes away from this thread, for the disk may take its time.
+    /// The bucket has it.
     fn free(&mut self, id: ChunkId, answer: Answer) {
-        let (spool, chunk) = (Arc::clone(&self.spool), id.clone());
-        let freeing = tokio::task::spawn_blocking(move || spool.free(&chunk));
+        let spool = Arc::clone(&self.spool);
         self.freeing.push(Box::pin(async move {
-            let outcome = freeing
-                .await
-                .map_err(Into::into)
-                .and_then(|freed| freed.map(drop).map_err(Into::into));
+            let outcome = remove(spool, id.clone()).await;
             Freed {
                 id,
                 answer,
@@ -80,9 +92,55 @@ impl Outbox {
             }
             // Not acknowledged: the answer comes again, and with it the next attempt.
             Err(error) => {
-                error!(chunk = %id, error = format!("{error:#}"), "a chunk is in the bucket and cannot be removed from the spool: check its disk");
+                error!(chunk = %id, error = format!("{error:#}"), "a chunk is not needed any more and cannot be removed from the spool: check its disk");
             }
         }
+    }
+
+    /// What an operator's word means: the chunk that is to be dropped, if that is what it says of one of ours.
+    fn ruled(&mut self, ruling: &DeadRuling) -> Option<ChunkId> {
+        let id = ChunkId::from_wire(ruling.chunk.as_ref()).ok()?;
+        let ours = ruling.spool_id == self.spool.id().as_str();
+        if !ours || !self.ledger.owes(&id, ruling.committed_us) {
+            return None;
+        }
+        match ruling.decision.as_ref()? {
+            Decision::Dropped(_) => Some(id),
+            Decision::Replayed(replayed) => {
+                info!(chunk = %id, "an operator has sent a chunk again that was given up");
+                let receipt = Receipt {
+                    message_id: replayed.message_id.clone(),
+                    sequence: replayed.stream_sequence,
+                    since: Instant::now(),
+                };
+                self.ledger.replayed(&id, receipt);
+                None
+            }
+        }
+    }
+
+    /// Declares the loss, and only then lets go of the bytes.
+    fn drop(&mut self, id: ChunkId, ruled_us: i64, answer: Answer) {
+        warn!(chunk = %id, "dropped by an operator: it will not reach the bucket");
+        let (spool, publisher) = (Arc::clone(&self.spool), self.publisher.clone());
+        let subject = self.subjects.events(&id.camera);
+        self.freeing.push(Box::pin(async move {
+            let declare = async {
+                let Some(chunk) = spool.descriptor(&id)? else {
+                    return Ok(());
+                };
+                let event = dropped(chunk, ruled_us);
+                let message_id = format!("event:{id}@{ruled_us}");
+                publisher.publish(subject, &message_id, &event).await?;
+                remove(Arc::clone(&spool), id.clone()).await
+            };
+            let outcome = declare.await;
+            Freed {
+                id,
+                answer,
+                outcome,
+            }
+        }));
     }
 
     /// What an inspector gave up is in the bucket, and no business of the spool.
@@ -100,6 +158,32 @@ impl Outbox {
         if chunk.spool_id == self.spool.id().as_str() && self.ledger.park(&id) {
             error!(chunk = %id, reason = letter.reason, "a chunk was given up; its bytes stay in the spool: mend the reason and replay it");
         }
+    }
+}
+
+/// Unlinks the bytes away from this thread, for the disk may take its time.
+async fn remove(spool: Arc<Spool>, id: ChunkId) -> anyhow::Result<()> {
+    tokio::task::spawn_blocking(move || spool.free(&id)).await??;
+    Ok(())
+}
+
+/// The declaration that a chunk will not reach the bucket.
+fn dropped(chunk: ChunkReady, at_us: i64) -> CameraEvent {
+    let id = chunk.id.clone().unwrap_or_default();
+    let producer = Some(daemon::producer(env!("CARGO_PKG_VERSION")));
+    CameraEvent {
+        site: id.site,
+        camera: id.camera,
+        run: id.run,
+        at_us,
+        producer: producer.clone(),
+        detail: "dropped by an operator".to_owned(),
+        kind: Some(camera_event::Kind::Dropped(ChunkDropped {
+            chunk: Some(chunk),
+            reason: "dropped by operator".to_owned(),
+            dropped_us: at_us,
+            producer,
+        })),
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct AckSubject {
     pub(crate) stream_sequence: u64,
     pub(crate) consumer_sequence: u64,
     pub(crate) published: Timestamp,
+    /// Messages that the consumer has still to deliver.
+    pub(crate) pending: u64,
 }
 
 impl AckSubject {
@@ -31,6 +33,7 @@ impl AckSubject {
             stream_sequence: number(3)?,
             consumer_sequence: number(4)?,
             published: Timestamp::from_nanosecond(tokens[5].parse().ok()?).ok()?,
+            pending: number(6)?,
         })
     }
 }
@@ -56,6 +59,7 @@ mod tests {
                 stream_sequence,
                 consumer_sequence,
                 published: Timestamp::from_nanosecond(published.into()).unwrap(),
+                pending,
             });
             prop_assert_eq!(AckSubject::parse(&format!("$JS.ACK.{facts}")), expected.clone());
             prop_assert_eq!(AckSubject::parse(&format!("$JS.ACK._.ACCHASH.{facts}")), expected.clone());

@@ -8,6 +8,7 @@
 
 mod answers;
 mod connection;
+mod dead_letters;
 mod publisher;
 mod reader;
 mod restart;

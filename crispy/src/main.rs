@@ -2,8 +2,11 @@
 //!
 //! * `crispy up` runs everything on this machine: [`up`]
 //! * `crispy setup` makes the streams on a server: [`setup`]
+//! * `crispy dead` looks at work that was given up, sends it again or lets go of it: [`dead`]
 
+mod dead;
 mod leash;
+mod output;
 mod setup;
 mod up;
 
@@ -28,6 +31,7 @@ struct Crispy {
 enum Command {
     Up(Box<up::Up>),
     Setup(Box<setup::Setup>),
+    Dead(Box<dead::Dead>),
 }
 
 fn main() -> ExitCode {
@@ -47,5 +51,6 @@ async fn run(crispy: Crispy, stop: Stop) -> Result<(), Failed> {
     match crispy.command {
         Command::Up(up) => up::run(*up, stop).await,
         Command::Setup(setup) => setup::run(*setup).await,
+        Command::Dead(dead) => dead::run(*dead).await,
     }
 }

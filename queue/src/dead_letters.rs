@@ -29,10 +29,6 @@ use crate::{
 };
 
 /// What travels in the dead letters' stream.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large one is the usual one, and there is one at a time"
-)]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum DeadNotice {

@@ -12,6 +12,7 @@
 //! * [`killed`]: `kill -9` of everything that can be killed
 //! * [`by_hand`]: the daemons one by one, without `crispy up`
 //! * [`poison`]: a chunk that takes its inspector down, and one that is no video
+//! * [`dead`]: what was given up, replayed or dropped by command
 //! * [`bad_input`], [`bad_place`], [`bad_server`]: each mistake has its own exit code and message, and leaves nothing half done
 //! * [`secrets`]: what must not be said, and whom not to speak to
 //!
@@ -25,6 +26,7 @@ mod bad_input;
 mod bad_place;
 mod bad_server;
 mod by_hand;
+mod dead;
 mod house;
 mod identity;
 mod killed;

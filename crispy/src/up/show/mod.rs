@@ -16,6 +16,7 @@ use proto::v1::ChunkInspected;
 
 use self::bars::Bars;
 use super::{config::Output, session::Session};
+use crate::output::print;
 
 /// What is left to say when all is done.
 #[derive(Debug)]
@@ -93,17 +94,4 @@ impl Show {
             Output::Table => print(&table::render(closing)),
         }
     }
-}
-
-/// One write a line: whoever reads along never sees half of one.
-fn print(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(format!("{text}\n").as_bytes());
-    let written = written.and_then(|()| stdout.flush());
-    written.map_err(|error| {
-        io::Error::new(
-            error.kind(),
-            format!("write the results to stdout: {error}"),
-        )
-    })
 }

@@ -1,0 +1,212 @@
+//! Dead letters for people and for programs. Pure.
+
+use comfy_table::{Table, presets};
+use jiff::Timestamp;
+use proto::{
+    id::ChunkId,
+    v1::{self, dead_letter::Kind},
+};
+use queue::{Buried, Decode, Message};
+use serde_json::{Value, json};
+
+/// A row each, newest last.
+pub(super) fn table(letters: &[Buried]) -> String {
+    if letters.is_empty() {
+        return "no dead letters".to_owned();
+    }
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY);
+    table.set_header(["number", "given up", "stage", "work", "kind", "reason"]);
+    for buried in letters {
+        let letter = &buried.letter;
+        table.add_row([
+            buried.sequence.to_string(),
+            time(letter.last_failure_us),
+            buried.stage.to_string(),
+            work(buried),
+            kind(letter).to_owned(),
+            letter.reason.clone(),
+        ]);
+    }
+    table.to_string()
+}
+
+/// Everything that one says, a line each.
+pub(super) fn page(buried: &Buried) -> String {
+    let letter = &buried.letter;
+    let producer = letter.producer.clone().unwrap_or_default();
+    let mut lines = vec![
+        ("number", buried.sequence.to_string()),
+        ("work", work(buried)),
+        ("stage", buried.stage.to_string()),
+        ("kind", kind(letter).to_owned()),
+        ("reason", letter.reason.clone()),
+        ("host", producer.instance),
+        ("version", producer.version),
+        ("deliveries", letter.deliveries.to_string()),
+        ("first failure", time(letter.first_failure_us)),
+        ("last failure", time(letter.last_failure_us)),
+        (
+            "taken from",
+            format!("{} {}", letter.stream, letter.stream_sequence),
+        ),
+        ("subject", letter.subject.clone()),
+        ("payload", format!("{} bytes", letter.payload.len())),
+    ];
+    if let Some(chunk) = chunk(buried) {
+        lines.push(("spool", chunk.spool_id));
+        lines.push(("bytes", chunk.size.to_string()));
+        lines.push(("sha256", hex(&chunk.sha256)));
+    }
+    for header in &letter.headers {
+        lines.push(("header", format!("{}: {}", header.name, header.value)));
+    }
+    let line = |(name, value): (&str, String)| format!("{name:<14} {value}\n");
+    lines.into_iter().map(line).collect()
+}
+
+/// `{"type":"dead_letter", …}`: everything, the original message's bytes in hexadecimal.
+pub(super) fn json(buried: &Buried) -> Value {
+    let letter = &buried.letter;
+    let producer = letter.producer.clone().unwrap_or_default();
+    let id = chunk(buried).and_then(|chunk| chunk.id).unwrap_or_default();
+    let headers: Vec<_> = letter
+        .headers
+        .iter()
+        .map(|header| json!([header.name, header.value]))
+        .collect();
+    json!({
+        "type": "dead_letter",
+        "number": buried.sequence,
+        "stage": buried.stage.as_str(),
+        "site": buried.camera.site.as_str(),
+        "camera": buried.camera.camera.as_str(),
+        "run": (!id.run.is_empty()).then_some(id.run.clone()),
+        "sequence": (!id.run.is_empty()).then_some(id.sequence),
+        "kind": kind(letter),
+        "reason": letter.reason,
+        "instance": producer.instance,
+        "version": producer.version,
+        "deliveries": letter.deliveries,
+        "first_failure": time(letter.first_failure_us),
+        "last_failure": time(letter.last_failure_us),
+        "subject": letter.subject,
+        "stream": letter.stream,
+        "stream_sequence": letter.stream_sequence,
+        "message_id": letter.message_id,
+        "headers": headers,
+        "payload": hex(&letter.payload),
+    })
+}
+
+/// The chunk it is about, where it is about one; else whose work it was.
+pub(super) fn work(buried: &Buried) -> String {
+    let id = chunk(buried).and_then(|chunk| ChunkId::from_wire(chunk.id.as_ref()).ok());
+    id.map_or_else(|| buried.camera.to_string(), |id| id.to_string())
+}
+
+/// The descriptor of the chunk, whichever stage gave it up.
+fn chunk(buried: &Buried) -> Option<v1::ChunkReady> {
+    let letter = &buried.letter;
+    let type_name = letter
+        .headers
+        .iter()
+        .find(|header| header.name == queue::header::TYPE)?;
+    match type_name.value.as_str() {
+        v1::ChunkReady::TYPE => {
+            <v1::ChunkReady as Decode>::decode(v1::ChunkReady::TYPE, &letter.payload).ok()
+        }
+        v1::ChunkUploaded::TYPE => {
+            <v1::ChunkUploaded as Decode>::decode(v1::ChunkUploaded::TYPE, &letter.payload)
+                .ok()?
+                .chunk
+        }
+        _ => None,
+    }
+}
+
+fn kind(letter: &v1::DeadLetter) -> &'static str {
+    match letter.kind() {
+        Kind::Unspecified => "unknown",
+        Kind::Rejected => "rejected",
+        Kind::Undecodable => "undecodable",
+        Kind::RetriesSpent => "retries spent",
+        Kind::CrashGuard => "kills its workers",
+    }
+}
+
+fn time(us: i64) -> String {
+    Timestamp::from_microsecond(us)
+        .map(|at| format!("{at:.3}"))
+        .unwrap_or_default()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prost::Message as _;
+
+    fn buried() -> Buried {
+        let chunk = v1::ChunkReady {
+            id: Some(v1::ChunkId {
+                site: "demo".into(),
+                camera: "front".into(),
+                run: "01KAPGPZKR0W3GE1R70W3GE1R7".into(),
+                sequence: 3,
+            }),
+            size: 17,
+            ..Default::default()
+        };
+        Buried {
+            sequence: 9,
+            stage: queue::Stage::Uploader,
+            camera: "demo/front".parse().unwrap(),
+            stored: Timestamp::UNIX_EPOCH,
+            letter: v1::DeadLetter {
+                payload: chunk.encode_to_vec(),
+                headers: vec![v1::dead_letter::Header {
+                    name: queue::header::TYPE.into(),
+                    value: v1::ChunkReady::TYPE.into(),
+                }],
+                reason: "put object: disk is on fire".into(),
+                kind: Kind::Rejected.into(),
+                ..Default::default()
+            },
+        }
+    }
+
+    #[test]
+    fn the_work_is_named_by_its_chunk_where_there_is_one() {
+        let mut buried = buried();
+        assert_eq!(
+            work(&buried),
+            "demo/front/01KAPGPZKR0W3GE1R70W3GE1R7/0000000003"
+        );
+        buried.letter.payload = vec![0xff];
+        assert_eq!(work(&buried), "demo/front");
+    }
+
+    #[test]
+    fn every_form_names_number_and_reason() {
+        let buried = buried();
+        for text in [
+            table(std::slice::from_ref(&buried)),
+            page(&buried),
+            json(&buried).to_string(),
+        ] {
+            assert!(
+                text.contains('9') && text.contains("disk is on fire"),
+                "{text}"
+            );
+        }
+        assert_eq!(json(&buried)["sequence"], 3);
+        assert_eq!(
+            json(&buried)["payload"].as_str().unwrap().len(),
+            2 * buried.letter.payload.len()
+        );
+    }
+}

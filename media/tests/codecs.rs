@@ -106,6 +106,74 @@ fn codec_strings_say_profile_and_level() {
     }
 }
 
+/// A camera's description may be older than its pictures.
+#[test]
+fn parameter_sets_in_the_first_key_frame_win_over_a_stale_header() {
+    let clips = Clips::new();
+    for (codec, letters) in [
+        (
+            "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 25",
+            b"avc1",
+        ),
+        (
+            "-pix_fmt yuv420p -c:v libx265 -preset ultrafast -x265-params keyint=25:log-level=none",
+            b"hvc1",
+        ),
+    ] {
+        let part = |name: &str, size: &str, offset: u32| {
+            let pictures = format!("testsrc2=size={size}:rate=25:duration=1");
+            let path = clips.make(
+                name,
+                &pictures,
+                &format!("{codec} -output_ts_offset {offset}"),
+            );
+            std::fs::read(path).unwrap()
+        };
+        let both = [
+            part("small.ts", "160x92", 10),
+            part("large.ts", "320x180", 11),
+        ]
+        .concat();
+        let both = clips.write("both.ts", &both);
+        // what headers are made of
+        assert_eq!(ffprobe(&both, "stream=width")[0], "160");
+        for name in ["stale.mkv", "stale.mp4"] {
+            let stale = clips.convert(name, &both, "-c copy -bsf:v noise=drop='lt(n,25)'");
+            let chunks = chunks(&stale, WINDOW);
+            assert_eq!(chunks.len(), 1);
+            let format = &chunks[0].format;
+            assert_eq!((format.width, format.height), (320, 180), "{name}");
+            assert_probe_agrees(&chunks[0]);
+            assert!(chunks[0].bytes.windows(4).any(|four| four == letters));
+        }
+    }
+}
+
+/// libav would count the file's time in milliseconds, and 29.97 frames a second do not fit those.
+#[test]
+fn the_whole_file_counts_time_as_its_video_does() {
+    let clips = Clips::new();
+    let options = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 25";
+    let pictures = "testsrc2=size=160x92:rate=30000/1001:duration=4";
+    let source = clips.make("a.mp4", pictures, options);
+    for chunk in chunks(&source, Duration::from_secs(1)) {
+        let header = chunk
+            .bytes
+            .windows(4)
+            .position(|four| four == b"mvhd")
+            .unwrap();
+        // after the letters: version and flags, two times, then the timescale and the length
+        let number = |at: usize| {
+            let field = &chunk.bytes[header + at..header + at + 4];
+            i64::from(u32::from_be_bytes(field.try_into().unwrap()))
+        };
+        assert_eq!(
+            (number(16), number(20)),
+            (30_000, chunk.cut.duration_ticks())
+        );
+    }
+}
+
 #[test]
 fn the_same_source_gives_the_same_bytes() {
     let clips = Clips::new();

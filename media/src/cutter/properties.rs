@@ -284,6 +284,23 @@ fn a_group_is_split_only_beyond_the_limit_and_the_rest_depends_on_it() {
 }
 
 #[test]
+fn a_group_is_split_at_64_mib_too() {
+    let large = |sample| Sample {
+        size: 1 << 20,
+        ..sample
+    };
+    let (cuts, _) = cut(
+        Duration::from_secs(3),
+        steady(4, 100).into_iter().map(large),
+    );
+    let told: Vec<_> = cuts
+        .iter()
+        .map(|cut| (cut.facts.packets, cut.facts.depends_on_previous))
+        .collect();
+    assert_eq!(told, [(64, false), (36, true)]);
+}
+
+#[test]
 fn an_idr_is_preferred_to_an_open_key_frame_within_two_windows() {
     let picture = |n| match n {
         _ if n % 100 == 0 => Picture::Idr,
@@ -381,6 +398,24 @@ fn the_last_frame_lasts_as_long_as_the_source_says_or_as_its_neighbours() {
         (cuts[0].facts.end_ticks, cuts[0].facts.end_inferred),
         (25 * 3600, true)
     );
+}
+
+#[test]
+fn the_frame_that_is_shown_last_ends_the_run_and_not_the_one_that_is_stored_last() {
+    let group = [(0, 3600), (3, 9000), (1, 3600), (2, 3600)];
+    let samples = group.map(|(shown, duration)| Sample {
+        duration: Some(duration),
+        ..sample(
+            shown * 3600,
+            if shown == 0 {
+                Picture::Idr
+            } else {
+                Picture::Dependent
+            },
+        )
+    });
+    let (cuts, _) = cut(Duration::from_secs(3), samples);
+    assert_eq!(cuts[0].facts.end_ticks, 3 * 3600 + 9000);
 }
 
 #[test]

@@ -239,6 +239,23 @@ fn two_second_groups_in_three_second_windows_alternate_and_do_not_drift() {
     assert_eq!(seconds(&cuts), [[4.0, 2.0]; 10].concat());
 }
 
+/// Matroska rounds to milliseconds: 1/3 s becomes 333 ms, which is not yet on the line.
+#[test]
+fn a_key_frame_that_misses_its_line_by_a_rounding_belongs_to_it() {
+    let early = |sample: Sample<usize>| Sample {
+        pts: sample.pts - 30 * i64::from(sample.pts > 0),
+        ..sample
+    };
+    let (cuts, _) = cut(Duration::from_secs(2), steady(8, 50).into_iter().map(early));
+    assert_eq!(cuts.len(), 4);
+    let late = |sample: Sample<usize>| Sample {
+        pts: sample.pts - 90 * i64::from(sample.pts > 0),
+        ..sample
+    };
+    let (cuts, _) = cut(Duration::from_secs(2), steady(8, 50).into_iter().map(late));
+    assert!(cuts.len() < 4, "a millisecond is no rounding");
+}
+
 #[test]
 fn packets_before_the_first_key_frame_are_counted() {
     let samples = steady(6, 50).split_off(20);

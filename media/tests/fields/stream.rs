@@ -43,7 +43,7 @@ pub(crate) fn of_fields(frames: u32, gop: u32) -> Vec<u8> {
         .numbers([0, 0, 0, 4, 1])
         .number(0, 1)
         .numbers([1, 0])
-        .number(0b00_1_0_0, 5);
+        .number(0b0_0100, 5);
     let picture = Bits::default()
         .numbers([0, 0])
         .number(0, 2)
@@ -53,7 +53,7 @@ pub(crate) fn of_fields(frames: u32, gop: u32) -> Vec<u8> {
         .number(0, 3);
     let sets = [sequence.unit(0x67), picture.unit(0x68)].concat();
     let frame = |n: u32| {
-        let repeated = if n % gop == 0 {
+        let repeated = if n.is_multiple_of(gop) {
             sets.clone()
         } else {
             Vec::new()

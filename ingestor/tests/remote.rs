@@ -339,3 +339,12 @@ fn a_list_of_files_on_the_disk_is_no_recording_either() {
     let (exit, _) = refused(shop.path("list.m3u8").to_str().unwrap());
     assert_eq!(exit, Exit::SourceNotVideo);
 }
+
+#[test]
+fn a_source_may_be_left_from_among_tasks() {
+    let shop = Shop::with(&small(), "a.mp4");
+    let opened = open(&shop.serve(&[]).url("/a.mp4"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    // as when another camera's source is refused: what was opened is dropped where tasks run
+    runtime.unwrap().block_on(async move { drop(opened) });
+}

@@ -9,7 +9,7 @@ use std::{
 
 use media::StopFlag;
 use reqwest::{
-    Client, Response, StatusCode,
+    Client, ClientBuilder, Response, StatusCode,
     header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, RANGE},
     redirect::Policy,
 };
@@ -38,10 +38,28 @@ pub(super) struct Fetcher(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    runtime: Runtime,
+    /// There until it is dropped.
+    runtime: Option<Runtime>,
     client: Client,
     patience: Duration,
     stop: StopFlag,
+}
+
+impl Inner {
+    fn runtime(&self) -> &Runtime {
+        self.runtime
+            .as_ref()
+            .expect("taken by drop alone, which nothing follows")
+    }
+}
+
+impl Drop for Inner {
+    /// A source may be left from among the ingestor's own tasks, where a runtime must not wait for its end.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// What a server said before the bytes.
@@ -67,17 +85,14 @@ impl Fetcher {
         // Fails where another has been installed, which will do as well.
         PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
         let runtime = Builder::new_current_thread().enable_all().build();
-        let client = Client::builder()
-            .connect_timeout(patience)
-            .redirect(Policy::limited(10))
-            .referer(false) // it would show one server the signature that another wants
-            .user_agent(concat!("crispy-streamer/", env!("CARGO_PKG_VERSION")))
-            .build();
+        let client = builder(patience).build();
+        // A machine without certificates (a bare container) speaks http all the same; to https it then trusts nobody.
+        let client = client.or_else(|_| builder(patience).tls_certs_only([]).build());
         let client = client.map_err(|error| FetchError::Client {
             source: io::Error::other(error.without_url()),
         })?;
         Ok(Self(Arc::new(Inner {
-            runtime: runtime.map_err(|source| FetchError::Client { source })?,
+            runtime: Some(runtime.map_err(|source| FetchError::Client { source })?),
             client,
             patience,
             stop,
@@ -180,7 +195,7 @@ impl Fetcher {
     /// Waits, unless it is told to stop.
     pub(super) fn pause(&self, pause: Duration) -> Result<(), FetchError> {
         let inner = &self.0;
-        inner.runtime.block_on(async {
+        inner.runtime().block_on(async {
             tokio::select! {
                 () = stopped(&inner.stop) => Err(FetchError::Stopped),
                 () = tokio::time::sleep(pause) => Ok(()),
@@ -190,7 +205,7 @@ impl Fetcher {
 
     fn wait<T>(&self, place: &str, answer: impl Future<Output = T>) -> Result<T, FetchError> {
         let inner = &self.0;
-        inner.runtime.block_on(async {
+        inner.runtime().block_on(async {
             tokio::select! {
                 biased;
                 () = stopped(&inner.stop) => Err(FetchError::Stopped),
@@ -202,6 +217,14 @@ impl Fetcher {
             }
         })
     }
+}
+
+fn builder(patience: Duration) -> ClientBuilder {
+    Client::builder()
+        .connect_timeout(patience)
+        .redirect(Policy::limited(10))
+        .referer(false) // it would show one server the signature that another wants
+        .user_agent(concat!("crispy-streamer/", env!("CARGO_PKG_VERSION")))
 }
 
 async fn stopped(stop: &StopFlag) {

@@ -341,6 +341,32 @@ fn a_list_of_files_on_the_disk_is_no_recording_either() {
 }
 
 #[test]
+fn without_any_date_time_is_that_of_recording() {
+    let shop = Shop::with(&small(), "a.mp4");
+    let server = shop.serve(&[("/a.mp4", Fault::NoDate)]);
+    let identity = identity(&open(&server.url("/a.mp4")));
+    assert_eq!(identity.origin, proto::v1::ClockOrigin::Host);
+}
+
+#[test]
+fn a_stop_ends_the_reading_of_a_server_that_went_silent() {
+    let shop = Shop::playlist(&small(), "");
+    let server = shop.serve(&[("/list2.ts", Fault::Silent)]);
+    let stop = StopFlag::new();
+    let opened = opened::open(&server.url("/list.m3u8"), &CUT, &stop).unwrap();
+    let reading = std::thread::spawn(move || cut(opened).1);
+    while !server.requests().contains(&"/list2.ts".to_owned()) {
+        std::thread::yield_now();
+    }
+    stop.stop();
+    let ended = reading.join().unwrap();
+    assert!(
+        matches!(ended, Some(ReadError::Cancelled { .. })),
+        "{ended:?}"
+    );
+}
+
+#[test]
 fn a_source_may_be_left_from_among_tasks() {
     let shop = Shop::with(&small(), "a.mp4");
     let opened = open(&shop.serve(&[]).url("/a.mp4"));

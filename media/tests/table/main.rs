@@ -11,6 +11,7 @@
 
 #[path = "../clip/mod.rs"]
 mod clip;
+mod fields;
 mod row;
 mod sources;
 

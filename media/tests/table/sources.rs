@@ -6,6 +6,7 @@ use std::time::Duration;
 use crispy_media::Container;
 
 use super::clip::{Clips, frame_hashes, turned};
+use super::fields;
 use super::row::WINDOW;
 
 /// Something to be cut.
@@ -169,6 +170,11 @@ pub(crate) const SOURCES: &[Source] = &[
         "H.264, interlaced, both fields in a packet, MPEG-TS",
         "a.ts",
         "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 25 -bf 0 -sc_threshold 0 -flags +ildct+ilme -x264-params tff=1"
+    ),
+    made!(
+        "H.264, interlaced, each field in its own packet, raw",
+        SECOND,
+        |clips| { whole(clips.write("a.h264", &fields::stream(50, 25)), (2, 1)) }
     ),
     made!("H.264, variable frame rate, mkv", |clips| {
         let rhythm = "-vf select='lt(mod(n,10),4)+eq(mod(n,10),7)' -fps_mode vfr";

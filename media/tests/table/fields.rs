@@ -1,4 +1,5 @@
-//! An H.264 stream of fields (ISO/IEC 14496-10, 7.3): parameter sets, then slices of pictures that are not compressed.
+//! Interlaced video as some cameras send it: each field of a picture in a packet of its own. No encoder at hand writes it,
+//! so the stream is written here (ISO/IEC 14496-10, 7.3): parameter sets, then slices of pictures that are not compressed.
 
 /// Bits, first to last.
 #[derive(Default)]
@@ -34,7 +35,7 @@ impl Bits {
 }
 
 /// Frames of 32x32 pixels, every `gop`-th an IDR picture, each frame as a top and a bottom field.
-pub(crate) fn of_fields(frames: u32, gop: u32) -> Vec<u8> {
+pub(crate) fn stream(frames: u32, gop: u32) -> Vec<u8> {
     // Main profile, level 3; 2 macroblocks wide, 1 high in each field; frames may be fields
     let sequence = Bits::default()
         .number(77, 8)

@@ -1,5 +1,7 @@
 //! The daemons one by one, without `crispy up`: as on many hosts, here on one.
 
+use std::{fs, thread, time::Duration};
+
 use rustix::process::Signal;
 
 use crate::house::{
@@ -74,6 +76,44 @@ fn a_killed_uploader_leaves_its_work_to_the_other() {
     let ingestor = at(&server, ingestor).start();
     first.until_stderr("uploaded chunk=");
     first.signal(Signal::KILL);
+    ingestor.end().with_code(0);
+    assert_eq!(house.bucket().one_run().len(), CHUNKS as usize);
+    house.no_chunk_is_in_the_spool();
+}
+
+#[test]
+fn while_nobody_uploads_the_spool_fills_to_its_limit_and_no_further() {
+    const LIMIT: u64 = 1_000_000;
+    const LARGEST: u64 = 20_000; // no chunk of this clip has as many bytes
+    let (house, server) = (House::new(), Monitored::start());
+    at(&server, house.program("crispy").arguments(["setup"]))
+        .run()
+        .with_code(0);
+    let source = format!("front={}", video::many(CHUNKS).display());
+    let ingestor = house.program("crispy-ingestor");
+    let ingestor = ingestor
+        .arguments(["--window", "1s", "--spool-limit", &format!("{LIMIT}B")])
+        .flag("--camera", source)
+        .flag("--spool", house.path("spool"));
+    let ingestor = at(&server, ingestor).start();
+    // What is being written is let in already, so that it counts.
+    let held = || -> u64 {
+        let files = house.chunks_in(&house.path("spool"));
+        let chunks = files
+            .iter()
+            .filter(|file| file.to_string_lossy().contains(".mp4"));
+        chunks
+            .filter_map(|file| Some(fs::metadata(file).ok()?.len()))
+            .sum()
+    };
+    until("the spool is full", || held() > LIMIT - LARGEST);
+    // As long as it takes to commit many more, were there no limit.
+    thread::sleep(Duration::from_millis(500));
+    assert!(held() <= LIMIT, "{} bytes", held());
+
+    let uploader = house.program("crispy-uploader");
+    let uploader = uploader.flag("--spool", house.path("spool"));
+    let _uploader = at(&server, uploader.flag("--bucket", house.bucket().url())).start();
     ingestor.end().with_code(0);
     assert_eq!(house.bucket().one_run().len(), CHUNKS as usize);
     house.no_chunk_is_in_the_spool();

@@ -1,6 +1,6 @@
 //! A cut chunk's descriptor: what media found out, in the words of the wire. Pure.
 
-use media::{ByteLayout, Chunk, Container, StartKind, VideoFormat};
+use media::{ByteLayout, Chunk, Container, SoundTrack, StartKind, VideoFormat};
 use proto::{
     id::ChunkId,
     v1::{self, ClockOrigin},
@@ -61,7 +61,7 @@ pub fn describe(chunk: &Chunk, checksums: &Checksums, context: Context) -> v1::C
         }),
         gap_before_us: context.gap_before_us,
         video: Some(video(&chunk.format)),
-        audio: Vec::new(),
+        audio: chunk.sound.iter().map(audio).collect(),
         packets: cut.packets.into(),
         frames: cut.frames.into(),
         key_frames: cut.key_frames.into(),
@@ -117,6 +117,17 @@ pub fn video(format: &VideoFormat) -> v1::VideoFormat {
         channels: format.channels,
         bit_depth: format.bit_depth,
         frame_rate: positive(format.frame_rate),
+    }
+}
+
+fn audio(track: &SoundTrack) -> v1::AudioTrack {
+    v1::AudioTrack {
+        codec: track.format.codec.into(),
+        codec_string: track.format.rfc6381.clone(),
+        sample_rate: track.format.sample_rate,
+        channels: track.format.channels,
+        samples: track.samples,
+        preroll_samples: track.preroll_samples,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Source, cutter and muxer in one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chunk::Chunk;
@@ -9,9 +10,13 @@ use crate::error::{OpenError, ReadError};
 use crate::ffi::Packet;
 use crate::input::Input;
 use crate::muxer;
-use crate::source::Source;
+use crate::sound::{self, Portion, Sound};
+use crate::source::{Read, Source};
 use crate::spec::Spec;
 use crate::video::{Container, VideoFormat};
+
+/// A cut, with its sound where that is kept.
+pub(crate) type Complete = (Cut<Packet>, Option<Portion<Arc<Packet>>>);
 
 /// The chunks of a source, in order.
 ///
@@ -21,6 +26,8 @@ pub struct Chunks {
     container: Container,
     source: Source,
     cutter: Cutter<Packet>,
+    /// Where sound is kept and there is any.
+    sound: Option<Sound<Packet, Arc<Packet>>>,
     over: bool,
     /// Why the source ended, until that is told.
     failure: Option<ReadError>,
@@ -41,11 +48,18 @@ impl Chunks {
 
     fn of(source: Source, spec: &Spec) -> Chunks {
         let cutter = Cutter::new(source.pace(), spec.window, Limits::default());
-        let container = spec.container_for(source.first_entry().format.codec);
+        let codec = source.first_entry().format.codec;
+        let container = spec.container_for(codec, source.kept_sound().map(Arc::as_ref));
+        let base = source.pace().timebase;
+        let sound = source.kept_sound().map(|sound| {
+            let overhang = sound::overhang(container);
+            Sound::new(base, sound.timebase, sound.timestamp_bits, overhang)
+        });
         Chunks {
             container,
             source,
             cutter,
+            sound,
             over: false,
             failure: None,
             given: 0,
@@ -55,6 +69,11 @@ impl Chunks {
     /// What the pictures are at the start of the source.
     pub fn format(&self) -> &VideoFormat {
         &self.source.first_entry().format
+    }
+
+    /// Packets of sound that no picture went with and that no chunk has counted: complete when the source has ended.
+    pub fn sound_dropped(&self) -> u32 {
+        self.sound.as_ref().map_or(0, Sound::dropped)
     }
 
     /// How long the container claims to be. For progress bars only: claims are wrong.
@@ -89,23 +108,23 @@ impl Chunks {
     /// the error. A file that fails or is stopped gives no such chunk: it can be read again, and has to give the same ones.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>, ReadError> {
         match self.next_cut()? {
-            Some(cut) => self.write(cut).map(Some),
+            Some((cut, portion)) => self.write(cut, portion).map(Some),
             None => Ok(None),
         }
     }
 
     /// The next chunk before it is written.
-    pub(crate) fn next_cut(&mut self) -> Result<Option<Cut<Packet>>, ReadError> {
+    pub(crate) fn next_cut(&mut self) -> Result<Option<Complete>, ReadError> {
         loop {
-            if let Some(cut) = self.cutter.pop() {
+            if let Some((cut, portion)) = self.pop() {
                 self.given += 1;
-                return Ok(Some(cut));
+                return Ok(Some((cut, portion)));
             }
             if self.over {
                 return self.end().map(|()| None);
             }
             match self.source.next() {
-                Ok(Some(sample)) => self.cutter.push(sample),
+                Ok(Some(read)) => self.take(read),
                 Ok(None) => self.finish(),
                 // what was read of a live source cannot be read again; a file can, and must then be cut the same way
                 Err(failure) if self.source.is_live() => {
@@ -120,14 +139,46 @@ impl Chunks {
         }
     }
 
-    fn write(&self, cut: Cut<Packet>) -> Result<Chunk, ReadError> {
+    fn take(&mut self, read: Read) {
+        match (read, &mut self.sound) {
+            (Read::Picture(sample), sound) => {
+                self.cutter.push(sample);
+                if let (Some(sound), Some(pts)) = (sound, self.cutter.latest()) {
+                    sound.passed(pts);
+                }
+            }
+            (Read::Sound(stamp, piece), Some(sound)) => sound.push(stamp, piece),
+            (Read::Sound(..), None) => {}
+        }
+    }
+
+    /// The next cut that is complete.
+    fn pop(&mut self) -> Option<Complete> {
+        let Some(sound) = &mut self.sound else {
+            return self.cutter.pop().map(|cut| (cut, None));
+        };
+        while let Some(cut) = self.cutter.pop() {
+            sound.push_cut(cut);
+        }
+        if self.over {
+            sound.finish();
+        }
+        sound.pop().map(|(cut, portion)| (cut, Some(portion)))
+    }
+
+    fn write(
+        &self,
+        cut: Cut<Packet>,
+        portion: Option<Portion<Arc<Packet>>>,
+    ) -> Result<Chunk, ReadError> {
         let start_ticks = cut.facts.start_ticks;
         let number = cut.samples.first().map_or(0, |sample| sample.entry);
         let entry = self
             .source
             .entry(number)
             .unwrap_or(self.source.first_entry());
-        muxer::write(cut, entry, self.container).map_err(|source| ReadError::Mux {
+        let sound = self.source.kept_sound().zip(portion);
+        muxer::write(cut, entry, sound, self.container).map_err(|source| ReadError::Mux {
             location: self.source.location().to_string(),
             start_ticks,
             source,

@@ -15,6 +15,8 @@
 //! Time does not lie here. Ticks are the source's own timestamps; the intervals of a run are gapless; where a timestamp
 //! or duration had to be made up, packets could not be used, or the source's clock jumped, [`CutFacts`] says so.
 //!
+//! With sound kept, `sound` gives each cut what is heard in its time: pure as well.
+//!
 //! The only crate that links FFmpeg, and no type of it is in a public signature; every unsafe line is in `ffi`. Calls
 //! block, and can be ended from another thread by a [`StopFlag`]. Errors never show a password.
 #![warn(missing_docs)]
@@ -36,6 +38,7 @@ mod location;
 mod muxer;
 mod probe;
 mod segment;
+mod sound;
 mod source;
 mod spec;
 mod stop;
@@ -52,6 +55,7 @@ pub use input::Input;
 pub use location::redact;
 pub use muxer::muxer_version;
 pub use probe::{Probe, probe};
+pub use sound::{SoundFormat, SoundTrack};
 pub use spec::{Audio, Spec};
 pub use stop::StopFlag;
 pub use survey::{End, Spread, Survey, survey};

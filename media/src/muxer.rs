@@ -8,16 +8,19 @@
 //! The index comes first and in one pass: the packets are in memory, so a bound of its size is known (`moov_size`).
 
 mod index;
+mod sound;
 mod stamps;
 
 use std::ops::Range;
 use std::sync::Arc;
 
+use self::sound::Track;
 use self::stamps::stamps;
 use crate::boxes::Boxes;
 use crate::chunk::{ByteLayout, Chunk};
 use crate::cutter::Cut;
 use crate::ffi::{LibavError, Muxer, Packet, Stamp, libavformat_version};
+use crate::sound::{Portion, SoundStream};
 use crate::source::Entry;
 use crate::time::Timebase;
 use crate::video::{Codec, Container};
@@ -29,8 +32,15 @@ const REVISION: u32 = 3;
 /// is found out only when everything is written.
 const INDEX_PER_PACKET: usize = 48;
 
-/// What the index needs besides packets and codec configuration, in bytes: 640 for the track, the rest for the file.
-const INDEX_FIXED: usize = 1664;
+/// What the index needs for each track besides packets and codec configuration, in bytes.
+const INDEX_PER_TRACK: usize = 640;
+
+/// What the index needs for the file as a whole, in bytes.
+const INDEX_FIXED: usize = 1024;
+
+/// The places of the two streams in a file.
+const PICTURES: u16 = 0;
+const SOUND: u16 = 1;
 
 /// What stands around index and payload, in bytes: `ftyp`, the rest of the room as `free`, the head of `mdat`. Were it not
 /// counted, the last packet of every chunk would make the file grow, and all of it be copied once more.
@@ -51,14 +61,26 @@ pub fn muxer_version() -> String {
 }
 
 /// Whether a container takes a stream, found out by writing a header.
-pub(crate) fn check(entry: &Entry, container: Container) -> Result<(), LibavError> {
-    begin(entry, container, 0, 0).map(drop)
+pub(crate) fn check(
+    entry: &Entry,
+    sound: Option<&SoundStream>,
+    container: Container,
+) -> Result<(), LibavError> {
+    begin(entry, sound, container, Room::default()).map(drop)
 }
 
-/// Writes a cut as a file. The packets' payloads are copied once.
+/// How much is to be written.
+#[derive(Clone, Copy, Default)]
+struct Room {
+    payload: usize,
+    packets: usize,
+}
+
+/// Writes a cut as a file, with its sound if it is kept. The packets' payloads are copied once.
 pub(crate) fn write(
     mut cut: Cut<Packet>,
     entry: &Entry,
+    sound: Option<(&Arc<SoundStream>, Portion<Arc<Packet>>)>,
     container: Container,
 ) -> Result<Chunk, LibavError> {
     let (start, end, timebase) = (
@@ -66,19 +88,29 @@ pub(crate) fn write(
         cut.facts.end_ticks,
         cut.facts.timebase,
     );
-    let payload: usize = cut.samples.iter().map(|sample| sample.size).sum();
-    let mut muxer = begin(entry, container, payload, cut.samples.len())?;
+    let sound_dropped = sound.as_ref().map_or(0, |(_, portion)| portion.dropped);
+    let track = sound.and_then(|(stream, portion)| {
+        Track::new(stream, portion, (start..end, timebase), container)
+    });
+    let stream = track.as_ref().map(|track| &*track.stream);
+    let mut muxer = begin(entry, stream, container, Room::of(&cut, track.as_ref()))?;
+    let mut beside = Beside::new(track.as_ref());
     let mut first_key_frame = 0..0;
     let stamps = stamps(cut.samples.iter().map(|sample| sample.pts), start, end);
-    if container == Container::Mp4 && !fits(&stamps, timebase) {
+    let sound_fits = track
+        .as_ref()
+        .is_none_or(|track| track.longest_step() <= LONGEST_STEP);
+    if container == Container::Mp4 && !(sound_fits && fits(&stamps, timebase)) {
         return Err(LibavError::INVALID_DATA);
     }
     for (sample, stamp) in cut.samples.iter_mut().zip(stamps) {
-        let written = muxer.write(&mut sample.payload, stamp, timebase)?;
+        beside.write_until(&mut muxer, stamp, timebase)?;
+        let written = muxer.write(PICTURES, &mut sample.payload, stamp, timebase)?;
         if first_key_frame.is_empty() && sample.picture.is_key() {
             first_key_frame = written;
         }
     }
+    beside.write_rest(&mut muxer)?;
     let mut bytes = muxer.finish()?;
     let mut layout = ByteLayout {
         index: 0..0,
@@ -99,6 +131,8 @@ pub(crate) fn write(
         format: Arc::clone(&entry.format),
         container,
         cut: cut.facts,
+        sound: track.map(|track| track.facts()),
+        sound_dropped,
         layout,
     })
 }
@@ -120,11 +154,16 @@ fn fits(stamps: &[Stamp], timebase: Timebase) -> bool {
 /// A file of the right format with its header written, with room for so much payload in so many packets.
 fn begin(
     entry: &Entry,
+    sound: Option<&SoundStream>,
     container: Container,
-    payload: usize,
-    packets: usize,
+    room: Room,
 ) -> Result<Muxer, LibavError> {
-    let index = INDEX_FIXED + entry.parameters.extradata().len() + INDEX_PER_PACKET * packets;
+    let parameters = sound.map(|sound| &sound.parameters);
+    let tracks = [&*entry.parameters].into_iter().chain(parameters);
+    let tracks: usize = tracks
+        .map(|track| INDEX_PER_TRACK + track.extradata().len())
+        .sum();
+    let index = INDEX_FIXED + tracks + INDEX_PER_PACKET * room.packets;
     let timebase = entry.format.timebase;
     let (format, options) = match container {
         Container::Mp4 => {
@@ -148,14 +187,75 @@ fn begin(
         Container::Mkv => (c"matroska", Vec::new()),
         Container::MpegTs => (c"mpegts", Vec::new()),
     };
-    let mut muxer = Muxer::create(format, payload + index + AROUND)?;
+    let mut muxer = Muxer::create(format, room.payload + index + AROUND)?;
     muxer.add_stream(
         &entry.parameters,
         timebase,
         tag(entry.format.codec, container),
     )?;
+    if let Some(sound) = sound {
+        muxer.add_stream(&sound.parameters, sound.rate(), 0)?;
+    }
     muxer.write_header(&options)?;
     Ok(muxer)
+}
+
+impl Room {
+    fn of(cut: &Cut<Packet>, track: Option<&Track>) -> Room {
+        let pictures: usize = cut.samples.iter().map(|sample| sample.size).sum();
+        let sound = track.map_or(&[][..], |track| &track.packets);
+        let heard: usize = sound.iter().map(|(packet, _)| packet.data().len()).sum();
+        Room {
+            payload: pictures + heard,
+            packets: cut.samples.len() + sound.len(),
+        }
+    }
+}
+
+/// Sound that is written between the pictures, in the order in which both are decoded.
+struct Beside<'a> {
+    rest: std::slice::Iter<'a, (Arc<Packet>, Stamp)>,
+    rate: Timebase,
+}
+
+impl<'a> Beside<'a> {
+    fn new(track: Option<&'a Track>) -> Beside<'a> {
+        let second = Timebase::new(1, 1).expect("one is not zero");
+        Beside {
+            rest: track.map_or(&[][..], |track| &track.packets).iter(),
+            rate: track.map_or(second, |track| track.stream.rate()),
+        }
+    }
+
+    /// Writes what is decoded before a picture.
+    fn write_until(
+        &mut self,
+        muxer: &mut Muxer,
+        picture: Stamp,
+        timebase: Timebase,
+    ) -> Result<(), LibavError> {
+        let until = timebase.convert_up(picture.dts, self.rate);
+        while let Some((_, stamp)) = self.rest.as_slice().first() {
+            if stamp.dts >= until {
+                break;
+            }
+            self.write_next(muxer)?;
+        }
+        Ok(())
+    }
+
+    fn write_rest(&mut self, muxer: &mut Muxer) -> Result<(), LibavError> {
+        while self.write_next(muxer)? {}
+        Ok(())
+    }
+
+    fn write_next(&mut self, muxer: &mut Muxer) -> Result<bool, LibavError> {
+        let Some((packet, stamp)) = self.rest.next() else {
+            return Ok(false);
+        };
+        muxer.write(SOUND, &mut packet.share()?, *stamp, self.rate)?;
+        Ok(true)
+    }
 }
 
 /// The four letters in the sample description. `hvc1` says that parameter sets are only there, which Apple's players

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::sound::SoundStream;
 use crate::stop::StopFlag;
 use crate::video::{Codec, Container};
 
@@ -48,9 +49,12 @@ impl Spec {
 }
 
 impl Spec {
-    /// The container for chunks of a codec.
-    pub(crate) fn container_for(&self, codec: Codec) -> Container {
-        self.container.unwrap_or(codec.container())
+    /// The container for chunks of a codec with this sound: where none was asked for, one that holds both.
+    pub(crate) fn container_for(&self, codec: Codec, sound: Option<&SoundStream>) -> Container {
+        let suits = codec.container();
+        let holds = sound.is_none_or(|sound| suits.holds_sound(sound.format.codec));
+        let fits = if holds { suits } else { Container::Mkv };
+        self.container.unwrap_or(fits)
     }
 }
 

@@ -55,6 +55,16 @@ impl Timebase {
         i64::try_from(ticks).unwrap_or(i64::MAX)
     }
 
+    /// The first tick of another timebase that is not before `ticks` of this one. Held at the ends of an `i64`.
+    ///
+    /// Of two intervals that meet here, the ends meet there too.
+    pub fn convert_up(self, ticks: i64, to: Timebase) -> i64 {
+        let over = i128::from(ticks) * i128::from(self.num) * i128::from(to.den);
+        let under = i128::from(self.den) * i128::from(to.num);
+        let converted = -(-over).div_euclid(under);
+        i64::try_from(converted).unwrap_or(if converted < 0 { i64::MIN } else { i64::MAX })
+    }
+
     /// Which interval of length `window` counted from 0 the moment `ticks` lies in, after `slack` is added to it.
     ///
     /// The grid of cuts is read with this: no rounding is carried from one interval to the next, so it cannot drift
@@ -123,6 +133,13 @@ mod tests {
         fn ticks_and_durations_are_inverse_to_a_tick(ticks in 0..1i64 << 50, den in 1..100_000u32, num in 1..2000u32) {
             let back = base(num, den).ticks(base(num, den).duration(ticks));
             prop_assert!((ticks - 1..=ticks).contains(&back));
+        }
+
+        #[test]
+        fn a_converted_tick_is_the_first_that_is_not_before(ticks in -(1i64 << 40)..1i64 << 40, from in 1..100_000u32, to in 1..100_000u32) {
+            let converted = i128::from(base(1, from).convert_up(ticks, base(1, to)));
+            let (moment, tick) = (i128::from(ticks) * i128::from(to), i128::from(from));
+            prop_assert!(converted * tick >= moment && (converted - 1) * tick < moment);
         }
 
         #[test]

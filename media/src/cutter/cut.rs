@@ -11,6 +11,8 @@ use crate::time::Timebase;
 pub(crate) struct Cut<P> {
     pub(crate) samples: Vec<Sample<P>>,
     pub(crate) facts: CutFacts,
+    /// Whether it is the last of its run.
+    pub(crate) ends_run: bool,
 }
 
 /// What a cut inherits from the run it lies in.
@@ -25,6 +27,7 @@ pub(crate) struct Place {
     pub(crate) timebase: Timebase,
     pub(crate) window: Duration,
     pub(crate) lost: u32,
+    pub(crate) ends_run: bool,
 }
 
 impl<P> Cut<P> {
@@ -54,7 +57,11 @@ impl<P> Cut<P> {
             end_inferred: place.end_inferred,
             depends_on_previous: start == StartKind::None,
         };
-        Cut { samples, facts }
+        Cut {
+            samples,
+            facts,
+            ends_run: place.ends_run,
+        }
     }
 }
 

@@ -116,6 +116,15 @@ struct Run {
     previous_end: Option<i64>,
 }
 
+/// Where a chunk ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// At the start of the next one.
+    Cut(i64),
+    /// With the last frame of a run, whose duration may have been taken from its neighbours.
+    OfRun { end: i64, inferred: bool },
+}
+
 /// The group of pictures being read.
 #[derive(Clone, Copy, Debug, Default)]
 struct Group {
@@ -184,6 +193,11 @@ impl<P> Cutter<P> {
         self.ready.pop_front()
     }
 
+    /// The latest shown time so far in the run being read, unwrapped.
+    pub(crate) fn latest(&self) -> Option<i64> {
+        self.timeline.latest()
+    }
+
     /// Packets that came before any key frame and are in no cut's facts yet.
     pub(crate) fn lost(&self) -> u32 {
         self.lost
@@ -215,7 +229,7 @@ impl<P> Cutter<P> {
         match self.span {
             Some(before) if before.latest < proposal.span.first => {
                 let samples = std::mem::replace(&mut self.held, rest);
-                self.emit(samples, before.first, proposal.span.first, false);
+                self.emit(samples, before.first, End::Cut(proposal.span.first));
                 self.span = Some(proposal.span);
             }
             _ if proposal.entry_changes => {
@@ -316,7 +330,7 @@ impl<P> Cutter<P> {
                         .duration
                         .unwrap_or_else(|| self.timeline.interval())
                         .max(1);
-                self.emit(samples, span.first, end, inferred);
+                self.emit(samples, span.first, End::OfRun { end, inferred });
             }
             // nothing to show: packets that were only there for a picture that never came
             _ => self.lost += u32::try_from(samples.len()).unwrap_or(u32::MAX),
@@ -330,7 +344,11 @@ impl<P> Cutter<P> {
         }
     }
 
-    fn emit(&mut self, samples: Vec<Sample<P>>, first: i64, end: i64, end_inferred: bool) {
+    fn emit(&mut self, samples: Vec<Sample<P>>, first: i64, end: End) {
+        let (end, ends_run, end_inferred) = match end {
+            End::Cut(end) => (end, false, false),
+            End::OfRun { end, inferred } => (end, true, inferred),
+        };
         // gapless by construction: whatever a late packet's timestamp says, a chunk starts where the last one ended
         let start = self.run.end.unwrap_or(first);
         let place = Place {
@@ -343,6 +361,7 @@ impl<P> Cutter<P> {
             start,
             end,
             end_inferred,
+            ends_run,
             origin: *self.run.origin.get_or_insert(start),
             timebase: self.timebase,
             window: self.window,

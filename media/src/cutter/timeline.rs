@@ -72,6 +72,11 @@ impl Timeline {
         Placed { pts, jumped }
     }
 
+    /// The latest timestamp on the line.
+    pub(crate) fn latest(&self) -> Option<i64> {
+        self.latest
+    }
+
     /// The median interval between recent frames, in ticks.
     pub(crate) fn interval(&self) -> i64 {
         self.cadence.measure()

@@ -78,6 +78,10 @@ impl Demuxer {
         unsafe { self.context.as_ref() }
     }
 
+    pub(super) fn as_ptr(&self) -> *mut av::AVFormatContext {
+        self.context.as_ptr()
+    }
+
     /// Who is asked while it waits.
     pub(crate) fn watch(&self) -> &Watch {
         &self.watch
@@ -112,10 +116,10 @@ impl Demuxer {
         self.streams().nth(best)?.is_moving_video().then_some(best)
     }
 
-    /// Tells the demuxer to skip every stream but one: what is not used need not be read.
-    pub(crate) fn keep_only(&mut self, wanted: usize) {
+    /// Tells the demuxer to skip every other stream: what is not used need not be read.
+    pub(crate) fn keep_only(&mut self, wanted: &[usize]) {
         for index in 0..self.get().nb_streams as usize {
-            let discard = if index == wanted {
+            let discard = if wanted.contains(&index) {
                 av::AVDiscard::AVDISCARD_DEFAULT
             } else {
                 av::AVDiscard::AVDISCARD_ALL

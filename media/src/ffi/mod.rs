@@ -16,6 +16,7 @@ mod packet;
 mod parameters;
 mod reader;
 mod side_data;
+mod sound;
 mod stream;
 
 pub(crate) use demuxer::Demuxer;

@@ -51,7 +51,7 @@ impl Muxer {
         Ok(Muxer { context, file })
     }
 
-    /// Adds the one stream: its parameters, the unit of its ticks and its four letters in the container (0: by default).
+    /// Adds a stream: its parameters, the unit of its ticks and its four letters in the container (0: by default).
     pub(crate) fn add_stream(
         &mut self,
         parameters: &Parameters,
@@ -86,18 +86,26 @@ impl Muxer {
         Ok(())
     }
 
-    /// Writes a packet of the one stream and says where in the file it went. Packets come in the order of decoding.
+    /// Writes a packet of the stream that was added as this one and says where in the file it went. Packets come in the order of decoding.
     pub(crate) fn write(
         &mut self,
+        stream: u16,
         packet: &mut Packet,
         stamp: Stamp,
         base: Timebase,
     ) -> Result<Range<u64>, LibavError> {
         let start = self.file.position();
-        // SAFETY: after the header, the one stream is there.
-        let target = unsafe { (**self.context.as_ref().streams).time_base };
+        // SAFETY: after the header, libav keeps as many valid pointers as streams were added.
+        let target = unsafe {
+            let context = self.context.as_ref();
+            assert!(
+                u32::from(stream) < context.nb_streams,
+                "a stream that was added"
+            );
+            (**context.streams.add(stream.into())).time_base
+        };
         let raw = packet.get_mut();
-        raw.stream_index = 0;
+        raw.stream_index = stream.into();
         raw.dts = stamp.dts;
         raw.pts = stamp.pts;
         raw.duration = stamp.duration;

@@ -11,6 +11,8 @@ pub(crate) struct Packet(NonNull<av::AVPacket>);
 
 // SAFETY: the packet owns its `AVPacket`, whose buffers are counted atomically; nothing in it is bound to a thread.
 unsafe impl Send for Packet {}
+// SAFETY: as above; through a shared reference it is only read, and its buffers' counts are raised atomically.
+unsafe impl Sync for Packet {}
 
 impl Packet {
     /// A packet with nothing in it, for the demuxer to fill.
@@ -20,6 +22,14 @@ impl Packet {
         NonNull::new(packet)
             .map(Packet)
             .ok_or(LibavError::NO_MEMORY)
+    }
+
+    /// Another packet with the same payload, which is not copied.
+    pub(crate) fn share(&self) -> Result<Packet, LibavError> {
+        let mut packet = Packet::empty()?;
+        // SAFETY: the target is blank and ours, the source valid and only read.
+        LibavError::check(unsafe { av::av_packet_ref(packet.as_mut_ptr(), self.0.as_ptr()) })?;
+        Ok(packet)
     }
 
     pub(super) fn as_mut_ptr(&mut self) -> *mut av::AVPacket {

@@ -35,7 +35,7 @@ impl Parameters {
         Ok(parameters)
     }
 
-    fn get(&self) -> &av::AVCodecParameters {
+    pub(super) fn get(&self) -> &av::AVCodecParameters {
         // SAFETY: never null, owned, and only changed through `&mut self`.
         unsafe { self.codec.as_ref() }
     }

@@ -6,25 +6,37 @@ mod open;
 mod stamper;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cutter::{Pace, Sample};
 use crate::error::ReadError;
 use crate::ffi::{Demuxer, LibavError, Packet};
 use crate::location::Location;
+use crate::sound::{Piece, SoundStream};
 
 use self::entry::Entries;
 pub(crate) use self::entry::Entry;
 use self::open::Place;
 use self::stamper::{Stamper, Unstamped};
 
-/// A source of one video stream.
+/// What a source gives.
+pub(crate) enum Read {
+    /// A picture, in the order of decoding.
+    Picture(Sample<Packet>),
+    /// Sound, and when the source says that it is heard.
+    Sound(Option<i64>, Piece<Arc<Packet>>),
+}
+
+/// A source of one video stream, and of the sound that goes with it if that was asked for.
 ///
 /// Blocks, at most for the patience that was asked for with a network source, and until the stop flag is set in any case.
 pub(crate) struct Source {
     demuxer: Demuxer,
     place: Place,
     stream: usize,
+    /// The sound, where it is kept and there is any.
+    sound: Option<Arc<SoundStream>>,
     entries: Entries,
     pace: Pace,
     /// The first packet, read to know that there is one.
@@ -49,6 +61,11 @@ impl Source {
     /// What is known of its time.
     pub(crate) fn pace(&self) -> Pace {
         self.pace
+    }
+
+    /// The stream of sound that is kept.
+    pub(crate) fn kept_sound(&self) -> Option<&Arc<SoundStream>> {
+        self.sound.as_ref()
     }
 
     /// Where it is.
@@ -85,20 +102,23 @@ impl Source {
             .collect()
     }
 
-    /// The next video packet; `None` when the source is over.
-    pub(crate) fn next(&mut self) -> Result<Option<Sample<Packet>>, ReadError> {
+    /// The next packet; `None` when the source is over.
+    pub(crate) fn next(&mut self) -> Result<Option<Read>, ReadError> {
         loop {
             if let Some(sample) = self.stamper.pop() {
-                return Ok(Some(sample));
+                return Ok(Some(Read::Picture(sample)));
             }
             match self.next_packet()? {
+                Some(packet) if packet.stream() != self.stream => {
+                    return Ok(Some(self.sound_in(packet)));
+                }
                 Some(packet) => {
                     let unstamped = self.describe(packet)?;
                     self.stamper.push(unstamped);
                 }
                 None => {
                     self.stamper.finish();
-                    return Ok(self.stamper.pop());
+                    return Ok(self.stamper.pop().map(Read::Picture));
                 }
             }
         }
@@ -145,7 +165,7 @@ impl Source {
             }
             match self.demuxer.read() {
                 // half a packet that could not be fetched whole looks like a packet
-                Ok(Some(packet)) if packet.stream() == self.stream => {
+                Ok(Some(packet)) if self.wants(packet.stream()) => {
                     return self.end().map(|()| Some(packet));
                 }
                 Ok(Some(_)) => {}
@@ -153,6 +173,23 @@ impl Source {
                 Err(failure) => return Err(self.read_error(failure)),
             }
         }
+    }
+
+    fn wants(&self, stream: usize) -> bool {
+        let sound = self.sound.as_ref().map(|sound| sound.index);
+        stream == self.stream || sound == Some(stream)
+    }
+
+    fn sound_in(&self, packet: Packet) -> Read {
+        let usual = || self.sound.as_ref()?.usual_duration();
+        let piece = Piece {
+            pts: 0, // placed later, beside the pictures
+            duration: packet.duration().or_else(usual).unwrap_or(0),
+            hidden: packet.is_hidden(),
+            size: packet.data().len(),
+            payload: Arc::new(packet),
+        };
+        Read::Sound(piece.payload.pts(), piece)
     }
 
     /// An end because the bytes could not be fetched is no end.

@@ -11,11 +11,12 @@ use crate::bitstream::PictureOrder;
 use crate::cutter::Pace;
 use crate::describe::video_format;
 use crate::error::OpenError;
-use crate::ffi::{Demuxer, Failure, LibavError, Stream};
+use crate::ffi::{Demuxer, Failure, LibavError, Parameters, Stream};
 use crate::input::Input;
 use crate::location::{Location, redact};
 use crate::muxer;
-use crate::spec::Spec;
+use crate::sound::SoundStream;
+use crate::spec::{Audio, Spec};
 use crate::time::Timebase;
 use crate::video::{Codec, VideoFormat};
 
@@ -58,7 +59,8 @@ impl Source {
             let failure = place.fetched.as_ref().and_then(|it| it.failure.take());
             failure.map_or(refused, |it| fetch_error(&place.location, spec, it))
         })?;
-        let mut source = describe(demuxer, place, stream, spec)?;
+        let sound = choose_sound(&mut demuxer, stream, spec).map(Arc::new);
+        let mut source = describe(demuxer, place, stream, sound, spec)?;
         match source.next_packet() {
             Ok(Some(first)) => source.first = Some(first),
             Ok(None) => {
@@ -99,7 +101,7 @@ fn choose_video(demuxer: &mut Demuxer, place: &Place, spec: &Spec) -> Result<usi
     if is_pushed(demuxer, place) {
         demuxer.stamp_by_arrival();
     }
-    if !header_suffices(demuxer) {
+    if !header_suffices(demuxer, spec) {
         if place.networked {
             demuxer.watch().allow(spec.patience + ANALYSIS);
         }
@@ -115,7 +117,6 @@ fn choose_video(demuxer: &mut Demuxer, place: &Place, spec: &Spec) -> Result<usi
     let stream = demuxer.best_video().ok_or_else(|| OpenError::NoVideo {
         location: location.to_string(),
     })?;
-    demuxer.keep_only(stream);
     Ok(stream)
 }
 
@@ -127,18 +128,45 @@ fn is_video_itself(demuxer: &Demuxer) -> bool {
     !["tty", "hls", "concat", "dash", "sdp"].contains(&demuxer.format_name())
 }
 
+/// Finds the sound that goes with the video, if it is wanted and there is any; what is not wanted is not read.
+fn choose_sound(demuxer: &mut Demuxer, video: usize, spec: &Spec) -> Option<SoundStream> {
+    let found = match spec.audio {
+        Audio::Drop => None,
+        Audio::Keep => demuxer.best_sound(video).and_then(|index| {
+            let stream = demuxer.streams().nth(index)?;
+            let parameters = stream.parameters().ok()?;
+            SoundStream::new(
+                index,
+                parameters,
+                stream.timebase()?,
+                stream.timestamp_bits(),
+            )
+        }),
+    };
+    let wanted: Vec<usize> = found
+        .iter()
+        .map(|sound| sound.index)
+        .chain([video])
+        .collect();
+    demuxer.keep_only(&wanted);
+    found
+}
+
 /// Whether the header says all that is needed: then nothing has to be decoded, which would take 20 times as long as opening.
-fn header_suffices(demuxer: &Demuxer) -> bool {
+fn header_suffices(demuxer: &Demuxer, spec: &Spec) -> bool {
     let mp4 = demuxer.format_name().starts_with("mov");
     if !mp4 && !demuxer.format_name().starts_with("matroska") {
         return false;
     }
-    let Some(stream) = demuxer
-        .best_video()
-        .and_then(|index| demuxer.streams().nth(index))
-    else {
+    let Some(video) = demuxer.best_video() else {
         return false;
     };
+    let Some(stream) = demuxer.streams().nth(video) else {
+        return false;
+    };
+    if spec.audio == Audio::Keep && !sound_is_told(demuxer, video) {
+        return false;
+    }
     let sequence = stream
         .parameters()
         .ok()
@@ -147,10 +175,23 @@ fn header_suffices(demuxer: &Demuxer) -> bool {
     sequence.is_some_and(|set| mp4 || set.reorder.is_some()) && stream.frame_rate().is_some()
 }
 
+/// Whether the header says enough of the sound, if there is any.
+fn sound_is_told(demuxer: &Demuxer, video: usize) -> bool {
+    let sound = demuxer.best_sound(video);
+    let stream = sound.and_then(|index| demuxer.streams().nth(index));
+    stream.is_none_or(|stream| {
+        let told = |parameters: Parameters| {
+            parameters.sample_rate() > 0 && parameters.sound_channels() > 0
+        };
+        stream.parameters().is_ok_and(told)
+    })
+}
+
 fn describe(
     mut demuxer: Demuxer,
     place: Place,
     index: usize,
+    sound: Option<Arc<SoundStream>>,
     spec: &Spec,
 ) -> Result<Source, OpenError> {
     let failed = |failure: LibavError| OpenError::Io {
@@ -173,7 +214,7 @@ fn describe(
         format: Arc::new(format),
         parameters: Arc::new(parameters),
     };
-    check_container(&first, &place.location, spec)?;
+    check_container(&first, sound.as_deref(), &place.location, spec)?;
     let order = if first.format.has_b_frames {
         PictureOrder::new(codec, first.parameters.extradata())
     } else {
@@ -183,6 +224,7 @@ fn describe(
     let times_inferred = infer_times(&mut demuxer, &first.format, &place);
     Ok(Source {
         stream: index,
+        sound,
         entries: Entries::new(first),
         pace,
         first: None,
@@ -195,21 +237,30 @@ fn describe(
 }
 
 /// Whether the container takes such a stream is better known now than after the first chunk.
-fn check_container(entry: &Entry, location: &Location, spec: &Spec) -> Result<(), OpenError> {
+fn check_container(
+    entry: &Entry,
+    sound: Option<&SoundStream>,
+    location: &Location,
+    spec: &Spec,
+) -> Result<(), OpenError> {
     let codec = entry.format.codec;
-    let container = spec.container_for(codec);
+    let container = spec.container_for(codec, sound);
+    let refused = |codec: String| OpenError::WrongContainer {
+        location: location.to_string(),
+        codec,
+        container,
+    };
     if !container.holds(codec) {
-        return Err(OpenError::WrongContainer {
-            location: location.to_string(),
-            codec: format!("{codec} video"),
-            container,
-        });
+        return Err(refused(format!("{codec} video")));
+    }
+    if let Some(sound) = sound.filter(|sound| !container.holds_sound(sound.format.codec)) {
+        return Err(refused(format!("{} sound", sound.format.codec)));
     }
     // a stream that was joined in the middle brings its parameter sets with its first key frame
     if matches!(codec, Codec::H264 | Codec::H265) && entry.parameters.extradata().is_empty() {
         return Ok(());
     }
-    muxer::check(entry, container).map_err(|_| OpenError::UnsupportedCodec {
+    muxer::check(entry, sound, container).map_err(|_| OpenError::UnsupportedCodec {
         location: location.to_string(),
         codec: codec.name().to_owned(),
     })

@@ -122,7 +122,7 @@ pub fn survey(mut chunks: Chunks, limit: Option<Duration>) -> Survey {
             break End::Limit;
         }
         match chunks.next_cut() {
-            Ok(Some(cut)) => tally.add(&cut),
+            Ok(Some((cut, _))) => tally.add(&cut),
             Ok(None) => break End::Source,
             Err(failure) => break End::Failed(failure),
         }

@@ -1,0 +1,37 @@
+//! What libav knows of a stream of sound.
+
+use std::ptr;
+
+use ffmpeg_next::ffi as av;
+
+use super::{Demuxer, Parameters};
+
+impl Parameters {
+    /// Samples in a second; zero where unknown.
+    pub(crate) fn sample_rate(&self) -> u32 {
+        self.get().sample_rate.try_into().unwrap_or(0)
+    }
+
+    /// Number of channels; zero where unknown.
+    pub(crate) fn sound_channels(&self) -> u32 {
+        self.get().ch_layout.nb_channels.try_into().unwrap_or(0)
+    }
+
+    /// Samples of each channel in a packet, where all packets have as many and the header says so.
+    pub(crate) fn frame_samples(&self) -> Option<i64> {
+        Some(i64::from(self.get().frame_size)).filter(|&samples| samples > 0)
+    }
+}
+
+impl Demuxer {
+    /// The stream of sound that a player would play with this video, if there is any.
+    pub(crate) fn best_sound(&self, video: usize) -> Option<usize> {
+        let video = i32::try_from(video).ok()?;
+        let sound = av::AVMediaType::AVMEDIA_TYPE_AUDIO;
+        // SAFETY: the context is open; a null decoder pointer means that none is wanted. Older versions take a mutable
+        // pointer but only read through it.
+        let best =
+            unsafe { av::av_find_best_stream(self.as_ptr(), sound, -1, video, ptr::null_mut(), 0) };
+        usize::try_from(best).ok()
+    }
+}

@@ -1,0 +1,171 @@
+//! The sound of a chunk as a track of its file.
+//!
+//! ```text
+//!   in front of a run    [ -2112 ][ -1088 ][ -64  ][ 960  ]      what lies before zero is not heard
+//!   later in the run              [ before ][ 137  ][ 1161 ]     the packet before is put right before zero, whole
+//! ```
+//!
+//! mp4 hides what lies before zero by its edit list. So in later chunks exactly the repeated packet is hidden, and the
+//! sound of all chunks one after another is the source's, to the sample. Matroska and MPEG-TS cannot hide anything (their
+//! delays are the codec's, the same for the whole file): there nothing is repeated, and nothing lies before zero.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::ffi::{Packet, Stamp};
+use crate::sound::{Piece, Portion, SoundStream, SoundTrack};
+use crate::time::Timebase;
+use crate::video::Container;
+
+/// Sound on its way into a file.
+pub(super) struct Track {
+    /// Packets in order with their times in samples from the chunk's start.
+    pub(super) packets: Vec<(Arc<Packet>, Stamp)>,
+    pub(super) stream: Arc<SoundStream>,
+    samples: u64,
+    preroll_samples: u64,
+}
+
+impl Track {
+    /// The track of a portion in a chunk that begins at `start` ticks of `video`; `None` if nothing is heard in it.
+    pub(super) fn new(
+        stream: &Arc<SoundStream>,
+        portion: Portion<Arc<Packet>>,
+        (interval, video): (Range<i64>, Timebase),
+        container: Container,
+    ) -> Option<Track> {
+        let clock = Clock {
+            start: interval.start,
+            video,
+            stream,
+        };
+        portion.pieces.first()?;
+        let heard = clock.stamps(&portion.pieces);
+        let mut packets = Vec::with_capacity(portion.before.len() + heard.len());
+        if container == Container::Mp4 {
+            let mut before = clock.stamps(&portion.before);
+            let first = heard.first().map_or(0, |first| first.pts);
+            let ends = before.last().map_or(0, |last| last.pts + last.duration);
+            if !portion.begins_run {
+                put_before(0, &mut before);
+            } else if (ends - first).abs() <= clock.rounding() {
+                put_before(first, &mut before);
+            }
+            packets.extend(portion.before.into_iter().map(payload).zip(before));
+        }
+        packets.extend(portion.pieces.into_iter().map(payload).zip(heard));
+        let before_zero = packets.first().map_or(0, |(_, first)| -first.pts.min(0));
+        let hidden = if container == Container::Mp4 {
+            before_zero
+        } else {
+            0
+        };
+        let whole: i64 = packets.iter().map(|(_, stamp)| stamp.duration).sum();
+        if container != Container::Mp4 {
+            let length = clock.length_until(interval.end);
+            packets
+                .iter_mut()
+                .for_each(|(_, stamp)| stamp.keep_within(length));
+        }
+        Some(Track {
+            packets,
+            stream: Arc::clone(stream),
+            samples: u64::try_from(whole - hidden).unwrap_or(0),
+            preroll_samples: u64::try_from(hidden).unwrap_or(0),
+        })
+    }
+
+    /// No step of time in it is longer than this, in samples.
+    pub(super) fn longest_step(&self) -> i64 {
+        let mut times = self.packets.iter().map(|(_, stamp)| stamp.pts);
+        let first = times.next().unwrap_or(0);
+        times.next_back().unwrap_or(first).saturating_sub(first)
+    }
+
+    /// What there is to say about it.
+    pub(super) fn facts(&self) -> SoundTrack {
+        SoundTrack {
+            format: Arc::clone(&self.stream.format),
+            packets: u32::try_from(self.packets.len()).unwrap_or(u32::MAX),
+            samples: self.samples,
+            preroll_samples: self.preroll_samples,
+        }
+    }
+}
+
+fn payload(piece: Piece<Arc<Packet>>) -> Arc<Packet> {
+    piece.payload
+}
+
+/// Moves packets so that they follow each other and the last ends there.
+fn put_before(mut end: i64, stamps: &mut [Stamp]) {
+    for stamp in stamps.iter_mut().rev() {
+        end -= stamp.duration;
+        (stamp.pts, stamp.dts) = (end, end);
+    }
+}
+
+impl Stamp {
+    /// These containers shift all streams by what one of them has before zero, and Matroska's length is that of the longest.
+    fn keep_within(&mut self, length: i64) {
+        self.pts = self.pts.clamp(0, (length - 1).max(0));
+        self.dts = self.pts;
+        self.duration = self.duration.min(length - self.pts).max(1);
+    }
+}
+
+/// Turns ticks of the sound's stream into samples since the chunk's start.
+struct Clock<'a> {
+    start: i64,
+    video: Timebase,
+    stream: &'a SoundStream,
+}
+
+impl Clock<'_> {
+    /// Times in samples. A container that rounds (Matroska to milliseconds) says of packets that follow each other that
+    /// they overlap or leave gaps of a tick: there they follow each other.
+    fn stamps(&self, pieces: &[Piece<Arc<Packet>>]) -> Vec<Stamp> {
+        let mut expected = 0;
+        let stamp = |piece: &Piece<Arc<Packet>>| {
+            let told = self.since_start(piece.pts);
+            let pts = if (told - expected).abs() <= self.rounding() {
+                expected
+            } else {
+                told
+            };
+            let duration = self.samples_in(piece);
+            expected = pts + duration;
+            Stamp {
+                dts: pts,
+                pts,
+                duration,
+            }
+        };
+        pieces.iter().map(stamp).collect()
+    }
+
+    fn samples_in(&self, piece: &Piece<Arc<Packet>>) -> i64 {
+        let told = self
+            .stream
+            .timebase
+            .convert_up(piece.duration, self.stream.rate());
+        let usual = self.stream.frame;
+        let near = |usual: &i64| told == 0 || (told - usual).abs() <= self.rounding();
+        usual.filter(near).unwrap_or(told).max(1)
+    }
+
+    /// How many samples a time may be off because it was rounded to a tick, by the source and by us.
+    fn rounding(&self) -> i64 {
+        self.stream.timebase.convert_up(1, self.stream.rate()) + 1
+    }
+
+    fn length_until(&self, end: i64) -> i64 {
+        let rate = self.stream.rate();
+        self.video.convert_up(end, rate) - self.video.convert_up(self.start, rate)
+    }
+
+    fn since_start(&self, pts: i64) -> i64 {
+        let rate = self.stream.rate();
+        self.stream.timebase.convert_up(pts, rate) - self.video.convert_up(self.start, rate)
+    }
+}

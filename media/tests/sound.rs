@@ -1,0 +1,298 @@
+//! Sound that is kept is in the chunks once, to the sample, and the pictures are what they are without it.
+#![allow(clippy::unwrap_used)] // what only tests call is test code too
+
+mod clip;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use clip::{
+    Clips, assert_gapless, assert_probe_agrees, assert_same_frames, frame_hashes, hashes_of_chunks,
+};
+use crispy_media::{Audio, Chunk, Chunks, Container, OpenError, Spec};
+
+const WINDOW: Duration = Duration::from_secs(3);
+const PICTURES: &str = "testsrc2=size=160x92:rate=25:duration=8";
+/// Noise, so that no two stretches of it sound alike; AAC without its own random noise, which no two decoders share.
+const NOISE: &str =
+    "-f lavfi -i anoisesrc=sample_rate=48000:seed=7:amplitude=0.3:duration=8 -shortest";
+const H264_B: &str = "-pix_fmt yuv420p -c:v libx264 -preset veryfast -g 25 -bf 2 -flags +cgop";
+const AAC: &str = "-c:a aac -aac_pns 0 -b:a 96k";
+
+fn clip(clips: &Clips, name: &str, codecs: &str) -> PathBuf {
+    clips.make(name, PICTURES, &format!("{NOISE} {codecs}"))
+}
+
+fn keeping(source: &Path, container: Option<Container>) -> Spec {
+    Spec {
+        audio: Audio::Keep,
+        container,
+        ..Spec::new(source.to_str().unwrap(), WINDOW)
+    }
+}
+
+/// All chunks of a source, and how many packets of sound are in none.
+fn cut(spec: &Spec) -> (Vec<Chunk>, u32) {
+    let mut opened = Chunks::open(spec).unwrap();
+    let chunks: Vec<_> = std::iter::from_fn(|| opened.next_chunk().unwrap()).collect();
+    let counted: u32 = chunks.iter().map(|chunk| chunk.sound_dropped).sum();
+    (chunks, counted + opened.sound_dropped())
+}
+
+/// The samples of a file's sound as it is decoded, 16 bits each.
+fn samples(path: &Path) -> Vec<u8> {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-nostdin", "-i"]).arg(path);
+    command.args(["-map", "0:a:0?", "-c:a", "pcm_s16le", "-f", "s16le", "-"]);
+    command
+        .output()
+        .expect("the ffmpeg command line is installed (make setup)")
+        .stdout
+}
+
+/// The packets of a file's sound, each by the hash of its bytes.
+fn packets(path: &Path) -> Vec<String> {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-nostdin", "-i"]).arg(path);
+    command.args(["-map", "0:a:0", "-c", "copy", "-f", "framemd5", "-"]);
+    let output = command.output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let packets = lines.lines().filter(|line| !line.starts_with('#'));
+    let hash = |line: &str| line.split(',').nth(5).unwrap().trim().to_owned();
+    packets.map(hash).collect()
+}
+
+fn each<T>(clips: &Clips, chunks: &[Chunk], of: fn(&Path) -> Vec<T>) -> Vec<T> {
+    let name = |chunk: &Chunk| format!("sounding.{}", chunk.container.extension());
+    chunks
+        .iter()
+        .filter(|chunk| chunk.sound.is_some())
+        .flat_map(|chunk| of(&clips.write(&name(chunk), &chunk.bytes)))
+        .collect()
+}
+
+/// Fails with the places where samples differ, not with the samples.
+#[track_caller]
+fn assert_same_samples(found: &[u8], expected: &[u8]) {
+    let differing = found.iter().zip(expected).filter(|(a, b)| a != b).count();
+    let first = found.iter().zip(expected).position(|(a, b)| a != b);
+    assert!(
+        differing == 0 && found.len() == expected.len() && !found.is_empty(),
+        "{} bytes for {}; {differing} differ, from {first:?} on",
+        found.len(),
+        expected.len()
+    );
+}
+
+/// Fails unless all samples are there but those before the first picture. Only an mp4 says of its priming that it is no
+/// sound; elsewhere that comes before the first picture, and is counted as dropped.
+#[track_caller]
+fn assert_tail(found: &[u8], whole: &[u8], dropped: u32) {
+    let hidden = whole.len() - found.len();
+    // of the last of these packets a part may be heard
+    let most = 2 * 1024 * (dropped as usize + 1);
+    assert!(
+        dropped <= 4 && hidden < most,
+        "{hidden} bytes, {dropped} packets"
+    );
+    assert_same_samples(found, &whole[hidden..]);
+}
+
+#[track_caller]
+fn assert_pictures(clips: &Clips, chunks: &[Chunk], source: &Path) {
+    assert!(chunks.len() >= 3, "{} chunks", chunks.len());
+    assert_gapless(chunks);
+    chunks.iter().for_each(assert_probe_agrees);
+    assert_same_frames(&hashes_of_chunks(clips, chunks), &frame_hashes(source));
+}
+
+/// What the chunks say of their sound is what a decoder finds, two bytes a sample.
+#[track_caller]
+fn assert_counted(clips: &Clips, chunks: &[Chunk]) {
+    for chunk in chunks {
+        let sound = chunk.sound.as_ref().unwrap();
+        let decoded = samples(&clips.write("counted.mp4", &chunk.bytes)).len() / 2;
+        assert_eq!(sound.samples, decoded as u64, "{sound:?}");
+    }
+}
+
+#[test]
+fn aac_of_an_mp4_comes_out_sample_for_sample_with_its_priming_hidden() {
+    let clips = Clips::new();
+    let source = clip(&clips, "a.mp4", &format!("{H264_B} {AAC}"));
+    let (chunks, dropped) = cut(&keeping(&source, None));
+    assert_eq!(dropped, 0);
+    assert_pictures(&clips, &chunks, &source);
+    assert!(chunks.iter().all(|chunk| chunk.container == Container::Mp4));
+    assert_same_samples(&each(&clips, &chunks, samples), &samples(&source));
+    assert_counted(&clips, &chunks);
+    let first = chunks[0].sound.as_ref().unwrap();
+    assert_eq!(
+        (first.format.codec, first.format.rfc6381.as_str()),
+        ("aac", "mp4a.40.2")
+    );
+    assert_eq!(
+        (first.format.sample_rate, first.format.channels),
+        (48_000, 1)
+    );
+    assert!(
+        chunks
+            .iter()
+            .all(|chunk| chunk.sound.as_ref().unwrap().preroll_samples == 1024)
+    );
+}
+
+#[test]
+fn aac_of_matroska_and_of_a_transport_stream_comes_out_sample_for_sample() {
+    for name in ["a.mkv", "a.ts"] {
+        let clips = Clips::new();
+        let source = clip(&clips, name, &format!("{H264_B} {AAC}"));
+        let (chunks, dropped) = cut(&keeping(&source, None));
+        assert!(chunks.iter().all(|chunk| chunk.container == Container::Mp4));
+        assert_pictures(&clips, &chunks, &source);
+        assert_counted(&clips, &chunks);
+        assert_tail(&each(&clips, &chunks, samples), &samples(&source), dropped);
+    }
+}
+
+#[test]
+fn sound_that_stands_alone_comes_out_sample_for_sample_in_matroska() {
+    let clips = Clips::new();
+    for codec in ["pcm_alaw", "pcm_s16le"] {
+        let source = clip(&clips, "a.mkv", &format!("{H264_B} -c:a {codec} -ar 8000"));
+        let (chunks, dropped) = cut(&keeping(&source, None));
+        assert_eq!(dropped, 0);
+        assert_pictures(&clips, &chunks, &source);
+        assert!(chunks.iter().all(|chunk| chunk.container == Container::Mkv));
+        assert_same_samples(&each(&clips, &chunks, samples), &samples(&source));
+    }
+}
+
+#[test]
+fn every_packet_of_other_sound_is_in_one_chunk_in_matroska() {
+    let clips = Clips::new();
+    for codec in ["libopus", "libmp3lame", "ac3"] {
+        let source = clip(&clips, "a.mkv", &format!("{H264_B} -c:a {codec}"));
+        let (chunks, dropped) = cut(&keeping(&source, None));
+        assert_eq!(dropped, 0);
+        assert_pictures(&clips, &chunks, &source);
+        let found = each(&clips, &chunks, packets);
+        assert_eq!(found, packets(&source), "{codec}");
+    }
+}
+
+#[test]
+fn a_transport_stream_on_request_holds_aac_and_refuses_what_it_cannot() {
+    let clips = Clips::new();
+    let aac = clip(&clips, "a.mp4", &format!("{H264_B} {AAC}"));
+    let (chunks, _) = cut(&keeping(&aac, Some(Container::MpegTs)));
+    assert_same_frames(&hashes_of_chunks(&clips, &chunks), &frame_hashes(&aac));
+    assert!(chunks.iter().all(|chunk| chunk.sound.is_some()));
+    let opus = clip(&clips, "a.mkv", &format!("{H264_B} -c:a libopus"));
+    for container in [Container::MpegTs, Container::Mp4] {
+        let refused = Chunks::open(&keeping(&opus, Some(container))).expect_err("refused");
+        assert!(
+            matches!(&refused, OpenError::WrongContainer { codec, .. } if codec == "opus sound"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn sound_longer_than_the_pictures_goes_on_for_a_second_and_the_rest_is_counted() {
+    let clips = Clips::new();
+    let longer = "-f lavfi -i anoisesrc=sample_rate=48000:seed=7:duration=12";
+    let source = clips.make("a.mp4", PICTURES, &format!("{longer} {H264_B} {AAC}"));
+    let (chunks, dropped) = cut(&keeping(&source, None));
+    assert_pictures(&clips, &chunks, &source);
+    let found = each(&clips, &chunks, samples);
+    assert_same_samples(&found, &samples(&source)[..found.len()]);
+    let heard = found.len() / 2;
+    assert!((9 * 48_000..9 * 48_000 + 1024).contains(&heard), "{heard}");
+    assert_eq!(
+        heard + 1024 * dropped as usize,
+        12 * 48_000 + 512,
+        "each packet is heard or counted"
+    );
+}
+
+#[test]
+fn sound_shorter_than_the_pictures_ends_where_it_ends() {
+    let clips = Clips::new();
+    let shorter = "-f lavfi -i anoisesrc=sample_rate=48000:seed=7:duration=2";
+    let source = clips.make("a.mp4", PICTURES, &format!("{shorter} {H264_B} {AAC}"));
+    let (chunks, dropped) = cut(&keeping(&source, None));
+    assert_eq!(dropped, 0);
+    assert_pictures(&clips, &chunks, &source);
+    assert_same_samples(&each(&clips, &chunks, samples), &samples(&source));
+    assert!(chunks.last().unwrap().sound.is_none());
+}
+
+#[test]
+fn a_source_without_sound_is_cut_as_if_none_were_asked_for() {
+    let clips = Clips::new();
+    let source = clips.make("a.mp4", PICTURES, H264_B);
+    let (chunks, dropped) = cut(&keeping(&source, None));
+    let silent = clip::chunks(&source, WINDOW);
+    assert_eq!(dropped, 0);
+    assert!(
+        chunks
+            .iter()
+            .zip(&silent)
+            .all(|(one, other)| one.bytes == other.bytes)
+    );
+}
+
+#[test]
+fn sound_that_is_dropped_leaves_no_trace_and_sound_that_is_kept_changes_no_fact_of_the_pictures() {
+    let clips = Clips::new();
+    let source = clip(&clips, "a.mp4", &format!("{H264_B} {AAC}"));
+    let silent = clips.convert("silent.mp4", &source, "-c copy -an");
+    let (with, _) = cut(&keeping(&source, None));
+    let without = clip::chunks(&source, WINDOW);
+    let never = clip::chunks(&silent, WINDOW);
+    assert!(
+        without
+            .iter()
+            .zip(&never)
+            .all(|(one, other)| one.bytes == other.bytes)
+    );
+    assert_eq!(with.len(), without.len());
+    for (with, without) in with.iter().zip(&without) {
+        assert_eq!((&with.cut, &with.format), (&without.cut, &without.format));
+        assert!(without.sound.is_none() && with.bytes.len() > without.bytes.len());
+    }
+}
+
+/// Two recordings in one transport stream, the clock of the second off by so many seconds.
+fn stepped(clips: &Clips, seconds: i32) -> PathBuf {
+    let first = clip(clips, "first.ts", &format!("{H264_B} {AAC}"));
+    let second = clips.convert(
+        "second.ts",
+        &first,
+        &format!("-c copy -copyts -output_ts_offset {}", 8 + seconds),
+    );
+    let bytes = [
+        std::fs::read(first).unwrap(),
+        std::fs::read(second).unwrap(),
+    ]
+    .concat();
+    clips.write("stepped.ts", &bytes)
+}
+
+#[test]
+fn sound_of_one_run_never_lands_in_another() {
+    for seconds in [20, -3] {
+        let clips = Clips::new();
+        let source = stepped(&clips, seconds);
+        let (chunks, dropped) = cut(&keeping(&source, None));
+        assert_gapless(&chunks);
+        let whole = samples(&clips.path("first.ts"));
+        for run in [0, 1] {
+            let of_run = chunks.iter().filter(|chunk| chunk.cut.run == run);
+            let of_run: Vec<_> = of_run.cloned().collect();
+            assert_tail(&each(&clips, &of_run, samples), &whole, dropped);
+        }
+    }
+}

@@ -11,7 +11,7 @@ use proto::{
     id::{CameraId, Name},
     v1,
 };
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::{
     describe::{self, WallClock},
@@ -118,6 +118,7 @@ impl Camera {
                 let next = self.begin(&chunk.cut, current.take(), handoff);
                 current = Some((chunk.cut.run, next));
             }
+            self.report_sound(chunk.sound_dropped);
             let Some((_, run)) = &mut current else {
                 continue;
             };
@@ -174,11 +175,19 @@ impl Camera {
         open
     }
 
+    /// Sound without pictures is left out, and that is said.
+    fn report_sound(&self, dropped: u32) {
+        if dropped > 0 {
+            info!(site = %self.id.site, camera = %self.id.camera, packets = dropped, "sound that no picture goes with was left out");
+        }
+    }
+
     fn at_its_end(
         self,
         current: Option<(u32, OpenRun)>,
         handoff: &Handoff,
     ) -> Result<Ended, RecordError> {
+        self.report_sound(self.chunks.sound_dropped());
         let Some((_, run)) = current else {
             return Err(RecordError::Nothing { camera: self.id });
         };

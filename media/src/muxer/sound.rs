@@ -40,35 +40,27 @@ impl Track {
             stream,
         };
         portion.pieces.first()?;
-        let heard = clock.stamps(&portion.pieces);
-        let mut packets = Vec::with_capacity(portion.before.len() + heard.len());
+        let mut stamps = clock.stamps(&portion.pieces);
+        let mut pieces = portion.pieces;
         if container == Container::Mp4 {
             let mut before = clock.stamps(&portion.before);
-            let first = heard.first().map_or(0, |first| first.pts);
-            let ends = before.last().map_or(0, |last| last.pts + last.duration);
-            if !portion.begins_run {
-                put_before(0, &mut before);
-            } else if (ends - first).abs() <= clock.rounding() {
-                put_before(first, &mut before);
-            }
-            packets.extend(portion.before.into_iter().map(payload).zip(before));
+            put_in_front(&mut before, &stamps, portion.begins_run, clock.rounding());
+            stamps.splice(0..0, before);
+            pieces.splice(0..0, portion.before);
         }
-        packets.extend(portion.pieces.into_iter().map(payload).zip(heard));
-        let before_zero = packets.first().map_or(0, |(_, first)| -first.pts.min(0));
-        let hidden = if container == Container::Mp4 {
-            before_zero
+        let whole: i64 = stamps.iter().map(|stamp| stamp.duration).sum();
+        let mut hidden = 0;
+        if container == Container::Mp4 {
+            hidden = stamps.first().map_or(0, |first| -first.pts.min(0));
         } else {
-            0
-        };
-        let whole: i64 = packets.iter().map(|(_, stamp)| stamp.duration).sum();
-        if container != Container::Mp4 {
             let length = clock.length_until(interval.end);
-            packets
+            stamps
                 .iter_mut()
-                .for_each(|(_, stamp)| stamp.keep_within(length));
+                .for_each(|stamp| stamp.keep_within(length));
         }
+        let payloads = pieces.into_iter().map(|piece| piece.payload);
         Some(Track {
-            packets,
+            packets: payloads.zip(stamps).collect(),
             stream: Arc::clone(stream),
             samples: u64::try_from(whole - hidden).unwrap_or(0),
             preroll_samples: u64::try_from(hidden).unwrap_or(0),
@@ -93,13 +85,17 @@ impl Track {
     }
 }
 
-fn payload(piece: Piece<Arc<Packet>>) -> Arc<Packet> {
-    piece.payload
-}
-
-/// Moves packets so that they follow each other and the last ends there.
-fn put_before(mut end: i64, stamps: &mut [Stamp]) {
-    for stamp in stamps.iter_mut().rev() {
+/// Moves what is not heard: in a run's later chunks right before zero, so that just it is hidden; in front of a run right
+/// before what follows it, unless there is a gap.
+fn put_in_front(before: &mut [Stamp], heard: &[Stamp], begins_run: bool, rounding: i64) {
+    let first = heard.first().map_or(0, |first| first.pts);
+    let ends = before.last().map_or(0, |last| last.pts + last.duration);
+    let mut end = match begins_run {
+        false => 0,
+        true if (ends - first).abs() <= rounding => first,
+        true => return,
+    };
+    for stamp in before.iter_mut().rev() {
         end -= stamp.duration;
         (stamp.pts, stamp.dts) = (end, end);
     }

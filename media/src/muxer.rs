@@ -97,10 +97,7 @@ pub(crate) fn write(
     let mut beside = Beside::new(track.as_ref());
     let mut first_key_frame = 0..0;
     let stamps = stamps(cut.samples.iter().map(|sample| sample.pts), start, end);
-    let sound_fits = track
-        .as_ref()
-        .is_none_or(|track| track.longest_step() <= LONGEST_STEP);
-    if container == Container::Mp4 && !(sound_fits && fits(&stamps, timebase)) {
+    if container == Container::Mp4 && !fits(&stamps, timebase, track.as_ref()) {
         return Err(LibavError::INVALID_DATA);
     }
     for (sample, stamp) in cut.samples.iter_mut().zip(stamps) {
@@ -138,7 +135,10 @@ pub(crate) fn write(
 }
 
 /// Whether an mp4 index, whose ticks are seconds by the timebase's denominator, can hold these times.
-fn fits(stamps: &[Stamp], timebase: Timebase) -> bool {
+fn fits(stamps: &[Stamp], timebase: Timebase, sound: Option<&Track>) -> bool {
+    if sound.is_some_and(|sound| sound.longest_step() > LONGEST_STEP) {
+        return false;
+    }
     let first = stamps.first().map_or(0, |stamp| stamp.dts);
     stamps.iter().all(|stamp| {
         let steps = [first, stamp.duration, stamp.pts.saturating_sub(stamp.dts)];

@@ -27,6 +27,28 @@ fn a_transport_stream_comes_out_as_it_went_in() {
     round_trip(&clips::h264(6.0).container("ts").make(), "2s");
 }
 
+#[test]
+fn sound_that_is_kept_comes_out_beside_the_same_pictures_to_the_sample() {
+    let house = House::new();
+    let source = clips::h264(6.0).with_audio().output("-aac_pns 0").make();
+    let up = house
+        .up(&[("front", &source)])
+        .flag("--window", "2s")
+        .flag("--audio", "keep")
+        .run()
+        .with_code(0);
+    let objects = house.bucket().one_run();
+    assert_eq!(frames_of(&objects), clips::frames_md5(&source));
+    every_tick_is_covered(&source, &objects);
+    the_answers_are_about_the_objects(&up.answers(), &objects);
+    let sounds = objects.iter();
+    let sounds: Vec<u8> = sounds
+        .flat_map(|object| video::samples(&object.path))
+        .collect();
+    let whole = video::samples(&source);
+    assert!(!whole.is_empty() && sounds == whole, "the sound differs");
+}
+
 /// With `CRISPY_TEST_VIDEO=file`, that file; without, a camera's usual picture.
 #[test]
 fn a_recording_comes_out_as_it_went_in() {

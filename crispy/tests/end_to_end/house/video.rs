@@ -77,6 +77,19 @@ pub(crate) fn plays_alone(path: &Path) {
     );
 }
 
+/// The samples of a file's sound as it is decoded, 16 bits each.
+pub(crate) fn samples(path: &Path) -> Vec<u8> {
+    let decode = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-i"])
+        .arg(path)
+        .args(["-map", "0:a:0", "-f", "s16le", "-"])
+        .output()
+        .expect("there is ffmpeg: make setup");
+    let said = String::from_utf8_lossy(&decode.stderr);
+    assert!(decode.status.success(), "{}: {said}", path.display());
+    decode.stdout
+}
+
 fn ffprobe(path: &Path, arguments: &[&str]) -> Value {
     let output = Command::new("ffprobe")
         .args(["-v", "error", "-of", "json", "-select_streams", "v:0"])

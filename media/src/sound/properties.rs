@@ -154,7 +154,10 @@ proptest! {
         let mut stored = stretch(50.0, 10, (0.0, 10.0), late);
         let first = count_sound(&stored) as u32;
         stored.extend(stretch(60.0 + step, 10, (0.0, 10.0), late));
+        let pushed = count_sound(&stored);
         let (dealt, _) = deal(stored);
+        let heard: usize = dealt.iter().map(|(_, portion)| portion.pieces.len()).sum();
+        prop_assert_eq!(heard, pushed, "and none is lost over it");
         for (cut, portion) in &dealt {
             for piece in portion.pieces.iter().chain(&portion.before) {
                 prop_assert_eq!(u32::from(piece.payload >= first), cut.facts.run, "{:?}", piece);

@@ -3,11 +3,13 @@
 //! * `crispy up` runs everything on this machine: [`up`]
 //! * `crispy setup` makes the streams on a server: [`setup`]
 //! * `crispy dead` looks at work that was given up, sends it again or lets go of it: [`dead`]
+//! * `crispy status` shows how the queue stands, and whether it needs a human: [`status`]
 
 mod dead;
 mod leash;
 mod output;
 mod setup;
+mod status;
 mod up;
 
 use std::process::ExitCode;
@@ -32,6 +34,7 @@ enum Command {
     Up(Box<up::Up>),
     Setup(Box<setup::Setup>),
     Dead(Box<dead::Dead>),
+    Status(Box<status::Status>),
 }
 
 fn main() -> ExitCode {
@@ -52,5 +55,6 @@ async fn run(crispy: Crispy, stop: Stop) -> Result<(), Failed> {
         Command::Up(up) => up::run(*up, stop).await,
         Command::Setup(setup) => setup::run(*setup).await,
         Command::Dead(dead) => dead::run(*dead).await,
+        Command::Status(status) => status::run(*status, stop).await,
     }
 }

@@ -61,6 +61,7 @@ exits! {
     Disagreement = 51, "a chunk disagrees with its descriptor", "read the inspector's warning: it names chunk and field";
     DeadLetters = 52, "work ended in dead letters", "look at them, and replay them once the reason is mended";
     RunIncomplete = 53, "a run did not complete", "start the same command again: it goes on where this one ended";
+    NeedsAttention = 54, "the system needs somebody's attention", "read what `crispy status` lists below its tables";
     Panicked = 101, "a bug: the program panicked", "report the log line with its place in the code";
     Interrupted = 130, "a second SIGINT ended it at once", "start it again: nothing that was committed is lost";
     Terminated = 143, "a second SIGTERM ended it at once", "start it again: nothing that was committed is lost";

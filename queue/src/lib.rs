@@ -24,6 +24,7 @@ mod dead_letters;
 pub mod header;
 mod message;
 pub mod message_id;
+mod overview;
 mod prefix;
 mod publisher;
 mod pull;
@@ -44,6 +45,7 @@ pub use {
     },
     dead_letters::{Buried, BuriedError, DeadLetters, DeadNotice, Plot, Replayed},
     message::{Decode, DecodeError, Message},
+    overview::{ConsumerState, Holds, Overview, OverviewError, StreamState, Work},
     prefix::{Prefix, PrefixError},
     publisher::{PublishError, Published, Publisher, Stall},
     queued::QueuedError,

@@ -26,6 +26,8 @@ pub enum From {
     New,
     /// With the oldest message that is still there.
     Start,
+    /// With the last message of each subject, and on from there; the server wants a filter for that.
+    LastOfEach,
     /// With the first message stored at this time or later.
     Time(Timestamp),
 }
@@ -231,6 +233,7 @@ impl Reader {
         match (self.last, self.from) {
             (None, From::New) => DeliverPolicy::New,
             (None, From::Start) => DeliverPolicy::All,
+            (None, From::LastOfEach) => DeliverPolicy::LastPerSubject,
             (None, From::Time(time)) => {
                 match async_nats::datetime::from_nanos(time.as_nanosecond()) {
                     Ok(start_time) => DeliverPolicy::ByStartTime { start_time },

@@ -1,7 +1,9 @@
 //! From errors of the queue to rows of the table of exit codes: is something missing, or did nobody answer? Pure.
 
 use daemon::Exit;
-use queue::{AnswersError, ApiError, BindError, ReaderError, topology::MissingStreams};
+use queue::{
+    AnswersError, ApiError, BindError, OverviewError, ReaderError, topology::MissingStreams,
+};
 
 /// The row of a worker that cannot begin.
 pub fn exit_of_bind(error: &BindError) -> Exit {
@@ -37,6 +39,15 @@ pub fn exit_of_check(error: &MissingStreams) -> Exit {
     match error {
         MissingStreams::Missing { .. } => Exit::StreamsMissing,
         MissingStreams::Look { source, .. } => exit_of_api(source),
+        _ => Exit::NatsUnreachable,
+    }
+}
+
+/// The row of a look at the queue that failed.
+pub fn exit_of_overview(error: &OverviewError) -> Exit {
+    match error {
+        OverviewError::Look { source, .. } => exit_of_api(source),
+        OverviewError::Cameras(source) => exit_of_reader(source),
         _ => Exit::NatsUnreachable,
     }
 }

@@ -13,6 +13,7 @@
 //! * [`by_hand`]: the daemons one by one, without `crispy up`
 //! * [`poison`]: a chunk that takes its inspector down, and one that is no video
 //! * [`dead`]: what was given up, replayed or dropped by command
+//! * [`status`]: how the queue stands, and what needs a human
 //! * [`bad_input`], [`bad_place`], [`bad_server`]: each mistake has its own exit code and message, and leaves nothing half done
 //! * [`secrets`]: what must not be said, and whom not to speak to
 //!
@@ -33,4 +34,5 @@ mod killed;
 mod poison;
 mod remote;
 mod secrets;
+mod status;
 mod stopped;

@@ -9,6 +9,7 @@
 mod answers;
 mod connection;
 mod dead_letters;
+mod overview;
 mod publisher;
 mod reader;
 mod restart;

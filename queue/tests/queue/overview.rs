@@ -1,0 +1,54 @@
+//! How the queue stands.
+
+use crispy_queue::{Failure, Overview, Stage, Stream, message_id};
+use proto::v1::ChunkUploaded;
+use testbed::NatsOptions;
+
+use crate::scene::{Scene, camera, chunk, quick};
+
+async fn look(scene: &Scene) -> Overview {
+    Overview::look(&scene.connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_part_of_the_answer() {
+    let scene = Scene::empty(&NatsOptions::default()).await;
+    let overview = look(&scene).await;
+    assert_eq!(overview.streams.len(), Stream::ALL.len());
+    assert!(overview.streams.iter().all(|state| state.holds.is_none()));
+    assert!(overview.consumers.iter().all(|state| state.work.is_none()));
+    assert!(overview.dead.is_empty() && overview.cameras.is_empty());
+}
+
+#[tokio::test]
+async fn work_dead_letters_and_last_uploads_are_counted() {
+    let scene = Scene::new().await;
+    scene.publish(0..3).await;
+    let publisher = scene.publisher().await;
+    for sequence in 0..2 {
+        let event = ChunkUploaded::default();
+        let id = message_id::uploaded(&message_id::ready(&chunk(sequence)));
+        let subject = scene.connection.subjects().uploaded(&camera());
+        publisher.publish(subject, &id, &event).await.unwrap();
+    }
+    let before = look(&scene).await;
+    let chunks = before.streams[0].holds.clone().unwrap();
+    assert_eq!(before.streams[0].name, "CRISPY_CHUNKS");
+    assert!(chunks.messages == 3 && chunks.bytes > 0 && chunks.oldest.is_some());
+    assert_eq!(before.streams[2].holds.as_ref().unwrap().oldest, None);
+    let work = before.consumers[0].work.clone().unwrap();
+    assert_eq!(
+        (work.pending, work.in_flight, work.waiting_pulls),
+        (3, 0, 0)
+    );
+    assert_eq!(work.in_flight_limit, 100_000);
+    assert_eq!(Vec::from_iter(before.cameras.keys()), [&camera()]);
+
+    let reject = async |_, _| Err(Failure::reject("no such thing"));
+    let hand = scene.worker(quick(), reject).await;
+    scene.until_count(Stream::Chunks, 0).await;
+    let after = look(&scene).await;
+    assert_eq!(Vec::from_iter(&after.dead), [(&Stage::Uploader, &3)]);
+    assert!(after.consumers[0].work.as_ref().unwrap().waiting_pulls > 0);
+    hand.stop().await;
+}

@@ -34,6 +34,13 @@ async fn upload(scene: &Scene, site: &str, chunk: ChunkReady) {
         .unwrap();
 }
 
+/// Requests for answers that wait at the durable.
+async fn waiting_pulls(scene: &Scene) -> usize {
+    let jetstream = scene.connection.jetstream();
+    let stream = jetstream.get_stream("CRISPY_UPLOADED").await.unwrap();
+    stream.consumer_info("spool-s1").await.unwrap().num_waiting
+}
+
 fn sequence(answer: &Answer) -> u64 {
     match &answer.notice {
         Notice::Uploaded(event) => event.chunk.as_ref().unwrap().id.as_ref().unwrap().sequence,
@@ -53,8 +60,9 @@ async fn answers_come_until_they_are_acknowledged_also_those_sent_meanwhile() {
     assert_eq!(sequence(&first), 0);
     first.ack().await;
     drop(answers);
-    // While anybody listens there the server may deliver to the old inbox, and again only when the lease of 30 s is over.
     earlier.close().await;
+    // While the old request waits the server may serve it, and deliver again only when the lease of 30 s is over.
+    eventually(async || waiting_pulls(&scene).await == 0).await;
     upload(&scene, "demo", chunk(1)).await;
     let mut answers = open(&scene.connection).await;
     assert_eq!(answers.pending().await.unwrap(), 1);

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //!   NatsServer   a nats-server of its own, on a free port, with a store in a temporary folder; can be killed and started again
+//!   NatsCluster  three of them that keep one another's streams; one can be cut off and joined again
+//!   FaultProxy   a network between two programs: passes, delays, swallows, resets, by connection or all
 //!   HttpServer   the files of a folder over HTTP, with the faults of real servers on request
 //!   clips        video made by FFmpeg's own command, once; and the checksums of its decoded frames
 //! ```
@@ -11,8 +13,12 @@
 #![warn(missing_docs)]
 
 pub mod clips;
+mod fault_proxy;
 mod http_server;
+mod nats_cluster;
 mod nats_server;
 
+pub use fault_proxy::{FaultProxy, Traffic};
 pub use http_server::{Fault, HttpServer};
+pub use nats_cluster::NatsCluster;
 pub use nats_server::{NatsOptions, NatsServer, nats_server_binary};

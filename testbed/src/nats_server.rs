@@ -52,14 +52,19 @@ impl NatsServer {
     ///
     /// When there is no nats-server to start, or it does not come up.
     pub fn start_with(options: &NatsOptions) -> Self {
+        let mut server = Self::prepare(options);
+        server.restart();
+        server
+    }
+
+    fn prepare(options: &NatsOptions) -> Self {
         let folder = TempDir::with_prefix("crispy-nats-").expect("make a temporary folder");
-        let mut server = Self {
+        let server = Self {
             port: free_port(),
             folder,
             process: None,
         };
         fs::write(server.config_path(), server.config(options)).expect("write the configuration");
-        server.restart();
         server
     }
 
@@ -90,6 +95,10 @@ impl NatsServer {
     pub fn restart(&mut self) {
         self.kill9();
         self.process = Some(self.spawn());
+        self.wait_until_it_listens();
+    }
+
+    fn wait_until_it_listens(&mut self) {
         let deadline = Instant::now() + STARTING;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
             let process = self.process.as_mut().expect("just started");
@@ -164,9 +173,21 @@ impl Drop for NatsServer {
     }
 }
 
+/// Starts several at once, which may wait for one another, and waits until all listen.
+pub(crate) fn start_together(options: &[NatsOptions]) -> Vec<NatsServer> {
+    let mut servers: Vec<NatsServer> = options.iter().map(NatsServer::prepare).collect();
+    for server in &mut servers {
+        server.process = Some(server.spawn());
+    }
+    for server in &mut servers {
+        server.wait_until_it_listens();
+    }
+    servers
+}
+
 /// A port that nobody listens on. Somebody else may take it before we do; tests that meet that are run again by their reader, and the range
 /// that the kernel takes these from is 28,000 ports wide.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("find a free port");
     listener.local_addr().expect("it is bound").port()
 }

@@ -8,8 +8,9 @@
 //! ```
 //!
 //! One task owns everything (`shift`): what is held, what runs, what is remembered. Jobs run beside it and tell it how they ended; decisions are
-//! pure functions (`outcome`, `breaker`); `suspects` tells a message that kills its workers from one that only waits; and only `settle` speaks to the server about a message. A `nak` is sent by the task itself, never by
-//! a job: sent from beside it, a progress sign might overtake it and undo its pause.
+//! pure functions (`outcome`, `breaker`), `suspects` tells a message that kills its workers from one that only waits, and only `settle` speaks to
+//! the server about a message. A `nak` is sent by the task itself, never by a job: sent from beside it, a progress sign might overtake it and undo
+//! its pause.
 
 mod bind;
 mod breaker;

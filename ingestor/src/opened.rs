@@ -55,7 +55,7 @@ fn fetch(spec: &media::Spec) -> Result<Opened, Failed> {
     let chunks = Chunks::open_input(spec, remote.input);
     let chunks = chunks.map_err(|error| match error {
         // the usual mp4 of a camera: its index comes last, and nothing can be read before it
-        error @ (OpenError::NotVideo { .. } | OpenError::Io { .. }) if remote.no_ranges => {
+        error @ (OpenError::NotVideo { .. } | OpenError::Io { .. }) if remote.index_may_be_late => {
             let exit = exit_of(&error);
             let advice = "the server takes no Range requests, so an index at the end of the file cannot be reached: download it and record it from disk";
             Failed::new(exit, anyhow::Error::new(error).context(advice))

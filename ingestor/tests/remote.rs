@@ -254,6 +254,86 @@ fn redirects_are_followed_over_http_only() {
 }
 
 #[test]
+fn redirects_in_a_circle_are_told_at_once() {
+    let shop = Shop::with(&small(), "a.mp4");
+    let server = shop.serve(&[("/round.mp4", Fault::MovedTo("/round.mp4".to_owned()))]);
+    let (exit, said) = refused(&server.url("/round.mp4"));
+    assert_eq!(exit, Exit::SourceUnreadable);
+    assert!(said.contains("redirects in a circle"), "{said}");
+    assert_eq!(server.requests().len(), 11, "one and ten redirects");
+}
+
+#[test]
+fn bytes_from_elsewhere_are_never_taken_for_those_that_were_asked_for() {
+    let shop = Shop::with(&clips::camera(8.0).container("ts").make(), "a.ts");
+    let server = shop.serve(&[("/a.ts", Fault::OtherRange)]);
+    let (exit, said) = refused(&server.url("/a.ts"));
+    assert_eq!(exit, Exit::SourceUnreadable);
+    assert!(said.contains("gives others"), "{said}");
+}
+
+#[test]
+fn a_server_that_gives_less_than_it_is_asked_for_is_asked_for_the_rest() {
+    let shop = Shop::with(&big(), "a.mp4");
+    let server = shop.serve(&[("/a.mp4", Fault::Pieces(100_000))]);
+    assert_eq!(whole(open(&server.url("/a.mp4"))).len(), 4);
+}
+
+#[test]
+fn what_comes_compressed_is_named_so() {
+    let shop = Shop::with(&small(), "a.mp4");
+    let server = shop.serve(&[("/a.mp4", Fault::Compressed)]);
+    let (_, said) = refused(&server.url("/a.mp4"));
+    assert!(said.contains("comes compressed (gzip)"), "{said}");
+}
+
+#[test]
+fn without_ranges_what_is_no_video_is_not_advised_to_be_downloaded() {
+    let shop = Shop(tempfile::tempdir().unwrap());
+    fs::write(shop.path("a.mp4"), "<html>who are you?</html>").unwrap();
+    let server = shop.serve(&[("/a.mp4", Fault::NoRange)]);
+    let (exit, said) = refused(&server.url("/a.mp4"));
+    assert_eq!(exit, Exit::SourceNotVideo);
+    assert!(!said.contains("Range"), "{said}");
+}
+
+#[test]
+fn a_playlist_that_is_made_on_request_needs_no_length() {
+    let shop = Shop::playlist(&small(), "");
+    let faults = [
+        ("/list.m3u8", Fault::Chunked),
+        ("/list2.ts", Fault::Chunked),
+    ];
+    let server = shop.serve(&faults);
+    assert_eq!(whole(open(&server.url("/list.m3u8"))).len(), 4);
+}
+
+#[test]
+fn a_segment_whose_end_may_be_a_break_is_an_error() {
+    let shop = Shop::playlist(&small(), "");
+    let faults = [
+        ("/list2.ts", Fault::NoLength),
+        ("/list2.ts", Fault::BreaksAfter(50_000)),
+    ];
+    let (_, failure) = cut(open(&shop.serve(&faults).url("/list.m3u8")));
+    let said = format!("{:#}", anyhow::Error::new(failure.expect("an error")));
+    assert!(said.contains("whether all of it came"), "{said}");
+}
+
+#[test]
+fn a_playlist_too_long_to_read_is_refused_and_not_shortened() {
+    let shop = Shop::playlist(&small(), "");
+    let mut list = fs::read_to_string(shop.path("list.m3u8")).unwrap();
+    // its end declared first, as RFC 8216 allows
+    list = list.replace("#EXT-X-ENDLIST\n", "");
+    list = list.replacen("#EXTINF", "#EXT-X-ENDLIST\n#EXTINF", 1);
+    list += &format!("#{}\n", "x".repeat(16 << 20));
+    fs::write(shop.path("list.m3u8"), list).unwrap();
+    let (_, said) = refused(&shop.serve(&[]).url("/list.m3u8"));
+    assert!(said.contains("is longer than"), "{said}");
+}
+
+#[test]
 fn a_playlist_gives_every_frame_of_its_segments() {
     let clip = small();
     let expected = clips::frames_md5(&clip);

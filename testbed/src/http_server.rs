@@ -24,6 +24,14 @@ pub enum Fault {
     NoRange,
     /// Takes no `Range` and does not say how long it is, as live streams do.
     NoLength,
+    /// The same, in chunks, by which its end is known: as what is made on request.
+    Chunked,
+    /// Gives the whole file and calls it the stretch that was asked for.
+    OtherRange,
+    /// Gives at most so many bytes of the stretch that was asked for.
+    Pieces(usize),
+    /// Says that what it gives is compressed.
+    Compressed,
     /// Says nothing of when it was written.
     NoDate,
     /// Gives another `ETag` each time.
@@ -140,6 +148,10 @@ struct Manner {
     breaks_after: usize,
     ranges: bool,
     length: bool,
+    chunked: bool,
+    other_range: bool,
+    piece: usize,
+    compressed: bool,
     date: bool,
     /// What its `ETag` says.
     state: u32,
@@ -151,6 +163,10 @@ impl Default for Manner {
             breaks_after: usize::MAX,
             ranges: true,
             length: true,
+            chunked: false,
+            other_range: false,
+            piece: usize::MAX,
+            compressed: false,
             date: true,
             state: 0,
         }
@@ -180,6 +196,12 @@ impl Shared {
                 Fault::BreaksAfter(bytes) => manner.breaks_after = *bytes,
                 Fault::NoRange => manner.ranges = false,
                 Fault::NoLength => (manner.ranges, manner.length) = (false, false),
+                Fault::Chunked => {
+                    (manner.ranges, manner.length, manner.chunked) = (false, false, true);
+                }
+                Fault::OtherRange => manner.other_range = true,
+                Fault::Pieces(bytes) => manner.piece = *bytes,
+                Fault::Compressed => manner.compressed = true,
                 Fault::NoDate => manner.date = false,
                 Fault::Changes => manner.state = before,
                 Fault::Unavailable(_) | Fault::Wants(_) => {}
@@ -201,6 +223,12 @@ impl Shared {
         if from >= end && wanted.is_some() {
             return refuse(client, 416, &format!("Content-Range: bytes */{all}\r\n"));
         }
+        let end = end.min(from.saturating_add(manner.piece));
+        let (from, end) = if manner.other_range {
+            (0, all)
+        } else {
+            (from, end)
+        };
         let mut head = match wanted {
             Some(_) => format!(
                 "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {from}-{}/{all}\r\n",
@@ -211,6 +239,12 @@ impl Shared {
         if manner.length {
             head += &format!("Content-Length: {}\r\n", end - from);
         }
+        if manner.compressed {
+            head += "Content-Encoding: gzip\r\n";
+        }
+        if manner.chunked {
+            head += "Transfer-Encoding: chunked\r\n";
+        }
         if manner.date {
             let modified = fs::metadata(&path).and_then(|about| about.modified());
             let date = httpdate::fmt_http_date(modified.unwrap_or(SystemTime::UNIX_EPOCH));
@@ -219,7 +253,13 @@ impl Shared {
         }
         write!(client, "{head}Connection: close\r\n\r\n").ok()?;
         let given = &bytes[from..end.min(from.saturating_add(manner.breaks_after))];
+        if manner.chunked {
+            write!(client, "{:x}\r\n", given.len()).ok()?;
+        }
         client.write_all(given).ok()?;
+        if manner.chunked {
+            write!(client, "\r\n0\r\n\r\n").ok()?;
+        }
         client.shutdown(Shutdown::Both).ok()
     }
 

@@ -39,6 +39,44 @@ pub enum FetchError {
         /// What happened.
         source: io::Error,
     },
+    /// Redirects that end nowhere.
+    #[error(
+        "{place} redirects in a circle, or to what is no http:// or https:// URL: check the URL"
+    )]
+    Redirects {
+        /// What was asked for.
+        place: String,
+        /// What happened.
+        source: io::Error,
+    },
+    /// Bytes from elsewhere in the file.
+    #[error(
+        "{place} was asked for its bytes from {at} on and gives others: its Range requests cannot be relied on; download the file and record it from disk"
+    )]
+    OtherRange {
+        /// What was asked for.
+        place: String,
+        /// From where on.
+        at: u64,
+    },
+    /// Bytes that are not the file's own.
+    #[error(
+        "{place} comes compressed ({encoding}), which it was asked not to: switch off the server's Content-Encoding for video and playlists"
+    )]
+    Encoded {
+        /// What was asked for.
+        place: String,
+        /// How it is compressed.
+        encoding: String,
+    },
+    /// An end that may be a connection that broke.
+    #[error(
+        "{place} comes without its length (no Content-Length, not chunked), so nobody can tell whether all of it came: let the server say it"
+    )]
+    Uncertain {
+        /// What was asked for.
+        place: String,
+    },
     /// Fewer bytes than were promised.
     #[error("{place} broke off after {at} bytes")]
     Broken {
@@ -112,6 +150,7 @@ fn advice(status: StatusCode) -> &'static str {
             ": check user and password in the URL (http://user:password@host/path), or its signature"
         }
         404 | 410 => ": check the URL",
+        300..=399 => ": it redirects to what is no http:// or https:// URL",
         _ => "",
     }
 }

@@ -9,14 +9,14 @@ use std::{
 
 use media::StopFlag;
 use reqwest::{
-    Client, ClientBuilder, Response, StatusCode,
-    header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, RANGE},
+    Client, ClientBuilder,
+    header::{ACCEPT_ENCODING, RANGE},
     redirect::Policy,
 };
 use tokio::runtime::{Builder, Runtime};
 use url::Url;
 
-use super::failure::FetchError;
+use super::{body::Body, failure::FetchError};
 
 /// How often the stop flag is looked at while a server is silent.
 const LOOK: Duration = Duration::from_millis(100);
@@ -62,23 +62,6 @@ impl Drop for Inner {
     }
 }
 
-/// What a server said before the bytes.
-#[derive(Debug)]
-pub(super) struct Body {
-    /// Where it came from, after redirects; with user and password, for what it refers to.
-    pub url: Url,
-    /// Whether the server answered the very range that was asked for.
-    pub partial: bool,
-    /// The length of the whole, where the server says so.
-    pub length: Option<u64>,
-    /// By what the server knows this state of it: `ETag`, else `Last-Modified`; empty where it says neither.
-    pub validator: String,
-    /// When it was last written, in Unix microseconds.
-    pub modified_us: Option<i64>,
-    response: Response,
-    place: String,
-}
-
 impl Fetcher {
     pub(super) fn new(patience: Duration, stop: StopFlag) -> Result<Self, FetchError> {
         static PROVIDER: Once = Once::new();
@@ -109,22 +92,12 @@ impl Fetcher {
         let place = shown(url);
         let last = to.map_or(String::new(), |to| (to.saturating_sub(1)).to_string());
         let request = self.0.client.get(url.clone());
-        let request = request.header(RANGE, format!("bytes={from}-{last}"));
+        let request = request
+            .header(RANGE, format!("bytes={from}-{last}"))
+            .header(ACCEPT_ENCODING, "identity");
         let answer = self.wait(&place, request.send())?;
-        let response = answer.map_err(|error| FetchError::Connect {
-            place: place.clone(),
-            source: io::Error::other(error.without_url()),
-        })?;
-        let status = response.status();
-        if !matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
-            // An empty file has no first byte to give.
-            let empty =
-                status == StatusCode::RANGE_NOT_SATISFIABLE && total(response.headers()) == Some(0);
-            if !empty {
-                return Err(FetchError::Status { place, status });
-            }
-        }
-        Ok(Body::new(response, place, url))
+        let response = answer.map_err(|error| unanswered(error, place.clone()))?;
+        Body::new(response, place, url, from)
     }
 
     /// The next bytes of a body; `None` at its end.
@@ -161,6 +134,9 @@ impl Fetcher {
         let place = body.place.clone();
         if range.is_some() && !body.partial {
             return Err(FetchError::NoRange { place, at: from });
+        }
+        if !body.ends_for_certain {
+            return Err(FetchError::Uncertain { place });
         }
         let mut bytes = Vec::new();
         while let Some(more) = self.next(&mut body)? {
@@ -227,52 +203,21 @@ fn builder(patience: Duration) -> ClientBuilder {
         .user_agent(concat!("crispy-streamer/", env!("CARGO_PKG_VERSION")))
 }
 
+/// Why there is no answer at all.
+fn unanswered(error: reqwest::Error, place: String) -> FetchError {
+    // what it leads to cannot be asked, however often
+    let leads_astray = error.is_redirect() || error.is_builder();
+    let source = io::Error::other(error.without_url());
+    if leads_astray {
+        return FetchError::Redirects { place, source };
+    }
+    FetchError::Connect { place, source }
+}
+
 async fn stopped(stop: &StopFlag) {
     while !stop.is_stopped() {
         tokio::time::sleep(LOOK).await;
     }
-}
-
-impl Body {
-    fn new(response: Response, place: String, asked: &Url) -> Self {
-        let headers = response.headers();
-        let partial = response.status() == StatusCode::PARTIAL_CONTENT;
-        let length = match response.status() {
-            StatusCode::OK => header(headers, &reqwest::header::CONTENT_LENGTH)
-                .and_then(|length| length.parse().ok()),
-            _ => total(headers),
-        };
-        let modified = header(headers, &LAST_MODIFIED);
-        let validator = header(headers, &ETAG).or(modified).unwrap_or_default();
-        Self {
-            url: with_user(response.url(), asked),
-            partial,
-            length,
-            validator: validator.to_owned(),
-            modified_us: modified.and_then(unix_us),
-            place,
-            response,
-        }
-    }
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
-/// The length in `Content-Range: bytes 0-99/1234`.
-fn total(headers: &HeaderMap) -> Option<u64> {
-    header(headers, &CONTENT_RANGE)?
-        .rsplit_once('/')?
-        .1
-        .parse()
-        .ok()
-}
-
-fn unix_us(date: &str) -> Option<i64> {
-    let date = httpdate::parse_http_date(date).ok()?;
-    let since = date.duration_since(std::time::UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_micros()).ok()
 }
 
 /// A URL as it may be shown: without user and password, which are nobody's business, and the query, which may be a signature.

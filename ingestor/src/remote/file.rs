@@ -10,8 +10,9 @@ use bytes::{Buf, Bytes};
 use url::Url;
 
 use super::{
+    body::Body,
     failure::FetchError,
-    fetcher::{Body, Fetcher, shown},
+    fetcher::{Fetcher, shown},
 };
 use crate::run_identity::SAMPLE;
 
@@ -34,6 +35,8 @@ pub(super) struct RemoteFile {
     first: Facts,
     head: Vec<u8>,
     tail: Vec<u8>,
+    /// Where it turned out to end, if the server did not say before.
+    over: Option<u64>,
     /// Where reading stands.
     at: u64,
     stream: Option<Stream>,
@@ -78,6 +81,7 @@ impl RemoteFile {
             first,
             head: Vec::new(),
             tail: Vec::new(),
+            over: None,
             at: 0,
         };
         let mut head = Vec::new();
@@ -187,6 +191,7 @@ impl RemoteFile {
             if stream.rest.is_empty() {
                 match self.fetcher.next(&mut stream.body) {
                     Ok(Some(bytes)) => stream.rest = bytes,
+                    Ok(None) if self.goes_on(&stream) => stream = self.reopen()?,
                     Ok(None) => return self.end(stream.at),
                     Err(FetchError::Broken { place, source, .. }) => {
                         let at = stream.at;
@@ -211,15 +216,25 @@ impl RemoteFile {
         }
     }
 
+    /// Whether a server that gives files in pieces has given all of a piece, and there are more.
+    fn goes_on(&self, over: &Stream) -> bool {
+        over.body.partial
+            && over.body.end == Some(over.at)
+            && self.first.length.is_some_and(|length| over.at < length)
+    }
+
     /// An end before the promised length is none.
-    fn end(&self, at: u64) -> Result<usize, FetchError> {
+    fn end(&mut self, at: u64) -> Result<usize, FetchError> {
         match self.first.length {
             Some(length) if at < length => Err(FetchError::Broken {
                 place: self.place(),
                 at,
                 source: None,
             }),
-            _ => Ok(0),
+            _ => {
+                self.over = Some(at);
+                Ok(0)
+            }
         }
     }
 
@@ -247,7 +262,8 @@ impl RemoteFile {
 
 impl Read for RemoteFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() || self.first.length.is_some_and(|length| self.at >= length) {
+        let end = self.first.length.or(self.over);
+        if buffer.is_empty() || end.is_some_and(|end| self.at >= end) {
             return Ok(0);
         }
         if let Some(count) = self.remembered(buffer) {

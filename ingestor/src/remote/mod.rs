@@ -16,6 +16,7 @@
 //!   or does not, is told.
 //! * Only `http://` and `https://` are spoken, by redirects and playlists too. Messages never show users, passwords or queries.
 
+mod body;
 mod failure;
 mod fetcher;
 mod file;
@@ -44,8 +45,8 @@ pub struct Remote {
     pub input: Input,
     /// What it is known by.
     pub mark: Mark,
-    /// Whether it is a file on a server that gives it from its beginning only: then an index at its end is found too late.
-    pub no_ranges: bool,
+    /// Whether it is an mp4 or mov on a server that gives it from its beginning only: then an index at its end is found too late.
+    pub index_may_be_late: bool,
 }
 
 /// Whether a location is to be fetched from here.
@@ -78,23 +79,35 @@ pub fn open(location: &str, patience: Duration, stop: &StopFlag) -> Result<Remot
         started_us: None,
         modified_us: file.modified_us(),
     };
-    let no_ranges = !file.takes_ranges();
-    let input = if no_ranges {
-        Input::sequential(file)
-    } else {
+    let index_may_be_late = !file.takes_ranges() && is_mp4(file.head());
+    let input = if file.takes_ranges() {
         Input::seekable(file, length)
+    } else {
+        Input::sequential(file)
     };
     Ok(Remote {
         input: input.map_err(|source| FetchError::Memory { source })?,
         mark,
-        no_ranges,
+        index_may_be_late,
     })
+}
+
+/// Whether these are the first bytes of an mp4 or mov: the name of a box that may come first.
+fn is_mp4(head: &[u8]) -> bool {
+    let name = head.get(4..8).unwrap_or_default();
+    [b"ftyp", b"mdat", b"wide", b"free", b"skip"].contains(&name.try_into().unwrap_or(b"    "))
 }
 
 fn read_playlist(mut file: RemoteFile) -> Result<Answer, FetchError> {
     let mut text = Vec::new();
-    let read = file.by_ref().take(PLAYLIST).read_to_end(&mut text);
+    let read = file.by_ref().take(PLAYLIST + 1).read_to_end(&mut text);
     read.map_err(FetchError::from_io)?;
+    // What is left out would be lost without a word, for its end may be declared at its beginning.
+    if text.len() as u64 > PLAYLIST {
+        let place = fetcher::shown(file.url());
+        let most = PLAYLIST;
+        return Err(FetchError::TooLong { place, most });
+    }
     Ok(Answer {
         url: file.url().clone(),
         modified_us: file.modified_us(),
@@ -120,6 +133,6 @@ fn open_playlist(fetcher: Fetcher, mut answer: Answer) -> Result<Remote, FetchEr
     Ok(Remote {
         input: input.lasting(duration),
         mark,
-        no_ranges: false,
+        index_may_be_late: false,
     })
 }

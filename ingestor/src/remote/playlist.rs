@@ -41,9 +41,12 @@ pub(super) struct Plan {
 
 /// Whether these are the first bytes of a playlist. RFC 8216 wants exactly this; servers' content types are not to be relied on.
 pub(super) fn begins(head: &[u8]) -> bool {
-    head.strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(head)
-        .starts_with(b"#EXTM3U")
+    without_mark(head).starts_with(b"#EXTM3U")
+}
+
+/// Without the byte order mark that Windows' editors put in front.
+fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
 /// The variant that is recorded, if this is a list of variants: the one with the most bits, and of equal ones the first.
@@ -64,7 +67,7 @@ pub(super) fn variant(answer: &Answer) -> Result<Option<Url>, FetchError> {
 }
 
 fn parse(answer: &Answer) -> Result<Playlist, FetchError> {
-    m3u8_rs::parse_playlist_res(&answer.text)
+    m3u8_rs::parse_playlist_res(without_mark(&answer.text))
         .map_err(|_| refuse("it cannot be understood: is it HLS (RFC 8216)?"))
 }
 
@@ -73,6 +76,11 @@ fn refuse(what: &str) -> FetchError {
 }
 
 fn resolve(base: &Url, uri: &str) -> Result<Url, FetchError> {
+    if uri.contains("{$") {
+        return Err(refuse(
+            "it uses variables (EXT-X-DEFINE), which this version does not know",
+        ));
+    }
     let url = base
         .join(uri)
         .map_err(|source| FetchError::Url { source })?;

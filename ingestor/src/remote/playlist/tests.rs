@@ -108,3 +108,16 @@ fn no_list_leads_to_files_of_this_machine() {
         assert!(refused.contains("only http:// and https://"), "{refused}");
     }
 }
+
+#[test]
+fn a_byte_order_mark_in_front_is_passed_over() {
+    let text = format!("\u{feff}{SEGMENTS}{END}");
+    assert!(begins(text.as_bytes()));
+    assert_eq!(plan(&text).parts.len(), 2);
+}
+
+#[test]
+fn variables_are_refused_and_not_asked_for_by_their_names() {
+    let text = format!("{}{END}", SEGMENTS.replace("a.ts", "{$where}/a.ts"));
+    assert!(refusal(&text).contains("EXT-X-DEFINE"));
+}

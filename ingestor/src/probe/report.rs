@@ -1,6 +1,6 @@
 //! The report on a source, as JSON shows it. Pure.
 //!
-//! Fields are only ever added. Times are in seconds, sizes in bytes, and their names say so; `docs/probe.md` describes each.
+//! Fields are only ever added. Times are in seconds, sizes in bytes, and their names say so; `docs/sources.md` describes each.
 
 use std::time::Duration;
 
@@ -188,7 +188,7 @@ impl Report {
 
 fn read(survey: &Survey, limit: Option<Duration>) -> Read {
     let failure = match &survey.end {
-        End::Failed(error) => Some(error.to_string()),
+        End::Failed(error) => Some(warnings::with_causes(error)),
         End::Source | End::Limit => None,
     };
     Read {

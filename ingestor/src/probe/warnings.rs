@@ -54,7 +54,10 @@ fn missing(survey: &Survey) -> Vec<Warning> {
     let mut all = Vec::new();
     if let End::Failed(error) = &survey.end {
         let read = survey.read.as_secs_f64();
-        let message = format!("it could be read for {read:.3} s only: {error}");
+        let message = format!(
+            "it could be read for {read:.3} s only: {}",
+            with_causes(error)
+        );
         all.push(warn("unreadable", message, "recording it would end there too, with an error: copy it again, or check server and disk"));
     }
     let claimed = survey.claimed.unwrap_or_default();
@@ -93,6 +96,12 @@ fn missing(survey: &Survey) -> Vec<Warning> {
         ));
     }
     all
+}
+
+/// An error and what led to it, for neither repeats the other.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
 }
 
 /// What is odd about its time.

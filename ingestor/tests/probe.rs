@@ -184,6 +184,9 @@ fn what_was_read_before_a_server_died_is_told_with_the_failure() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(warnings(&report).contains(&"unreadable"), "{report}");
     let said = report["read"]["failure"].as_str().unwrap();
-    assert!(said.contains("broke off after 2000000 bytes"), "the cause is told: {said}");
+    assert!(
+        said.contains("broke off after 2000000 bytes"),
+        "the cause is told: {said}"
+    );
     assert!(report["frames"]["count"].as_u64().unwrap() > 0);
 }

@@ -26,7 +26,7 @@ use crate::time::Timebase;
 use crate::video::{Codec, Container};
 
 /// Grows with every change here that changes the bytes written for the same packets.
-const REVISION: u32 = 3;
+const REVISION: u32 = 4;
 
 /// What the index needs at most for each packet (times, offset, size, key flag), in bytes: 24 are usual, and too little
 /// is found out only when everything is written.
@@ -96,7 +96,7 @@ pub(crate) fn write(
     let mut muxer = begin(entry, stream, container, Room::of(&cut, track.as_ref()))?;
     let mut beside = Beside::new(track.as_ref());
     let mut first_key_frame = 0..0;
-    let stamps = stamps(cut.samples.iter().map(|sample| sample.pts), start, end);
+    let stamps = stamps(shown(&cut, container), start, end);
     if container == Container::Mp4 && !fits(&stamps, timebase, track.as_ref()) {
         return Err(LibavError::INVALID_DATA);
     }
@@ -132,6 +132,17 @@ pub(crate) fn write(
         sound_dropped,
         layout,
     })
+}
+
+/// When each picture is shown in a file. Only mp4 can hide those before the interval; elsewhere they are shown for no time,
+/// so that the file is no longer than the interval.
+fn shown(cut: &Cut<Packet>, container: Container) -> impl Iterator<Item = i64> {
+    let earliest = match container {
+        Container::Mp4 => i64::MIN,
+        Container::Mkv | Container::MpegTs => cut.facts.start_ticks,
+    };
+    let samples = cut.samples.iter();
+    samples.map(move |sample| sample.pts.max(earliest))
 }
 
 /// Whether an mp4 index, whose ticks are seconds by the timebase's denominator, can hold these times.

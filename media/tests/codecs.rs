@@ -217,3 +217,34 @@ fn a_container_that_does_not_hold_the_video_is_refused_before_the_first_chunk() 
         );
     }
 }
+
+#[test]
+fn pictures_that_a_container_cannot_hide_make_no_chunk_longer() {
+    let clips = Clips::new();
+    let long =
+        "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 50 -bf 2 -flags +cgop -sc_threshold 0";
+    let whole = clips.make("whole.mp4", "testsrc2=size=160x92:rate=25:duration=6", long);
+    let source = clips.convert_from("3", "a.mp4", &whole, "-c copy");
+    for container in [Container::Mkv, Container::MpegTs] {
+        let spec = Spec {
+            container: Some(container),
+            ..Spec::new(source.to_str().unwrap(), Duration::from_secs(2))
+        };
+        let first = Chunks::open(&spec).unwrap().next_chunk().unwrap().unwrap();
+        assert_eq!(first.cut.hidden_preroll, 25, "{container}");
+        assert_probe_agrees(&first);
+        let path = clips.write("chunk", &first.bytes);
+        let times = ffprobe(&path, "packet=pts_time");
+        let time = |line: &String| line.split(',').next()?.parse().ok();
+        let mut times: Vec<f64> = times.iter().filter_map(time).collect();
+        let packets = first.cut.packets + first.cut.hidden_preroll;
+        assert_eq!(times.len(), packets as usize, "{container}");
+        times.sort_by(f64::total_cmp);
+        let lasts = times[times.len() - 1] + 0.04 - times[0];
+        let expected = first.cut.duration().as_secs_f64();
+        assert!(
+            (lasts - expected).abs() < 0.002,
+            "{container}: {lasts} s for {expected} s"
+        );
+    }
+}

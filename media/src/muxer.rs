@@ -19,14 +19,14 @@ use self::stamps::stamps;
 use crate::boxes::Boxes;
 use crate::chunk::{ByteLayout, Chunk};
 use crate::cutter::Cut;
-use crate::ffi::{LibavError, Muxer, Packet, Stamp, libavformat_version};
+use crate::ffi::{LibavError, Muxer, Packet, Parameters, Stamp, libavformat_version};
 use crate::sound::{Portion, SoundStream};
 use crate::source::Entry;
 use crate::time::Timebase;
 use crate::video::{Codec, Container};
 
 /// Grows with every change here that changes the bytes written for the same packets.
-const REVISION: u32 = 4;
+const REVISION: u32 = 5;
 
 /// What the index needs at most for each packet (times, offset, size, key flag), in bytes: 24 are usual, and too little
 /// is found out only when everything is written.
@@ -66,6 +66,7 @@ pub(crate) fn check(
     sound: Option<&SoundStream>,
     container: Container,
 ) -> Result<(), LibavError> {
+    let sound = sound.map(|sound| (&sound.parameters, sound.rate()));
     begin(entry, sound, container, Room::default()).map(drop)
 }
 
@@ -92,8 +93,10 @@ pub(crate) fn write(
     let track = sound.and_then(|(stream, portion)| {
         Track::new(stream, portion, (start..end, timebase), container)
     });
-    let stream = track.as_ref().map(|track| &*track.stream);
-    let mut muxer = begin(entry, stream, container, Room::of(&cut, track.as_ref()))?;
+    let described = track
+        .as_ref()
+        .map(|track| (track.parameters(), track.stream.rate()));
+    let mut muxer = begin(entry, described, container, Room::of(&cut, track.as_ref()))?;
     let mut beside = Beside::new(track.as_ref());
     let mut first_key_frame = 0..0;
     let stamps = stamps(shown(&cut, container), start, end);
@@ -165,11 +168,11 @@ fn fits(stamps: &[Stamp], timebase: Timebase, sound: Option<&Track>) -> bool {
 /// A file of the right format with its header written, with room for so much payload in so many packets.
 fn begin(
     entry: &Entry,
-    sound: Option<&SoundStream>,
+    sound: Option<(&Parameters, Timebase)>,
     container: Container,
     room: Room,
 ) -> Result<Muxer, LibavError> {
-    let parameters = sound.map(|sound| &sound.parameters);
+    let parameters = sound.map(|(parameters, _)| parameters);
     let tracks = [&*entry.parameters].into_iter().chain(parameters);
     let tracks: usize = tracks
         .map(|track| INDEX_PER_TRACK + track.extradata().len())
@@ -204,8 +207,8 @@ fn begin(
         timebase,
         tag(entry.format.codec, container),
     )?;
-    if let Some(sound) = sound {
-        muxer.add_stream(&sound.parameters, sound.rate(), 0)?;
+    if let Some((parameters, rate)) = sound {
+        muxer.add_stream(parameters, rate, 0)?;
     }
     muxer.write_header(&options)?;
     Ok(muxer)

@@ -183,6 +183,16 @@ fn every_packet_of_other_sound_is_in_one_chunk_in_matroska() {
 }
 
 #[test]
+fn what_an_opus_encoder_puts_in_front_is_skipped_only_once() {
+    let clips = Clips::new();
+    let source = clip(&clips, "a.mkv", &format!("{H264_B} -c:a libopus"));
+    let (chunks, _) = cut(&keeping(&source, None));
+    assert!(chunks.len() >= 3);
+    let found = each(&clips, &chunks, samples).len();
+    assert_eq!(found, samples(&source).len());
+}
+
+#[test]
 fn a_transport_stream_on_request_holds_aac_and_refuses_what_it_cannot() {
     let clips = Clips::new();
     let aac = clip(&clips, "a.mp4", &format!("{H264_B} {AAC}"));

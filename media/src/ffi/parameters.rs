@@ -40,7 +40,7 @@ impl Parameters {
         unsafe { self.codec.as_ref() }
     }
 
-    fn get_mut(&mut self) -> &mut av::AVCodecParameters {
+    pub(super) fn get_mut(&mut self) -> &mut av::AVCodecParameters {
         // SAFETY: never null, owned, and `&mut self` makes it unshared.
         unsafe { self.codec.as_mut() }
     }

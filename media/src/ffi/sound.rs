@@ -4,7 +4,7 @@ use std::ptr;
 
 use ffmpeg_next::ffi as av;
 
-use super::{Demuxer, Parameters};
+use super::{CodecId, Demuxer, LibavError, Parameters};
 
 impl Parameters {
     /// Samples in a second; zero where unknown.
@@ -20,6 +20,20 @@ impl Parameters {
     /// Samples of each channel in a packet, where all packets have as many and the header says so.
     pub(crate) fn frame_samples(&self) -> Option<i64> {
         Some(i64::from(self.get().frame_size)).filter(|&samples| samples > 0)
+    }
+
+    /// The same for a file that begins later in the stream: what encoders put in front of the first packet is skipped only
+    /// once.
+    pub(crate) fn without_priming(&self) -> Result<Parameters, LibavError> {
+        let mut configuration = self.extradata().to_vec();
+        if self.codec() == CodecId::AV_CODEC_ID_OPUS
+            && let Some(pre_skip) = configuration.get_mut(10..12)
+        {
+            pre_skip.fill(0); // RFC 7845, 5.1
+        }
+        let mut later = self.with_configuration(&configuration, self.size())?;
+        later.get_mut().initial_padding = 0;
+        Ok(later)
     }
 }
 

@@ -12,7 +12,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::ffi::{Packet, Stamp};
+use crate::ffi::{Packet, Parameters, Stamp};
 use crate::sound::{Piece, Portion, SoundStream, SoundTrack};
 use crate::time::Timebase;
 use crate::video::Container;
@@ -22,6 +22,8 @@ pub(super) struct Track {
     /// Packets in order with their times in samples from the chunk's start.
     pub(super) packets: Vec<(Arc<Packet>, Stamp)>,
     pub(super) stream: Arc<SoundStream>,
+    /// Whether the decoder is to skip what encoders put in front: not in later chunks, where that is sound. mp4 does not ask.
+    primed: bool,
     samples: u64,
     preroll_samples: u64,
 }
@@ -62,9 +64,19 @@ impl Track {
         Some(Track {
             packets: payloads.zip(stamps).collect(),
             stream: Arc::clone(stream),
+            primed: portion.begins_run || container == Container::Mp4,
             samples: u64::try_from(whole - hidden).unwrap_or(0),
             preroll_samples: u64::try_from(hidden).unwrap_or(0),
         })
+    }
+
+    /// What a decoder must know of it.
+    pub(super) fn parameters(&self) -> &Parameters {
+        if self.primed {
+            &self.stream.parameters
+        } else {
+            &self.stream.later
+        }
     }
 
     /// No step of time in it is longer than this, in samples.

@@ -41,6 +41,8 @@ pub(crate) struct SoundStream {
     pub(crate) index: usize,
     pub(crate) format: Arc<SoundFormat>,
     pub(crate) parameters: Parameters,
+    /// The parameters in a file that begins later in the stream.
+    pub(crate) later: Parameters,
     /// The unit of its ticks.
     pub(crate) timebase: Timebase,
     /// After how many bits its timestamps start again.
@@ -76,6 +78,7 @@ impl SoundStream {
         Some(SoundStream {
             index,
             format: Arc::new(format),
+            later: parameters.without_priming().ok()?,
             parameters,
             timebase,
             timestamp_bits,

@@ -9,7 +9,7 @@ use reqwest::{
 };
 use url::Url;
 
-use super::{failure::FetchError, fetcher::with_user};
+use super::{failure::FetchError, fetcher::with_user, pace::Pace};
 
 /// What a server said before the bytes.
 ///
@@ -31,6 +31,8 @@ pub(super) struct Body {
     pub validator: String,
     /// When it was last written, in Unix microseconds.
     pub modified_us: Option<i64>,
+    /// How fast it comes.
+    pub pace: Pace,
     pub(super) response: Response,
     pub(super) place: String,
 }
@@ -69,6 +71,7 @@ impl Body {
                 || response.version() >= Version::HTTP_2,
             validator: validator.to_owned(),
             modified_us: modified.and_then(unix_us),
+            pace: Pace::default(),
             place,
             response,
         })

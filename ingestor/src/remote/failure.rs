@@ -119,6 +119,12 @@ pub enum FetchError {
         /// How long was waited.
         seconds: u64,
     },
+    /// So little came that it would never end.
+    #[error("{place} sends less than 4 KiB a minute: check server and network")]
+    Slow {
+        /// What was asked for.
+        place: String,
+    },
     /// The stop flag was set.
     #[error("stopped")]
     Stopped,

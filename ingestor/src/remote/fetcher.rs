@@ -4,7 +4,7 @@ use std::{
     io,
     ops::Range,
     sync::{Arc, Once},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use media::StopFlag;
@@ -103,12 +103,18 @@ impl Fetcher {
     /// The next bytes of a body; `None` at its end.
     pub(super) fn next(&self, body: &mut Body) -> Result<Option<bytes::Bytes>, FetchError> {
         let place = body.place.clone();
+        let asked = Instant::now();
         let read = self.wait(&place, body.response.chunk())?;
-        read.map_err(|error| FetchError::Broken {
-            place,
+        let read = read.map_err(|error| FetchError::Broken {
+            place: place.clone(),
             at: 0,
             source: Some(io::Error::other(error.without_url())),
-        })
+        })?;
+        let came = read.as_ref().map_or(0, bytes::Bytes::len);
+        if !body.pace.keeps(asked.elapsed(), came) {
+            return Err(FetchError::Slow { place });
+        }
+        Ok(read)
     }
 
     /// A whole answer in memory, so that it is all there or can be asked for again.

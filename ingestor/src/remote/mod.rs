@@ -20,6 +20,7 @@ mod body;
 mod failure;
 mod fetcher;
 mod file;
+mod pace;
 mod parts;
 mod playlist;
 

@@ -6,13 +6,15 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod absence;
 mod answers;
 mod connection;
 mod dead_letters;
-mod overview;
+mod lease;
+mod outcome;
 mod publisher;
 mod reader;
-mod restart;
 mod scene;
+mod stopping;
+mod suspect;
 mod topology;
-mod worker;

@@ -22,6 +22,9 @@ use tokio_util::sync::CancellationToken;
 /// Longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A lease that a test can wait for.
+pub(crate) const LEASE: Duration = Duration::from_millis(600);
+
 /// A server that is set up, and a connection to it.
 pub(crate) struct Scene {
     pub(crate) server: NatsServer,

@@ -1,0 +1,140 @@
+//! What every claim stands on: streams, chunks, and load.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::jetstream::consumer::{AckPolicy, pull};
+use crispy_queue::{
+    self as queue, ConnectOptions, Connection, Publisher, Stream, message_id, topology,
+};
+use futures_util::future::join_all;
+use proto::{
+    id::{CameraId, ChunkId, Run},
+    v1::ChunkReady,
+};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+/// Longer than anything here takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Chunks that are published side by side while there is load, and the pause after each such group.
+const GROUP: u64 = 16;
+const PACE: Duration = Duration::from_millis(10);
+
+pub(crate) async fn connect(urls: &str) -> Connection {
+    let options = ConnectOptions {
+        servers: urls.to_owned(),
+        wait: PATIENCE,
+        ..ConnectOptions::default()
+    };
+    queue::connect(&options).await.unwrap()
+}
+
+/// A connection to a server that is set up.
+pub(crate) async fn set_up(url: &str) -> Connection {
+    let connection = connect(url).await;
+    let plan = topology::plan(&connection, None, false).await.unwrap();
+    plan.apply().await.unwrap();
+    connection
+}
+
+/// Gives the uploaders' durable this lease.
+pub(crate) async fn lease(connection: &Connection, lease: Duration) {
+    let config = pull::Config {
+        durable_name: Some("uploader".into()),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: lease,
+        max_ack_pending: 100_000,
+        max_waiting: 2048,
+        max_deliver: -1,
+        ..pull::Config::default()
+    };
+    let stream = Stream::Chunks.name(connection.prefix());
+    let jetstream = connection.jetstream();
+    jetstream
+        .create_consumer_on_stream(config, stream)
+        .await
+        .unwrap();
+}
+
+/// Publishes chunks until it is told to stop.
+pub(crate) struct Load {
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<u64>,
+}
+
+impl Load {
+    pub(crate) async fn on(connection: &Connection) -> Self {
+        let (publisher, connection) = (connection.publisher().await, connection.clone());
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopping = Arc::clone(&stop);
+        let task = tokio::spawn(async move {
+            let mut sequence = 0;
+            while !stopping.load(Ordering::SeqCst) {
+                let group = sequence..sequence + GROUP;
+                join_all(group.map(|each| publish(&publisher, &connection, each))).await;
+                sequence += GROUP;
+                sleep(PACE).await;
+            }
+            sequence
+        });
+        Self { stop, task }
+    }
+
+    /// Ends it, and says how many chunks there were: sequences from 0.
+    pub(crate) async fn stop(self) -> u64 {
+        self.stop.store(true, Ordering::SeqCst);
+        self.task.await.unwrap()
+    }
+}
+
+pub(crate) fn camera() -> CameraId {
+    "demo/front".parse().unwrap()
+}
+
+pub(crate) fn chunk(sequence: u64) -> ChunkReady {
+    let id = ChunkId {
+        camera: camera(),
+        run: Run::new(1_763_839_803_000, [7; 10]),
+        sequence,
+    };
+    ChunkReady {
+        id: Some(id.to_wire()),
+        committed_us: 17,
+        ..ChunkReady::default()
+    }
+}
+
+pub(crate) async fn publish(publisher: &Publisher, connection: &Connection, sequence: u64) {
+    let (subject, chunk) = (connection.subjects().chunks(&camera()), chunk(sequence));
+    let id = message_id::ready(&chunk);
+    publisher.publish(subject, &id, &chunk).await.unwrap();
+}
+
+/// Waits until a stream holds so many messages. A server that does not answer is asked again.
+pub(crate) async fn until_count(connection: &Connection, stream: Stream, count: u64) {
+    eventually(async || {
+        connection
+            .messages(stream)
+            .await
+            .is_ok_and(|now| now == count)
+    })
+    .await;
+}
+
+/// Waits until something is so.
+pub(crate) async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "it never came about");
+        sleep(Duration::from_millis(5)).await;
+    }
+}

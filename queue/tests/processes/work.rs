@@ -1,0 +1,104 @@
+//! The worker's side: a process that does what its manner says, and says what it does.
+
+use std::{
+    io::Write,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use crispy_queue::{
+    Connection, Delivery, Failure, Handler, Publisher, Stage, Worker, WorkerConfig, message_id,
+};
+use proto::v1::{ChunkReady, ChunkUploaded};
+use tokio_util::sync::CancellationToken;
+
+use crate::ground::{camera, connect};
+
+/// What a worker does with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Nothing: it is done at once.
+    AtOnce,
+    /// It is done when a line comes in.
+    WhenTold,
+    /// It is announced, and then done when a line comes in.
+    Announce,
+}
+
+impl Manner {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::AtOnce => "at-once",
+            Self::WhenTold => "when-told",
+            Self::Announce => "announce",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Self {
+        let all = [Self::AtOnce, Self::WhenTold, Self::Announce];
+        let named = all.into_iter().find(|manner| manner.name() == name);
+        named.expect("a manner of ours")
+    }
+}
+
+/// Works until it is killed.
+pub(crate) async fn work(urls: &str, manner: Manner) {
+    let connection = connect(urls).await;
+    let worker = Worker::bind(&connection, WorkerConfig::new(Stage::Uploader))
+        .await
+        .unwrap();
+    let publisher = connection.publisher().await;
+    let worked = Worked {
+        connection,
+        publisher,
+        manner,
+    };
+    worker.run(Arc::new(worked), CancellationToken::new()).await;
+}
+
+struct Worked {
+    connection: Connection,
+    publisher: Publisher,
+    manner: Manner,
+}
+
+impl Handler for Worked {
+    type Message = ChunkReady;
+
+    async fn handle(&self, chunk: ChunkReady, _: &Delivery) -> Result<(), Failure> {
+        let sequence = chunk.id.as_ref().unwrap().sequence;
+        say("begun", sequence);
+        if self.manner == Manner::Announce {
+            self.announce(&chunk).await;
+            say("announced", sequence);
+        }
+        if self.manner != Manner::AtOnce {
+            tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()))
+                .await
+                .unwrap()
+                .unwrap();
+        }
+        say("done", sequence);
+        Ok(())
+    }
+}
+
+impl Worked {
+    async fn announce(&self, chunk: &ChunkReady) {
+        let event = ChunkUploaded {
+            chunk: Some(chunk.clone()),
+            ..ChunkUploaded::default()
+        };
+        let subject = self.connection.subjects().uploaded(&camera());
+        let id = message_id::uploaded(&message_id::ready(chunk));
+        self.publisher.publish(subject, &id, &event).await.unwrap();
+    }
+}
+
+/// One line: what, of which chunk, and when, in Unix microseconds.
+fn say(what: &str, sequence: u64) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let line = format!("{what} {sequence} {}\n", now.as_micros());
+    // Fails only when nobody listens any more, and then it does not matter.
+    let _ = std::io::stdout().write_all(line.as_bytes());
+}

@@ -14,7 +14,7 @@ mod stamps;
 use std::ops::Range;
 use std::sync::Arc;
 
-use self::sound::Track;
+use self::sound::{Beside, Track};
 use self::stamps::stamps;
 use crate::boxes::Boxes;
 use crate::chunk::{ByteLayout, Chunk};
@@ -84,11 +84,8 @@ pub(crate) fn write(
     sound: Option<(&Arc<SoundStream>, Portion<Arc<Packet>>)>,
     container: Container,
 ) -> Result<Chunk, LibavError> {
-    let (start, end, timebase) = (
-        cut.facts.start_ticks,
-        cut.facts.end_ticks,
-        cut.facts.timebase,
-    );
+    let (start, end) = (cut.facts.start_ticks, cut.facts.end_ticks);
+    let timebase = cut.facts.timebase;
     let sound_dropped = sound.as_ref().map_or(0, |(_, portion)| portion.dropped);
     let track = sound.and_then(|(stream, portion)| {
         Track::new(stream, portion, (start..end, timebase), container)
@@ -223,52 +220,6 @@ impl Room {
             payload: pictures + heard,
             packets: cut.samples.len() + sound.len(),
         }
-    }
-}
-
-/// Sound that is written between the pictures, in the order in which both are decoded.
-struct Beside<'a> {
-    rest: std::slice::Iter<'a, (Arc<Packet>, Stamp)>,
-    rate: Timebase,
-}
-
-impl<'a> Beside<'a> {
-    fn new(track: Option<&'a Track>) -> Beside<'a> {
-        let second = Timebase::new(1, 1).expect("one is not zero");
-        Beside {
-            rest: track.map_or(&[][..], |track| &track.packets).iter(),
-            rate: track.map_or(second, |track| track.stream.rate()),
-        }
-    }
-
-    /// Writes what is decoded before a picture.
-    fn write_until(
-        &mut self,
-        muxer: &mut Muxer,
-        picture: Stamp,
-        timebase: Timebase,
-    ) -> Result<(), LibavError> {
-        let until = timebase.convert_up(picture.dts, self.rate);
-        while let Some((_, stamp)) = self.rest.as_slice().first() {
-            if stamp.dts >= until {
-                break;
-            }
-            self.write_next(muxer)?;
-        }
-        Ok(())
-    }
-
-    fn write_rest(&mut self, muxer: &mut Muxer) -> Result<(), LibavError> {
-        while self.write_next(muxer)? {}
-        Ok(())
-    }
-
-    fn write_next(&mut self, muxer: &mut Muxer) -> Result<bool, LibavError> {
-        let Some((packet, stamp)) = self.rest.next() else {
-            return Ok(false);
-        };
-        muxer.write(SOUND, &mut packet.share()?, *stamp, self.rate)?;
-        Ok(true)
     }
 }
 

@@ -12,7 +12,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::ffi::{Packet, Parameters, Stamp};
+use crate::ffi::{LibavError, Muxer, Packet, Parameters, Stamp};
 use crate::sound::{Piece, Portion, SoundStream, SoundTrack};
 use crate::time::Timebase;
 use crate::video::Container;
@@ -94,6 +94,52 @@ impl Track {
             samples: self.samples,
             preroll_samples: self.preroll_samples,
         }
+    }
+}
+
+/// Sound that is written between the pictures, in the order in which both are decoded.
+pub(super) struct Beside<'a> {
+    rest: std::slice::Iter<'a, (Arc<Packet>, Stamp)>,
+    rate: Timebase,
+}
+
+impl<'a> Beside<'a> {
+    pub(super) fn new(track: Option<&'a Track>) -> Beside<'a> {
+        let second = Timebase::new(1, 1).expect("one is not zero");
+        Beside {
+            rest: track.map_or(&[][..], |track| &track.packets).iter(),
+            rate: track.map_or(second, |track| track.stream.rate()),
+        }
+    }
+
+    /// Writes what is decoded before a picture.
+    pub(super) fn write_until(
+        &mut self,
+        muxer: &mut Muxer,
+        picture: Stamp,
+        timebase: Timebase,
+    ) -> Result<(), LibavError> {
+        let until = timebase.convert_up(picture.dts, self.rate);
+        while let Some((_, stamp)) = self.rest.as_slice().first() {
+            if stamp.dts >= until {
+                break;
+            }
+            self.write_next(muxer)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_rest(&mut self, muxer: &mut Muxer) -> Result<(), LibavError> {
+        while self.write_next(muxer)? {}
+        Ok(())
+    }
+
+    fn write_next(&mut self, muxer: &mut Muxer) -> Result<bool, LibavError> {
+        let Some((packet, stamp)) = self.rest.next() else {
+            return Ok(false);
+        };
+        muxer.write(super::SOUND, &mut packet.share()?, *stamp, self.rate)?;
+        Ok(true)
     }
 }
 

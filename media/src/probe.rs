@@ -79,11 +79,12 @@ pub fn probe<R: Read + Seek + Send + 'static>(reader: R, size: u64) -> Result<Pr
     };
     let timebase = stream.timebase().ok_or(refused(LibavError::INVALID_DATA))?;
     let container = container(demuxer.format_name());
-    // Matroska tells the length of the whole, not of its streams; what libav guesses for MPEG-TS is worth nothing
-    let whole = (container == Container::Mkv)
-        .then(|| demuxer.duration_us())
+    // Matroska's own length is that of the longest stream; what libav guesses for MPEG-TS is worth nothing
+    let tagged = (container == Container::Mkv)
+        .then(|| stream.metadata(c"DURATION"))
         .flatten()
-        .map(|us| timebase.ticks(Duration::from_micros(us)));
+        .and_then(|text| clock_time(&text))
+        .map(|duration| timebase.ticks(duration));
     Ok(Probe {
         width,
         height,
@@ -91,10 +92,20 @@ pub fn probe<R: Read + Seek + Send + 'static>(reader: R, size: u64) -> Result<Pr
         codec,
         rfc6381: (!rfc6381.is_empty()).then_some(rfc6381),
         container,
-        duration_ticks: stream.duration().or(whole),
+        duration_ticks: stream.duration().or(tagged),
         timebase,
         packets: stream.packets(),
     })
+}
+
+/// The time that FFmpeg's Matroska tag `DURATION` gives: `00:00:03.014000000`.
+fn clock_time(text: &str) -> Option<Duration> {
+    let (hours, rest) = text.trim().split_once(':')?;
+    let (minutes, seconds) = rest.split_once(':')?;
+    let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let seconds: f64 = seconds.parse().ok()?;
+    let minutes = u64::from(hours) * 60 + u64::from(minutes);
+    Duration::from_secs(minutes * 60).checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }
 
 /// Our name for libav's name of a format.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clip::{Clips, assert_gapless, assert_probe_agrees, assert_same_frames, chunks, frame_hashes};
-use crispy_media::{Chunk, Chunks, ReadError, Spec, StartKind};
+use crispy_media::{Chunk, Chunks, ReadError, Spec, StartKind, Timebase};
 
 const PICTURES: &str = "testsrc2=size=160x90:rate=25:duration=10";
 const H264: &str = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 50 -bf 2 -flags +cgop";
@@ -170,6 +170,29 @@ fn raw_streams_without_reordering_follow_the_frame_rate() {
         "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 50 -bf 0",
     );
     assert_in_order(&clips, "a.h264", &source, &source);
+}
+
+#[test]
+fn raw_streams_have_the_frame_rate_that_their_pictures_say() {
+    let clips = Clips::new();
+    for (name, codec) in [("a.h264", "libx264"), ("a.hevc", "libx265")] {
+        for (rate, ticks) in [("10", 120_000), ("30000/1001", 40_040)] {
+            let pictures = format!("testsrc2=size=64x48:rate={rate}:duration=4");
+            let options = format!(
+                "-pix_fmt yuv420p -c:v {codec} -preset ultrafast -bf 2 -x265-params log-level=none"
+            );
+            let source = clips.make(name, &pictures, &options);
+            let chunks = chunks(&source, Duration::from_secs(1));
+            let (first, last) = (&chunks[0].cut, &chunks[chunks.len() - 1].cut);
+            let frames: u32 = chunks.iter().map(|chunk| chunk.cut.frames).sum();
+            assert_eq!(first.timebase, Timebase::new(1, 1_200_000).unwrap());
+            assert_eq!(
+                last.end_ticks - first.start_ticks,
+                i64::from(frames) * ticks,
+                "{name} at {rate}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -40,6 +40,8 @@ pub(crate) struct Sequence {
     pub(crate) color: Option<Color>,
     /// How many pictures a decoder holds back to put them in order, if it is said.
     pub(crate) reorder: Option<u32>,
+    /// Frames in so many seconds, if it is said and neither is zero.
+    pub(crate) frame_rate: Option<(u32, u32)>,
 }
 
 impl Sequence {

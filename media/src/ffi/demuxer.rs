@@ -5,7 +5,7 @@ use std::ptr::{self, NonNull};
 
 use ffmpeg_next::ffi as av;
 
-use super::dictionary::Dictionary;
+use super::dictionary::{Dictionary, text};
 use super::{LibavError, Packet, Reader, Stream, Watch, quiet, static_text};
 
 /// An open source.
@@ -168,11 +168,7 @@ impl Demuxer {
     /// A text that the container carries, such as `creation_time`.
     pub(crate) fn metadata(&self, key: &CStr) -> Option<String> {
         // SAFETY: the dictionary belongs to the open context; the entry is read before anything can change it.
-        unsafe {
-            let entry =
-                av::av_dict_get(self.get().metadata, key.as_ptr(), ptr::null(), 0).as_ref()?;
-            Some(CStr::from_ptr(entry.value).to_string_lossy().into_owned())
-        }
+        unsafe { text(self.get().metadata, key) }
     }
 
     /// The container's length in microseconds, as it claims.

@@ -1,6 +1,6 @@
 //! Options for libav.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::ptr;
 
 use ffmpeg_next::ffi as av;
@@ -27,6 +27,18 @@ impl Dictionary {
     pub(super) fn is_empty(&self) -> bool {
         // SAFETY: null and dictionaries made by libav are both counted.
         unsafe { av::av_dict_count(self.0) == 0 }
+    }
+}
+
+/// What a dictionary of libav says to a key.
+///
+/// # Safety
+/// The dictionary is null or one that libav made, and nothing changes it meanwhile.
+pub(super) unsafe fn text(dictionary: *const av::AVDictionary, key: &CStr) -> Option<String> {
+    // SAFETY: by the contract of this function; libav ends keys and values with a zero.
+    unsafe {
+        let entry = av::av_dict_get(dictionary, key.as_ptr(), ptr::null(), 0).as_ref()?;
+        Some(CStr::from_ptr(entry.value).to_string_lossy().into_owned())
     }
 }
 

@@ -1,7 +1,10 @@
 //! One stream of a source, as its container describes it.
 
+use std::ffi::CStr;
+
 use ffmpeg_next::ffi as av;
 
+use super::dictionary::text;
 use super::{LibavError, Parameters};
 use crate::time::Timebase;
 
@@ -55,6 +58,12 @@ impl Stream<'_> {
                 let (num, den) = (u32::try_from(rate.num).ok()?, u32::try_from(rate.den).ok()?);
                 (num > 0 && den > 0).then_some((num, den))
             })
+    }
+
+    /// A text that the container gives with the stream, such as Matroska's `DURATION`.
+    pub(crate) fn metadata(&self, key: &CStr) -> Option<String> {
+        // SAFETY: the dictionary belongs to the stream, whose demuxer is borrowed and changes nothing meanwhile.
+        unsafe { text(self.0.metadata, key) }
     }
 
     /// Shape of a pixel, width to height, as the container says.

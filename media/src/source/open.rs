@@ -207,9 +207,12 @@ fn describe(
     let timebase = stream
         .timebase()
         .ok_or_else(|| failed(LibavError::INVALID_DATA))?;
-    let format = video_format(codec, &stream, &parameters, timebase);
+    let mut format = video_format(codec, &stream, &parameters, timebase);
+    if let Some(rate) = raw_rate(demuxer.format_name(), codec, parameters.extradata()) {
+        format.frame_rate = rate;
+    }
     parameters.set_sample_aspect(format.sample_aspect);
-    let pace = pace(&stream, timebase);
+    let pace = pace(&stream, format.frame_rate, timebase);
     let first = Entry {
         format: Arc::new(format),
         parameters: Arc::new(parameters),
@@ -286,10 +289,25 @@ fn infer_times(demuxer: &mut Demuxer, format: &VideoFormat, place: &Place) -> bo
     false
 }
 
-fn pace(stream: &Stream<'_>, timebase: Timebase) -> Pace {
-    let frame_interval = stream
-        .frame_rate()
-        .map(|(num, den)| Duration::from_secs_f64(f64::from(den) / f64::from(num)));
+/// What FFmpeg takes raw video for that does not say how fast it is.
+const RAW_RATE: (u32, u32) = (25, 1);
+
+/// The frames in so many seconds of video without a container; `None` for any other.
+///
+/// Only the coded pictures can say. What libav says is another in each version: in FFmpeg 7.1 all raw video has 25 frames in a
+/// second on average.
+fn raw_rate(format: &str, codec: Codec, configuration: &[u8]) -> Option<(u32, u32)> {
+    ["h264", "hevc"].contains(&format).then(|| {
+        codec
+            .sequence(configuration)
+            .and_then(|set| set.frame_rate)
+            .unwrap_or(RAW_RATE)
+    })
+}
+
+fn pace(stream: &Stream<'_>, rate: (u32, u32), timebase: Timebase) -> Pace {
+    let interval = |(num, den)| Duration::from_secs_f64(f64::from(den) / f64::from(num));
+    let frame_interval = (rate.0 > 0).then(|| interval(rate));
     Pace {
         timebase,
         timestamp_bits: stream.timestamp_bits(),

@@ -77,7 +77,9 @@ impl Stamper {
             None => {
                 self.release();
                 self.rule = None; // counts and times may have parted since
-                let pts = unstamped.pts.or(unstamped.dts).or(self.next).unwrap_or(0);
+                let told = unstamped.pts.or(unstamped.dts);
+                let pts = told.or_else(|| self.following(&unstamped.sample));
+                let pts = pts.unwrap_or(0);
                 self.stamp(unstamped, pts);
             }
         }
@@ -130,6 +132,16 @@ impl Stamper {
         steps.min().unwrap_or(1)
     }
 
+    /// When a packet without any time is shown: after the one before, and a second field in the middle of its frame.
+    fn following(&self, sample: &Sample<Packet>) -> Option<i64> {
+        let into_frame = if sample.completes_frame {
+            self.interval / 2
+        } else {
+            0
+        };
+        self.next.map(|next| next - into_frame)
+    }
+
     fn stamp(&mut self, unstamped: Unstamped, pts: i64) {
         let Unstamped {
             mut sample,
@@ -137,9 +149,21 @@ impl Stamper {
             dts,
         } = unstamped;
         let inferred = told.is_none();
-        let duration = sample.duration.unwrap_or(self.interval);
+        let (duration, advance) = match (told.or(dts), sample.completes_frame) {
+            (Some(_), _) => {
+                let duration = sample.duration.unwrap_or(self.interval);
+                (duration, duration)
+            }
+            // without any time, libav's length of a packet is a guess too: some versions give each field that of a frame
+            (None, false) => (self.interval, self.interval),
+            (None, true) => (self.interval / 2, 0),
+        };
+        if told.or(dts).is_none() {
+            sample.duration = Some(duration);
+        }
         // of pictures that are put in order, each takes one place in the order of decoding
-        self.next = Some(dts.or(self.next.filter(|_| inferred)).unwrap_or(pts) + duration);
+        let decoded = dts.or(self.next.filter(|_| inferred));
+        self.next = Some(decoded.unwrap_or(pts) + advance);
         sample.pts = pts;
         sample.inferred |= inferred;
         self.ready.push_back(sample);

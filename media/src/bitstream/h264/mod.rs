@@ -106,6 +106,11 @@ pub(crate) fn sequence(extradata: &[u8]) -> Option<Sequence> {
             (None, PicOrderCntType::TypeTwo) => Some(0),
             _ => None,
         },
+        // a tick is the time of a field (E.2.1)
+        frame_rate: usability
+            .and_then(|usability| usability.timing_info.as_ref())
+            .and_then(|timing| Some((timing.time_scale, timing.num_units_in_tick.checked_mul(2)?)))
+            .filter(|&(frames, seconds)| frames > 0 && seconds > 0),
     })
 }
 

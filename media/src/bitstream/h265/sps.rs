@@ -27,6 +27,7 @@ pub(in crate::bitstream) fn parse(set: &[u8]) -> Option<Sequence> {
         sample_aspect: usability.sample_aspect,
         color: usability.color,
         reorder: Some(head.reorder),
+        frame_rate: usability.frame_rate,
     })
 }
 

@@ -1,9 +1,9 @@
-//! What a sequence parameter set of H.265 says last: the shape of a pixel and its colours (annex E).
+//! What a sequence parameter set of H.265 says last: the shape of a pixel, its colours and the frame rate (annex E).
 
 use crate::bitstream::Color;
 use crate::bitstream::bits::Bits;
 
-/// The shape of a pixel and its colours, from where the picture's size and depths have been read; `None` if the set ends
+/// The shape of a pixel, its colours and the frame rate, from where the picture's size and depths have been read; `None` if the set ends
 /// before.
 pub(super) fn read(bits: &mut Bits<'_>, count_bits: u32) -> Option<Usability> {
     skip_to_usability(bits, count_bits)?;
@@ -74,6 +74,7 @@ fn skip_reference_sets(bits: &mut Bits<'_>) -> Option<()> {
 pub(super) struct Usability {
     pub(super) sample_aspect: Option<(u32, u32)>,
     pub(super) color: Option<Color>,
+    pub(super) frame_rate: Option<(u32, u32)>,
 }
 
 /// The beginning of the video usability information (annex E).
@@ -111,7 +112,25 @@ fn usability(bits: &mut Bits<'_>) -> Option<Usability> {
             full_range,
         });
     }
+    // a set that ends here has still said what its pixels are
+    usability.frame_rate = frame_rate(bits);
     Some(usability)
+}
+
+/// How long a tick lasts, which is a picture here, from where colours have been read.
+fn frame_rate(bits: &mut Bits<'_>) -> Option<(u32, u32)> {
+    if bits.flag()? {
+        bits.skip_golomb(2)?; // where chroma samples lie
+    }
+    bits.number(3)?; // neutral chroma, pictures are fields, timing of fields
+    if bits.flag()? {
+        bits.skip_golomb(4)?; // what of the picture to show
+    }
+    if !bits.flag()? {
+        return None;
+    }
+    let (seconds, frames) = (bits.number(32)?, bits.number(32)?);
+    (frames > 0 && seconds > 0).then_some((frames, seconds))
 }
 
 /// Shapes of a pixel by code, from 1 on (table E.1).

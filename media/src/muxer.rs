@@ -119,7 +119,7 @@ pub(crate) fn write(
         if lead > 0 {
             index::begin_with_leading_pictures(&mut bytes, lead).ok_or(LibavError::INVALID_DATA)?;
         }
-        layout.index = index_range(&bytes);
+        layout.index = index_range(&bytes).ok_or(LibavError::INVALID_DATA)?;
     } else {
         layout.first_key_frame = 0..0; // wrapped in the container's own framing
     }
@@ -232,7 +232,10 @@ fn tag(codec: Codec, container: Container) -> u32 {
     }
 }
 
-fn index_range(bytes: &[u8]) -> Range<u64> {
-    let boxes = Boxes::read(&mut std::io::Cursor::new(bytes), bytes.len() as u64);
-    boxes.ok().flatten().map_or(0..0, |boxes| boxes.index())
+/// Where the index is; `None` if the file is not as long as it says. libav counts an AV1 packet that it cannot read as one of
+/// negative size, says nothing, and the file is unreadable.
+fn index_range(bytes: &[u8]) -> Option<Range<u64>> {
+    let size = bytes.len() as u64;
+    let boxes = Boxes::read(&mut std::io::Cursor::new(bytes), size).ok()??;
+    boxes.missing(size).is_none().then(|| boxes.index())
 }

@@ -53,3 +53,27 @@ fn with_a_wrong_length(clips: &Clips, file: &Path, packet: usize) -> PathBuf {
     bytes[position..][..4].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff]);
     clips.write("damaged.mp4", &bytes)
 }
+
+/// libav's mp4 muxer takes such a packet without an error, and writes a file that no player opens.
+#[test]
+fn an_av1_packet_that_cannot_be_read_is_an_error_and_no_unreadable_chunk() {
+    let clips = Clips::new();
+    let options = "-c:v libaom-av1 -usage realtime -cpu-used 8 -g 25";
+    let source = clips.make("a.mp4", "testsrc2=size=160x92:rate=25:duration=1", options);
+    let places = ffprobe(&source, "packet=pos,size");
+    let place = places[12].trim_end_matches(',');
+    let mut numbers = place
+        .split(',')
+        .map(|field| field.parse::<usize>().unwrap());
+    let (size, position) = (numbers.next().unwrap(), numbers.next().unwrap());
+    let mut bytes = std::fs::read(&source).unwrap();
+    bytes[position..][..size].fill(0xff);
+    let damaged = clips.write("damaged.mp4", &bytes);
+    let spec = Spec::new(damaged.to_str().unwrap(), Duration::from_secs(2));
+    let refused = Chunks::open(&spec).unwrap().next_chunk();
+    assert!(
+        matches!(refused, Err(ReadError::Mux { .. })),
+        "{:?}",
+        refused.map(|_| "a chunk")
+    );
+}

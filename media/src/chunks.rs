@@ -13,7 +13,7 @@ use crate::muxer;
 use crate::sound::{self, Portion, Sound};
 use crate::source::{Read, Source};
 use crate::spec::Spec;
-use crate::video::{Container, VideoFormat};
+use crate::video::{Codec, Container, VideoFormat};
 
 /// A cut, with its sound where that is kept.
 pub(crate) type Complete = (Cut<Packet>, Option<Portion<Arc<Packet>>>);
@@ -38,15 +38,16 @@ pub struct Chunks {
 impl Chunks {
     /// Opens a source and finds out everything that would make it useless, before the first chunk.
     pub fn open(spec: &Spec) -> Result<Chunks, OpenError> {
-        Ok(Chunks::of(Source::open(spec)?, spec))
+        Chunks::of(Source::open(spec)?, spec)
     }
 
     /// The same for what the caller fetches; the location is for messages only.
     pub fn open_input(spec: &Spec, input: Input) -> Result<Chunks, OpenError> {
-        Ok(Chunks::of(Source::open_input(spec, input)?, spec))
+        Chunks::of(Source::open_input(spec, input)?, spec)
     }
 
-    fn of(source: Source, spec: &Spec) -> Chunks {
+    fn of(source: Source, spec: &Spec) -> Result<Chunks, OpenError> {
+        check_container(&source, spec)?;
         let cutter = Cutter::new(source.pace(), spec.window, Limits::default());
         let codec = source.first_entry().format.codec;
         let container = spec.container_for(codec, source.kept_sound().map(Arc::as_ref));
@@ -55,7 +56,7 @@ impl Chunks {
             let overhang = sound::overhang(container);
             Sound::new(base, sound.timebase, sound.timestamp_bits, overhang)
         });
-        Chunks {
+        Ok(Chunks {
             container,
             source,
             cutter,
@@ -63,7 +64,7 @@ impl Chunks {
             over: false,
             failure: None,
             given: 0,
-        }
+        })
     }
 
     /// What the pictures are at the start of the source.
@@ -211,4 +212,30 @@ impl std::fmt::Debug for Chunks {
             .field("format", self.format())
             .finish_non_exhaustive()
     }
+}
+
+/// Whether the container takes such a stream is better known now than after the first chunk.
+fn check_container(source: &Source, spec: &Spec) -> Result<(), OpenError> {
+    let (entry, sound) = (source.first_entry(), source.kept_sound().map(Arc::as_ref));
+    let codec = entry.format.codec;
+    let container = spec.container_for(codec, sound);
+    let refused = |codec: String| OpenError::WrongContainer {
+        location: source.location().to_string(),
+        codec,
+        container,
+    };
+    if !container.holds(codec) {
+        return Err(refused(format!("{codec} video")));
+    }
+    if let Some(sound) = sound.filter(|sound| !container.holds_sound(sound.format.codec)) {
+        return Err(refused(format!("{} sound", sound.format.codec)));
+    }
+    // a stream that was joined in the middle brings its parameter sets with its first key frame
+    if matches!(codec, Codec::H264 | Codec::H265) && entry.parameters.extradata().is_empty() {
+        return Ok(());
+    }
+    muxer::check(entry, sound, container).map_err(|_| OpenError::UnsupportedCodec {
+        location: source.location().to_string(),
+        codec: codec.name().to_owned(),
+    })
 }

@@ -77,6 +77,15 @@ fn assert_as_ffprobe(name: &str, size: &str, options: &str) {
 }
 
 #[test]
+fn green_blue_and_red_are_not_taken_for_brightness_and_colour() {
+    assert_as_ffprobe(
+        "rgb.mkv",
+        "64x48",
+        "-pix_fmt gbrp -c:v libx265 -preset ultrafast -x265-params log-level=none",
+    );
+}
+
+#[test]
 fn plain_h264_and_h265() {
     for name in ["a.mp4", "a.mkv", "a.ts"] {
         assert_as_ffprobe(name, "320x180", &format!("-pix_fmt yuv420p {H264}"));

@@ -69,6 +69,9 @@ fn limit(text: &str) -> Result<Limit, String> {
         return Ok(Limit::None);
     }
     let limit = daemon::config::duration(text).map_err(|error| error.to_string())?;
+    if limit.is_zero() {
+        return Err("nothing can be told of no video; give a time such as 60s, or none".to_owned());
+    }
     Ok(Limit::Of(limit))
 }
 

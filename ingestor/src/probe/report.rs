@@ -8,7 +8,7 @@ use daemon::{
     Redacted,
     cut::{Audio, Container, CutFlags},
 };
-use media::{Codec, End, Spread, Survey};
+use media::{End, Spread, Survey};
 use proto::v1::ClockOrigin;
 use serde::Serialize;
 
@@ -307,12 +307,4 @@ fn in_seconds(spread: Spread<Duration>) -> Range<f64> {
         median: spread.median.as_secs_f64(),
         max: spread.max.as_secs_f64(),
     }
-}
-
-/// Whether browsers play a codec at all, whatever it is wrapped in.
-pub(super) fn plays_in_browsers(codec: Codec) -> bool {
-    matches!(
-        codec,
-        Codec::H264 | Codec::H265 | Codec::Av1 | Codec::Vp8 | Codec::Vp9
-    )
 }

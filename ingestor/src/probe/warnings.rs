@@ -1,11 +1,9 @@
 //! What an operator should know before recording a source, each with what to do about it. Pure.
 
 use daemon::cut::{Audio, CutFlags};
-use media::{End, Survey, VideoFormat};
+use media::{Codec, End, Survey, VideoFormat};
 use proto::v1::ClockOrigin;
 use serde::Serialize;
-
-use super::report::plays_in_browsers;
 
 /// Something to look out for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -198,6 +196,14 @@ fn groups(survey: &Survey, cut: &CutFlags) -> Vec<Warning> {
         ));
     }
     all
+}
+
+/// Whether browsers play a codec at all, whatever it is wrapped in.
+fn plays_in_browsers(codec: Codec) -> bool {
+    matches!(
+        codec,
+        Codec::H264 | Codec::H265 | Codec::Av1 | Codec::Vp8 | Codec::Vp9
+    )
 }
 
 /// What is odd when it is played.

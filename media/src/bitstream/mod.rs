@@ -52,9 +52,13 @@ impl Sequence {
 
     /// FFmpeg's name for such pixels; `None` for combinations that it has none for.
     pub(crate) fn pixel_format(&self) -> Option<String> {
-        let layout = ["gray", "yuv420p", "yuv422p", "yuv444p"].get(self.chroma_format as usize)?;
+        // identity: the components are green, blue and red themselves (ISO/IEC 23091-2)
+        let layout = match (self.chroma_format, self.color.as_ref()) {
+            (3, Some(color)) if color.matrix == 0 => "gbrp",
+            (format, _) => *["gray", "yuv420p", "yuv422p", "yuv444p"].get(format as usize)?,
+        };
         match self.bit_depth {
-            8 => Some((*layout).to_owned()),
+            8 => Some(layout.to_owned()),
             depth @ 9..=16 => Some(format!("{layout}{depth}le")),
             _ => None,
         }

@@ -14,7 +14,6 @@ use crate::error::OpenError;
 use crate::ffi::{Demuxer, Failure, LibavError, Parameters, Stream};
 use crate::input::Input;
 use crate::location::{Location, redact};
-use crate::muxer;
 use crate::sound::SoundStream;
 use crate::spec::{Audio, Spec};
 use crate::time::Timebase;
@@ -217,7 +216,6 @@ fn describe(
         format: Arc::new(format),
         parameters: Arc::new(parameters),
     };
-    check_container(&first, sound.as_deref(), &place.location, spec)?;
     let order = if first.format.has_b_frames {
         PictureOrder::new(codec, first.parameters.extradata())
     } else {
@@ -236,36 +234,6 @@ fn describe(
         times_inferred,
         demuxer,
         place,
-    })
-}
-
-/// Whether the container takes such a stream is better known now than after the first chunk.
-fn check_container(
-    entry: &Entry,
-    sound: Option<&SoundStream>,
-    location: &Location,
-    spec: &Spec,
-) -> Result<(), OpenError> {
-    let codec = entry.format.codec;
-    let container = spec.container_for(codec, sound);
-    let refused = |codec: String| OpenError::WrongContainer {
-        location: location.to_string(),
-        codec,
-        container,
-    };
-    if !container.holds(codec) {
-        return Err(refused(format!("{codec} video")));
-    }
-    if let Some(sound) = sound.filter(|sound| !container.holds_sound(sound.format.codec)) {
-        return Err(refused(format!("{} sound", sound.format.codec)));
-    }
-    // a stream that was joined in the middle brings its parameter sets with its first key frame
-    if matches!(codec, Codec::H264 | Codec::H265) && entry.parameters.extradata().is_empty() {
-        return Ok(());
-    }
-    muxer::check(entry, sound, container).map_err(|_| OpenError::UnsupportedCodec {
-        location: location.to_string(),
-        codec: codec.name().to_owned(),
     })
 }
 

@@ -1,6 +1,12 @@
 //! One TCP connection, and what is known of its state.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_nats::{Client, Event, connection::State};
 use tokio::{sync::watch, time::timeout};
@@ -34,6 +40,8 @@ pub struct LinkState {
 pub(crate) struct Link {
     pub(crate) client: Client,
     pub(crate) state: watch::Receiver<LinkState>,
+    /// How often the link had been made when it was last left for another server.
+    left: Arc<AtomicU64>,
 }
 
 impl Link {
@@ -49,7 +57,11 @@ impl Link {
                 let sender = Arc::clone(&sender);
                 async move { note(&sender, &event) }
             });
-        (options, move |client| Self { client, state })
+        (options, move |client| Self {
+            client,
+            state,
+            left: Arc::default(),
+        })
     }
 
     /// Whether it stands, as far as is known.
@@ -67,6 +79,17 @@ impl Link {
         let mut state = self.state.clone();
         while !self.is_connected() {
             let _ = timeout(LOOK_AGAIN, state.changed()).await;
+        }
+    }
+
+    /// Leaves a server that stands and does not answer, for whichever of its cluster is found first: one that is cut off from the others keeps
+    /// its clients and can do nothing for them. `connects` is as of the question, so that many who wait in vain leave once. Where there is
+    /// but one server, it is asked again on a new connection.
+    pub(crate) async fn leave(&self, connects: u64) {
+        let is_news = self.left.fetch_max(connects, Ordering::Relaxed) < connects;
+        if is_news && self.is_connected() && self.connects() == connects {
+            // Fails only when the client is closed.
+            let _ = self.client.force_reconnect().await;
         }
     }
 

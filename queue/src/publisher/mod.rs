@@ -16,7 +16,7 @@ use async_nats::{HeaderMap, HeaderName, HeaderValue, RequestErrorKind, client::R
 use bytes::Bytes;
 use tokio::{
     sync::{Semaphore, watch},
-    time::sleep,
+    time::{Instant, sleep},
 };
 
 pub use answer::Stall;
@@ -37,6 +37,9 @@ const TRYING_AGAIN: Backoff = Backoff {
     first: Duration::from_millis(20),
     longest: Duration::from_secs(2),
 };
+
+/// How long it tries in vain before another server of the cluster is asked: about as long as an election takes.
+const LEAVING: Duration = Duration::from_secs(5);
 
 /// Publishes messages and waits for their streams to have them.
 ///
@@ -135,7 +138,9 @@ impl Publisher {
             .acquire()
             .await
             .map_err(|_| PublishError::Closed)?;
+        let mut leaving = Instant::now() + LEAVING;
         for failure in 1_u32.. {
+            let connects = self.inner.link.connects();
             match self.attempt(subject, &headers, &payload).await {
                 Verdict::Stored(published) => {
                     self.note(None);
@@ -150,6 +155,10 @@ impl Publisher {
                 Verdict::Lost => {}
                 Verdict::Stalled(stall) => {
                     self.note(Some(stall));
+                    if stall != Stall::Full && Instant::now() > leaving {
+                        self.inner.link.leave(connects).await;
+                        leaving = Instant::now() + LEAVING;
+                    }
                     sleep(TRYING_AGAIN.pause(failure, rand::random())).await;
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     Connection, Stage, Stream,
@@ -15,6 +15,9 @@ const LOOKING_AGAIN: Backoff = Backoff {
     first: Duration::from_millis(50),
     longest: Duration::from_secs(1),
 };
+
+/// How long it looks in vain before another server of the cluster is asked: about as long as an election takes.
+const LEAVING: Duration = Duration::from_secs(5);
 
 /// The lease where a consumer says nothing of it: the server's own default.
 const DEFAULT_LEASE: Duration = Duration::from_secs(30);
@@ -98,10 +101,16 @@ pub(super) async fn look(connection: &Connection, stage: Stage) -> Result<Bindin
 /// Looks until it is there.
 pub(super) async fn seek(connection: Connection, stage: Stage) -> Binding {
     let mut failure = 0_u32;
+    let mut leaving = Instant::now() + LEAVING;
     loop {
+        let connects = connection.consuming().connects();
         match look(&connection, stage).await {
             Ok(binding) => return binding,
             Err(_) => failure = failure.saturating_add(1),
+        }
+        if Instant::now() > leaving {
+            connection.consuming().leave(connects).await;
+            leaving = Instant::now() + LEAVING;
         }
         sleep(LOOKING_AGAIN.pause(failure, rand::random())).await;
     }

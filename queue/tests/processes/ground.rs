@@ -40,9 +40,21 @@ pub(crate) async fn connect(urls: &str) -> Connection {
 
 /// A connection to a server that is set up.
 pub(crate) async fn set_up(url: &str) -> Connection {
-    let connection = connect(url).await;
-    let plan = topology::plan(&connection, None, false).await.unwrap();
-    plan.apply().await.unwrap();
+    set_up_with(url, 1).await
+}
+
+/// A connection to servers that are set up with so many replicas.
+pub(crate) async fn set_up_with(urls: &str, replicas: u8) -> Connection {
+    let connection = connect(urls).await;
+    // A young cluster has no leaders yet, and says so.
+    eventually(async || {
+        let done = async {
+            let plan = topology::plan(&connection, Some(replicas), false).await?;
+            plan.apply().await
+        };
+        done.await.is_ok()
+    })
+    .await;
     connection
 }
 

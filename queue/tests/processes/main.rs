@@ -1,7 +1,7 @@
 //! Worker processes, as hosts run them, that are killed, or whose servers are.
 //!
 //! ```text
-//!   this program ──► a server, streams, load        claims: deaths, outage, backlog
+//!   this program ──► a server or a cluster, streams, load        claims: deaths, outage, cluster, backlog
 //!        └─ starts itself as workers (`work`), which say on standard output what they do, and when
 //! ```
 //!
@@ -13,6 +13,7 @@
 )]
 
 mod backlog;
+mod cluster;
 mod crew;
 mod deaths;
 mod ground;
@@ -54,6 +55,7 @@ async fn claims(chosen: &[String]) {
         deaths::a_worker_that_is_killed_between_its_handler_and_its_ack_leaves_its_message_to_another,
         deaths::a_worker_that_is_killed_between_its_event_and_its_ack_announces_once_in_effect,
         outage::four_processes_work_on_within_three_seconds_of_each_of_three_killed_servers,
+        cluster::four_processes_work_on_when_the_leader_is_killed_and_when_it_is_cut_off,
         backlog::a_backlog_of_a_million_messages_takes_no_more_memory_than_a_small_one,
     ];
 }

@@ -38,11 +38,12 @@ test: setup ## all tests, with a real nats-server
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 
-bench: setup demo/clip.mp4 ## what a minute costs from exec to exit, and a GB in CPU, beside ffmpeg alone
+bench: setup demo/clip.mp4 ## what a minute costs from exec to exit, a GB in CPU beside ffmpeg alone, and a message beside a bare loop
 	@$(CARGO) build --release --bins
 	@$(CARGO) build --release --package crispy-ingestor --example ladder
 	@tools/bench demo/clip.mp4
 	@tools/bench-media demo/clip.mp4
+	@$(CARGO) run --release --quiet --package crispy-queue --example pace
 
 fuzz: ## many times more hostile bytes than the tests send
 	CRISPY_HOSTILE_CASES=100000 $(CARGO) test --release -p crispy-media hostile

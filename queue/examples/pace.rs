@@ -1,4 +1,4 @@
-//! How fast the queue is, and what it costs: set up, one message at a time, idle, and as many as it can.
+//! How fast the queue is, and what it costs: set up, one message at a time, idle, as many as it can, and workers side by side.
 //!
 //! `cargo run --release -p crispy-queue --example pace`. The last figures stand beside a bare loop over async-nats that does the same with
 //! 64 acknowledgements in flight.
@@ -81,6 +81,54 @@ async fn main() {
     bare(&connection, &server).await;
     publish(&connection, 2, &server).await;
     ours(&connection, &server).await;
+    for workers in [1, 2, 4, 8] {
+        side_by_side(&connection, workers).await;
+    }
+}
+
+/// A handler that takes [`STEP`], on workers with one hand each: how near their sum comes to as many times one of them.
+async fn side_by_side(connection: &Connection, workers: u64) {
+    let (stop, mut running) = (CancellationToken::new(), Vec::new());
+    for _ in 0..workers {
+        let config = WorkerConfig {
+            concurrency: 1,
+            ..WorkerConfig::new(Stage::Uploader)
+        };
+        let worker = Worker::bind(connection, config).await.unwrap();
+        running.push(tokio::spawn(worker.run(Arc::new(Slow), stop.clone())));
+    }
+    let publisher = connection.publisher().await;
+    let subject = connection.subjects().chunks(&"demo/front".parse().unwrap());
+    let (messages, begun) = (30 * workers, Instant::now());
+    for n in 0..messages {
+        let id = format!("side by side {workers} {n}");
+        publisher
+            .publish(subject.clone(), &id, &chunk())
+            .await
+            .unwrap();
+    }
+    until_empty(connection).await;
+    let ideal = STEP * 30;
+    let share = ideal.as_secs_f64() / begun.elapsed().as_secs_f64();
+    println!("{workers} workers of 100 ms a message: {share:.2} of {workers} times one");
+    stop.cancel();
+    for worker in running {
+        worker.await.unwrap();
+    }
+}
+
+/// What one message takes.
+const STEP: Duration = Duration::from_millis(100);
+
+struct Slow;
+
+impl Handler for Slow {
+    type Message = ChunkReady;
+
+    async fn handle(&self, _: ChunkReady, _: &Delivery) -> Result<(), Failure> {
+        sleep(STEP).await;
+        Ok(())
+    }
 }
 
 async fn one_at_a_time(connection: &Connection, counter: &Counter, server: &NatsServer) {

@@ -22,8 +22,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// Longer than anything here takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than anything here takes on a busy machine: after each of three deaths a lease of 30 s may have to run out.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(150);
 
 /// Chunks that are published side by side while there is load, and the pause after each such group.
 const GROUP: u64 = 16;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use clip::sound::{assert_same_samples, each, samples};
 use clip::{
     Clips, assert_gapless, assert_probe_agrees, assert_same_frames, frame_hashes, hashes_of_chunks,
 };
@@ -40,17 +41,6 @@ fn cut(spec: &Spec) -> (Vec<Chunk>, u32) {
     (chunks, counted + opened.sound_dropped())
 }
 
-/// The samples of a file's sound as it is decoded, 16 bits each.
-fn samples(path: &Path) -> Vec<u8> {
-    let mut command = Command::new("ffmpeg");
-    command.args(["-v", "error", "-nostdin", "-i"]).arg(path);
-    command.args(["-map", "0:a:0?", "-c:a", "pcm_s16le", "-f", "s16le", "-"]);
-    command
-        .output()
-        .expect("the ffmpeg command line is installed (make setup)")
-        .stdout
-}
-
 /// The packets of a file's sound, each by the hash of its bytes.
 fn packets(path: &Path) -> Vec<String> {
     let mut command = Command::new("ffmpeg");
@@ -61,28 +51,6 @@ fn packets(path: &Path) -> Vec<String> {
     let packets = lines.lines().filter(|line| !line.starts_with('#'));
     let hash = |line: &str| line.split(',').nth(5).unwrap().trim().to_owned();
     packets.map(hash).collect()
-}
-
-fn each<T>(clips: &Clips, chunks: &[Chunk], of: fn(&Path) -> Vec<T>) -> Vec<T> {
-    let name = |chunk: &Chunk| format!("sounding.{}", chunk.container.extension());
-    chunks
-        .iter()
-        .filter(|chunk| chunk.sound.is_some())
-        .flat_map(|chunk| of(&clips.write(&name(chunk), &chunk.bytes)))
-        .collect()
-}
-
-/// Fails with the places where samples differ, not with the samples.
-#[track_caller]
-fn assert_same_samples(found: &[u8], expected: &[u8]) {
-    let differing = found.iter().zip(expected).filter(|(a, b)| a != b).count();
-    let first = found.iter().zip(expected).position(|(a, b)| a != b);
-    assert!(
-        differing == 0 && found.len() == expected.len() && !found.is_empty(),
-        "{} bytes for {}; {differing} differ, from {first:?} on",
-        found.len(),
-        expected.len()
-    );
 }
 
 /// Fails unless all samples are there but those before the first picture. Only an mp4 says of its priming that it is no

@@ -2,6 +2,8 @@
 #![allow(dead_code)] // every test binary uses its own part of this
 #![allow(clippy::unwrap_used)] // what only tests call is test code too
 
+pub(crate) mod sound;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;

@@ -1,11 +1,13 @@
 //! One source, cut and compared.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
-use crispy_media::{Chunk, Chunks, Container, Spec, StartKind, Timebase};
+use crispy_media::{Audio, Chunk, Chunks, Container, Spec, StartKind, Timebase};
 
 use super::Source;
+use super::clip::sound::{assert_same_samples, each, samples};
 use super::clip::{
     Clips, assert_gapless, assert_probe_agrees, assert_same_frames, hashes_of_each,
     hashes_of_joined,
@@ -39,6 +41,7 @@ impl Row {
         let made = (source.make)(&clips);
         let spec = Spec {
             container: source.container,
+            audio: Audio::Keep, // sources without any are as they are
             ..Spec::new(made.path.to_str().unwrap(), source.window)
         };
         let mut opened = Chunks::open(&spec).unwrap();
@@ -65,7 +68,10 @@ impl Row {
             off_ticks,
             timebase,
             gaps: gaps(&chunks),
-            notes: notes(&chunks),
+            notes: notes(&chunks)
+                .into_iter()
+                .chain(sound(&clips, &chunks, &made.path))
+                .collect(),
         }
     }
 }
@@ -166,6 +172,15 @@ fn notes(chunks: &[Chunk]) -> Vec<String> {
         .map(|(many, what)| format!("{many} {what}"))
         .chain(pictures(chunks))
         .collect()
+}
+
+/// Sound is the source's to the sample, where there is any.
+fn sound(clips: &Clips, chunks: &[Chunk], source: &Path) -> Option<String> {
+    let codec = &chunks[0].sound.as_ref()?.format.codec;
+    let heard = each(clips, chunks, samples);
+    assert_same_samples(&heard, &samples(source));
+    let many = heard.len() / 2;
+    Some(format!("{many} of {many} samples of {codec} identical"))
 }
 
 /// What is unusual about the pictures.

@@ -1,0 +1,42 @@
+//! Sound as a decoder finds it.
+
+use std::path::Path;
+use std::process::Command;
+
+use crispy_media::Chunk;
+
+use super::Clips;
+
+/// The samples of a file's sound as it is decoded, 16 bits each.
+pub(crate) fn samples(path: &Path) -> Vec<u8> {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-nostdin", "-i"]).arg(path);
+    command.args(["-map", "0:a:0?", "-c:a", "pcm_s16le", "-f", "s16le", "-"]);
+    command
+        .output()
+        .expect("the ffmpeg command line is installed (make setup)")
+        .stdout
+}
+
+/// What of the sound of chunks that have any, each by itself, in order.
+pub(crate) fn each<T>(clips: &Clips, chunks: &[Chunk], of: fn(&Path) -> Vec<T>) -> Vec<T> {
+    let name = |chunk: &Chunk| format!("sounding.{}", chunk.container.extension());
+    chunks
+        .iter()
+        .filter(|chunk| chunk.sound.is_some())
+        .flat_map(|chunk| of(&clips.write(&name(chunk), &chunk.bytes)))
+        .collect()
+}
+
+/// Fails with the places where samples differ, not with the samples.
+#[track_caller]
+pub(crate) fn assert_same_samples(found: &[u8], expected: &[u8]) {
+    let differing = found.iter().zip(expected).filter(|(a, b)| a != b).count();
+    let first = found.iter().zip(expected).position(|(a, b)| a != b);
+    assert!(
+        differing == 0 && found.len() == expected.len() && !found.is_empty(),
+        "{} bytes for {}; {differing} differ, from {first:?} on",
+        found.len(),
+        expected.len()
+    );
+}

@@ -67,24 +67,22 @@ pub enum BindError {
 /// Looks once.
 pub(super) async fn look(connection: &Connection, stage: Stage) -> Result<Binding, BindError> {
     let stream = stage.source().name(connection.prefix());
-    let suspects = Stream::Suspects.name(connection.prefix());
-    // Any other no concerns the durable just as much, which is asked about next.
-    if let Err(ApiError::NoStream) = api::stream_info(connection, &suspects).await {
-        return Err(BindError::MissingStream { stream: suspects });
-    }
     let both = tokio::try_join!(
         api::stream_info(connection, &stream),
         api::consumer_info(connection, &stream, stage.as_str()),
     );
     match both {
-        Ok((info, consumer)) => Ok(Binding {
-            created_us: api::created_us(&info),
-            lease: match consumer.config.ack_wait {
-                Duration::ZERO => DEFAULT_LEASE,
-                lease => lease,
-            },
-            stream,
-        }),
+        Ok((info, consumer)) => {
+            look_for_suspects(connection).await?;
+            Ok(Binding {
+                created_us: api::created_us(&info),
+                lease: match consumer.config.ack_wait {
+                    Duration::ZERO => DEFAULT_LEASE,
+                    lease => lease,
+                },
+                stream,
+            })
+        }
         Err(ApiError::NoStream) => Err(BindError::MissingStream { stream }),
         Err(ApiError::NoConsumer) => Err(BindError::MissingConsumer {
             stream,
@@ -95,6 +93,16 @@ pub(super) async fn look(connection: &Connection, stage: Stage) -> Result<Bindin
             consumer: stage.to_string(),
             source,
         }),
+    }
+}
+
+/// The marks have a stream of their own, which servers that were set up by an older version lack.
+async fn look_for_suspects(connection: &Connection) -> Result<(), BindError> {
+    let stream = Stream::Suspects.name(connection.prefix());
+    match api::stream_info(connection, &stream).await {
+        Err(ApiError::NoStream) => Err(BindError::MissingStream { stream }),
+        // Any other failure will show again at the first pull.
+        _ => Ok(()),
     }
 }
 

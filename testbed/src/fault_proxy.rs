@@ -250,7 +250,8 @@ async fn deliver(
 ) -> io::Result<()> {
     while let Some((due, piece)) = pieces.recv().await {
         sleep_until(due).await;
-        let carries = |traffic: &Traffic| *traffic != Traffic::BlackHole;
+        // What a black hole held up is lost when the connection is cut: whoever cuts it also ends this.
+        let carries = |traffic: &Traffic| !matches!(traffic, Traffic::BlackHole | Traffic::Cut);
         traffic.wait_for(carries).await.map_err(io::Error::other)?;
         if piece.is_empty() {
             break;
@@ -378,6 +379,7 @@ mod tests {
         let (mut target, _) = heard.accept().unwrap();
         proxy.set(Traffic::BlackHole);
         client.write_all(b"lost").unwrap();
+        assert!(is_silent(&mut target)); // by now the proxy holds it
         proxy.set(Traffic::Cut);
         assert!(client.read(&mut [0]).is_err());
         assert!(target.read(&mut [0]).is_err());

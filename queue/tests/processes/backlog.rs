@@ -10,8 +10,9 @@ use proto::v1::ChunkReady;
 use testbed::NatsServer;
 
 use crate::{
+    chunks::{camera, chunk},
     crew::Hand,
-    ground::{camera, chunk, eventually, set_up, until_count},
+    ground::{eventually, set_up, until_count},
     work::Manner,
 };
 

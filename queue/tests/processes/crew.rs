@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     env, fs,
     io::{BufRead, BufReader, Write},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -59,6 +59,11 @@ impl Hand {
         // Both fail only when it has gone by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Waits until it has said this.

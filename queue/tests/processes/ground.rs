@@ -13,14 +13,12 @@ use crispy_queue::{
     self as queue, ConnectOptions, Connection, Publisher, Stream, message_id, topology,
 };
 use futures_util::future::join_all;
-use proto::{
-    id::{CameraId, ChunkId, Run},
-    v1::ChunkReady,
-};
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep},
 };
+
+use crate::chunks::{camera, chunk};
 
 /// Longer than anything here takes on a busy machine: after each of three deaths a lease of 30 s may have to run out.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(150);
@@ -105,23 +103,6 @@ impl Load {
     pub(crate) async fn stop(self) -> u64 {
         self.stop.store(true, Ordering::SeqCst);
         self.task.await.unwrap()
-    }
-}
-
-pub(crate) fn camera() -> CameraId {
-    "demo/front".parse().unwrap()
-}
-
-pub(crate) fn chunk(sequence: u64) -> ChunkReady {
-    let id = ChunkId {
-        camera: camera(),
-        run: Run::new(1_763_839_803_000, [7; 10]),
-        sequence,
-    };
-    ChunkReady {
-        id: Some(id.to_wire()),
-        committed_us: 17,
-        ..ChunkReady::default()
     }
 }
 

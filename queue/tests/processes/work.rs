@@ -2,17 +2,19 @@
 
 use std::{
     io::Write,
+    process,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use crispy_queue::{
     Connection, Delivery, Failure, Handler, Publisher, Stage, Worker, WorkerConfig, message_id,
 };
 use proto::v1::{ChunkReady, ChunkUploaded};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::ground::{camera, connect};
+use crate::{chunks::camera, culprit::CULPRIT, ground::connect};
 
 /// What a worker does with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub(crate) enum Manner {
     WhenTold,
     /// It is announced, and then done when a line comes in.
     Announce,
+    /// It is done when others have begun too; but one chunk ends the process, as a crash in C code would.
+    DieOfOne,
 }
 
 impl Manner {
@@ -31,11 +35,12 @@ impl Manner {
             Self::AtOnce => "at-once",
             Self::WhenTold => "when-told",
             Self::Announce => "announce",
+            Self::DieOfOne => "die-of-one",
         }
     }
 
     pub(crate) fn named(name: &str) -> Self {
-        let all = [Self::AtOnce, Self::WhenTold, Self::Announce];
+        let all = [Self::AtOnce, Self::WhenTold, Self::Announce, Self::DieOfOne];
         let named = all.into_iter().find(|manner| manner.name() == name);
         named.expect("a manner of ours")
     }
@@ -68,15 +73,22 @@ impl Handler for Worked {
     async fn handle(&self, chunk: ChunkReady, _: &Delivery) -> Result<(), Failure> {
         let sequence = chunk.id.as_ref().unwrap().sequence;
         say("begun", sequence);
-        if self.manner == Manner::Announce {
-            self.announce(&chunk).await;
-            say("announced", sequence);
-        }
-        if self.manner != Manner::AtOnce {
-            tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()))
-                .await
-                .unwrap()
-                .unwrap();
+        match self.manner {
+            Manner::AtOnce => {}
+            Manner::WhenTold => until_told().await,
+            Manner::Announce => {
+                self.announce(&chunk).await;
+                say("announced", sequence);
+                until_told().await;
+            }
+            Manner::DieOfOne => {
+                // All have begun by then, and none has ended.
+                sleep(Duration::from_millis(50)).await;
+                if sequence == CULPRIT {
+                    process::abort();
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
         }
         say("done", sequence);
         Ok(())
@@ -93,6 +105,13 @@ impl Worked {
         let id = message_id::uploaded(&message_id::ready(chunk));
         self.publisher.publish(subject, &id, &event).await.unwrap();
     }
+}
+
+async fn until_told() {
+    tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()))
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 /// One line: what, of which chunk, and when, in Unix microseconds.

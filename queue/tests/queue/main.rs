@@ -8,6 +8,8 @@
 
 mod absence;
 mod answers;
+#[path = "../chunks/mod.rs"]
+mod chunks;
 mod connection;
 mod dead_letters;
 mod lease;

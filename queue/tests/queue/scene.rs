@@ -7,10 +7,7 @@ use crispy_queue::{
     self as queue, ConnectOptions, Connection, Delivery, Drained, Failure, Handler, Limits,
     Publisher, Stage, Stream, Worker, WorkerConfig, message_id,
 };
-use proto::{
-    id::{CameraId, ChunkId, Run},
-    v1::{ChunkReady, DeadLetter},
-};
+use proto::v1::{ChunkReady, DeadLetter};
 use testbed::{NatsOptions, NatsServer};
 use tokio::{
     sync::mpsc,
@@ -18,6 +15,8 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use crate::chunks::{camera, chunk};
 
 /// Longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -246,23 +245,6 @@ pub(crate) fn quick() -> WorkerConfig {
         },
         instance: "host/1".into(),
         ..WorkerConfig::new(Stage::Uploader)
-    }
-}
-
-pub(crate) fn camera() -> CameraId {
-    "demo/front".parse().unwrap()
-}
-
-pub(crate) fn chunk(sequence: u64) -> ChunkReady {
-    let id = ChunkId {
-        camera: camera(),
-        run: Run::new(1_763_839_803_000, [7; 10]),
-        sequence,
-    };
-    ChunkReady {
-        id: Some(id.to_wire()),
-        committed_us: 17,
-        ..ChunkReady::default()
     }
 }
 

@@ -3,9 +3,7 @@
 //! Video is read on a thread of its own, for FFmpeg blocks. Opening is apart from recording, so that everything that can be wrong with
 //! any source is known before the first chunk of any other is committed.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use daemon::{Failed, Redacted, cameras::CameraSource, cut::CutFlags};
+use daemon::{Failed, Redacted, cameras::CameraSource, cut::CutFlags, now_us};
 use media::{Chunks, ReadError, StopFlag};
 use proto::{
     id::{CameraId, Name},
@@ -209,11 +207,4 @@ impl Camera {
             source,
         }
     }
-}
-
-fn now_us() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-    })
 }

@@ -39,7 +39,7 @@ pub fn open(location: &str, cut: &CutFlags, stop: &StopFlag) -> Result<Opened, F
                 Mark::read(path).map_err(|error| Failed::new(Exit::SourceUnreadable, error))?;
             Ok(Opened { chunks, mark })
         }
-        Place::Remote(_) => fetch(&spec),
+        Place::Remote => fetch(&spec),
     }
 }
 

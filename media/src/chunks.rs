@@ -47,10 +47,10 @@ impl Chunks {
     }
 
     fn of(source: Source, spec: &Spec) -> Result<Chunks, OpenError> {
-        check_container(&source, spec)?;
-        let cutter = Cutter::new(source.pace(), spec.window, Limits::default());
         let codec = source.first_entry().format.codec;
         let container = spec.container_for(codec, source.kept_sound().map(Arc::as_ref));
+        check_container(&source, container)?;
+        let cutter = Cutter::new(source.pace(), spec.window, Limits::default());
         let base = source.pace().timebase;
         let sound = source.kept_sound().map(|sound| {
             let overhang = sound::overhang(container);
@@ -215,10 +215,9 @@ impl std::fmt::Debug for Chunks {
 }
 
 /// Whether the container takes such a stream is better known now than after the first chunk.
-fn check_container(source: &Source, spec: &Spec) -> Result<(), OpenError> {
+fn check_container(source: &Source, container: Container) -> Result<(), OpenError> {
     let (entry, sound) = (source.first_entry(), source.kept_sound().map(Arc::as_ref));
     let codec = entry.format.codec;
-    let container = spec.container_for(codec, sound);
     let refused = |codec: String| OpenError::WrongContainer {
         location: source.location().to_string(),
         codec,

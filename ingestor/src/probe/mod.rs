@@ -12,11 +12,11 @@ mod warnings;
 
 use std::{
     io::{self, Write},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-use anyhow::{Context, anyhow};
-use daemon::{Exit, Failed, Stop, WithExit, cut::CutFlags};
+use anyhow::Context;
+use daemon::{Exit, Failed, Stop, WithExit, cut::CutFlags, now_us};
 use media::{End, ReadError};
 
 use crate::{opened, remote, run_identity::FileIdentity};
@@ -111,14 +111,12 @@ pub fn look(probe: &Probe, stop: &media::StopFlag) -> Result<(Report, End), Fail
         Some(Limit::Of(limit)) => Some(limit),
         None => remote::is_remote(&probe.source).then_some(OF_URLS),
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_err(|_| anyhow!("this machine's clock stands before 1970: set it"))?;
     let identity = FileIdentity::new(
         &opened.mark,
         opened.chunks.creation_time_us(),
         &probe.cut,
         &media::muxer_version(),
-        i64::try_from(now.as_micros()).unwrap_or(i64::MAX),
+        now_us(),
     );
     let sound = opened.chunks.sound();
     let survey = media::survey(opened.chunks, limit);

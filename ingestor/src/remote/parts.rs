@@ -37,12 +37,12 @@ impl Parts {
         hash.update(&plan.canonical);
         let mut next = VecDeque::from(plan.parts);
         let mut now = Vec::new();
-        if let Some(last) = next.back() {
-            hash.update(Sha256::digest(last.fetch(&fetcher)?));
-        }
         if let Some(first) = next.pop_front() {
             now = first.fetch(&fetcher)?;
             hash.update(Sha256::digest(&now));
+        }
+        if let Some(last) = next.back() {
+            hash.update(Sha256::digest(last.fetch(&fetcher)?));
         }
         let parts = Self {
             fetcher,

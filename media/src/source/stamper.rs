@@ -149,17 +149,15 @@ impl Stamper {
             dts,
         } = unstamped;
         let inferred = told.is_none();
-        let (duration, advance) = match (told.or(dts), sample.completes_frame) {
-            (Some(_), _) => {
-                let duration = sample.duration.unwrap_or(self.interval);
-                (duration, duration)
-            }
-            // without any time, libav's length of a packet is a guess too: some versions give each field that of a frame
-            (None, false) => (self.interval, self.interval),
-            (None, true) => (self.interval / 2, 0),
-        };
-        if told.or(dts).is_none() {
+        let mut advance = sample.duration.unwrap_or(self.interval);
+        if inferred && dts.is_none() {
+            // libav's length of such a packet is a guess too: some versions give each field that of a frame
+            let (duration, further) = match sample.completes_frame {
+                false => (self.interval, self.interval),
+                true => (self.interval / 2, 0),
+            };
             sample.duration = Some(duration);
+            advance = further;
         }
         // of pictures that are put in order, each takes one place in the order of decoding
         let decoded = dts.or(self.next.filter(|_| inferred));

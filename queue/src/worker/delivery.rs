@@ -1,5 +1,7 @@
 //! One delivery of one message.
 
+use std::sync::Arc;
+
 use async_nats::HeaderMap;
 use jiff::Timestamp;
 
@@ -45,13 +47,13 @@ impl Delivery {
     }
 }
 
-/// A message's headers, in the order in which the client keeps them.
+/// A message's headers, in the order in which the client keeps them. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Headers(HeaderMap);
+pub struct Headers(Arc<HeaderMap>);
 
 impl Headers {
     pub(crate) fn new(map: Option<HeaderMap>) -> Self {
-        Self(map.unwrap_or_default())
+        Self(Arc::new(map.unwrap_or_default()))
     }
 
     /// The first value of header `name`.
@@ -74,6 +76,6 @@ impl<'a> FromIterator<(&'a str, &'a str)> for Headers {
         for (name, value) in headers {
             map.append(name, value);
         }
-        Self(map)
+        Self(Arc::new(map))
     }
 }

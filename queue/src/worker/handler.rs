@@ -10,7 +10,8 @@ use crate::Decode;
 /// * It is called with up to [`crate::WorkerConfig::concurrency`] messages at once.
 /// * A message may come more than once, also while an earlier attempt still runs somewhere: handling it twice must do no harm.
 /// * While it runs the message is kept from everybody else, however long that takes.
-/// * Its future is dropped when a stopping worker's grace is over; a panic is a [`Failure::Retry`].
+/// * Its future is dropped when a stopping worker's grace is over, and when another message finds the destination away: that may be at any
+///   await, and must do no more harm than a process that is killed there. A panic is a [`Failure::Retry`].
 pub trait Handler: Send + Sync + 'static {
     /// What it understands.
     type Message: Decode + Send;

@@ -1,10 +1,14 @@
 //! The messages that are this worker's for now.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use async_nats::{Message, Subject};
+use bytes::Bytes;
 
-use super::{Delivery, history::History};
+use super::{Delivery, history::Failures};
 use crate::{Headers, header, pull::AckSubject};
 
 /// Which message: a place in a stream that was made at a known time, and so no other message ever.
@@ -15,18 +19,20 @@ pub(super) struct Place {
 }
 
 /// A message, and what the server said of this delivery.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Parcel {
     pub(super) place: Place,
     pub(super) reply: Subject,
-    pub(super) message: Message,
+    pub(super) subject: Subject,
+    pub(super) headers: Headers,
+    pub(super) payload: Bytes,
     pub(super) facts: AckSubject,
 }
 
 impl Parcel {
     /// None where it is not a delivery of a stream's message: there is nobody to acknowledge it to.
     pub(super) fn open(message: Message, created_us: i64) -> Option<Self> {
-        let reply = message.reply.clone()?;
+        let reply = message.reply?;
         let facts = AckSubject::parse(&reply)?;
         Some(Self {
             place: Place {
@@ -34,26 +40,26 @@ impl Parcel {
                 sequence: facts.stream_sequence,
             },
             reply,
-            message,
+            subject: message.subject,
+            headers: Headers::new(message.headers),
+            payload: message.payload,
             facts,
         })
     }
 
-    pub(super) fn delivery(&self, history: &History) -> Delivery {
-        let headers = Headers::new(self.message.headers.clone());
-        let retries = history
-            .get(self.place)
-            .map_or(0, |failures| failures.retries);
+    /// What a handler is told, by a worker that remembers this of the message.
+    pub(super) fn delivery(&self, failures: Option<Failures>) -> Delivery {
+        let retries = failures.map_or(0, |failures| failures.retries);
         Delivery {
-            message_id: headers.get(header::MESSAGE_ID).map(str::to_owned),
-            subject: self.message.subject.to_string(),
+            message_id: self.headers.get(header::MESSAGE_ID).map(str::to_owned),
+            subject: self.subject.to_string(),
             stream: self.facts.stream.clone(),
             stream_sequence: self.facts.stream_sequence,
             stream_created_us: self.place.created_us,
             attempt: retries.saturating_add(1),
             deliveries: self.facts.deliveries,
             published: self.facts.published,
-            headers,
+            headers: self.headers.clone(),
         }
     }
 }
@@ -61,7 +67,7 @@ impl Parcel {
 /// Everything that is held, running or waiting: what must be kept alive, and in the end handed back.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    parcels: HashMap<Place, Parcel>,
+    parcels: HashMap<Place, Arc<Parcel>>,
     waiting: VecDeque<Place>,
 }
 
@@ -74,7 +80,7 @@ impl Held {
     /// that is on it goes on.
     pub(super) fn take_in(&mut self, parcel: Parcel) -> bool {
         let place = parcel.place;
-        let news = self.parcels.insert(place, parcel).is_none();
+        let news = self.parcels.insert(place, Arc::new(parcel)).is_none();
         if news {
             self.waiting.push_back(place);
         }
@@ -82,9 +88,14 @@ impl Held {
     }
 
     /// The next that waits for a hand; it counts as running from now on.
-    pub(super) fn next_waiting(&mut self) -> Option<Parcel> {
+    pub(super) fn next_waiting(&mut self) -> Option<Arc<Parcel>> {
         let place = self.waiting.pop_front()?;
-        self.parcels.get(&place).cloned()
+        self.get(place)
+    }
+
+    /// How many wait for a hand.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// One that ran waits again.
@@ -94,13 +105,18 @@ impl Held {
         }
     }
 
+    /// The parcel of a message that is held.
+    pub(super) fn get(&self, place: Place) -> Option<Arc<Parcel>> {
+        self.parcels.get(&place).map(Arc::clone)
+    }
+
     /// Gives a parcel away.
-    pub(super) fn release(&mut self, place: Place) -> Option<Parcel> {
+    pub(super) fn release(&mut self, place: Place) -> Option<Arc<Parcel>> {
         self.parcels.remove(&place)
     }
 
     /// Gives away all that wait.
-    pub(super) fn release_waiting(&mut self) -> Vec<Parcel> {
+    pub(super) fn release_waiting(&mut self) -> Vec<Arc<Parcel>> {
         let places = std::mem::take(&mut self.waiting);
         places
             .into_iter()
@@ -109,7 +125,7 @@ impl Held {
     }
 
     /// Gives everything away.
-    pub(super) fn release_all(&mut self) -> Vec<Parcel> {
+    pub(super) fn release_all(&mut self) -> Vec<Arc<Parcel>> {
         self.waiting.clear();
         self.parcels.drain().map(|(_, parcel)| parcel).collect()
     }

@@ -1,19 +1,20 @@
 //! Doing a stage's work: at least once, and never stuck.
 //!
 //! ```text
-//!   durable ──► pull (free hands only) ──► held ──► job: decode, handle, decide, settle ──► ack │ nak │ dead letter, term
+//!   durable ──► pull (free hands only) ──► held ──► job: decode, handle, decide ──► closing: ack │ dead letter, term;  nak
 //!                                           │ ▲                                          │
 //!                              +WPI each third of the lease                              └─ destination away: stays held,
 //!                                                                                           pulling pauses, probe every 2 s
 //! ```
 //!
-//! One task owns everything (`shift`): what is held, what runs, what is remembered. Jobs run beside it and tell it how they ended; decisions are
-//! pure functions (`outcome`, `breaker`), `suspects` tells a message that kills its workers from one that only waits, and only `settle` speaks to
-//! the server about a message. A `nak` is sent by the task itself, never by a job: sent from beside it, a progress sign might overtake it and undo
-//! its pause.
+//! One task owns everything (`shift`): what is held, what runs, what is remembered. Jobs run beside it and tell it what is to become of their
+//! messages; a hand is free again then, while `closing` waits for the server. Decisions are pure functions (`outcome`, `breaker`), `suspects`
+//! tells a message that kills its workers from one that only waits, and only `settle` speaks to the server about a message. A `nak` is sent by
+//! the task itself, never by a job: sent from beside it, a progress sign might overtake it and undo its pause.
 
 mod bind;
 mod breaker;
+mod closing;
 mod config;
 mod delivery;
 mod failure;
@@ -22,6 +23,7 @@ mod held;
 mod history;
 mod job;
 mod outcome;
+mod report;
 mod settle;
 mod shift;
 mod suspects;

@@ -15,6 +15,8 @@ pub(super) enum Ending {
     Panicked(String),
     /// Its bytes are not what the handler understands.
     Undecodable(DecodeError),
+    /// It was given up half-way: another message found the destination away.
+    CutShort,
     /// It was not handled at all: this many workers died while they did.
     Deadly {
         deaths: u32,
@@ -64,6 +66,9 @@ pub(super) fn decide(ending: Ending, circumstances: &Circumstances<'_>) -> Decis
         Ending::Failed(Failure::Reject(error)) => bury(Kind::Rejected, chain(&*error)),
         Ending::Failed(Failure::Unavailable(Cause::Destination, error)) => Decision::Hold {
             reason: chain(&*error),
+        },
+        Ending::CutShort => Decision::Hold {
+            reason: "the destination went away in the middle of it".to_owned(),
         },
         Ending::Failed(Failure::Unavailable(Cause::Owner(spool), error)) => {
             circumstances.wait(format!("spool {spool} is away: {}", chain(&*error)))
@@ -178,6 +183,8 @@ mod tests {
     fn an_outage_is_never_held_against_a_message() {
         let away = Ending::Failed(Failure::destination("bucket is away"));
         assert!(matches!(after(99, 9999, away), Decision::Hold { .. }));
+        let cut_short = after(99, 9999, Ending::CutShort);
+        assert!(matches!(cut_short, Decision::Hold { .. }));
         for ending in [
             Ending::Failed(Failure::owner("s1", "host is away")),
             Ending::Undecodable(DecodeError::UnknownType("crispy.v2.New".into())),

@@ -66,6 +66,31 @@ async fn an_absent_destination_pauses_everything_and_costs_no_message_anything()
     assert_eq!((drained.handled, drained.retried), (500, 0));
 }
 
+/// As puts into a black hole do: they would hang until their time-outs, with the destination long back.
+#[tokio::test]
+async fn what_hangs_at_an_absent_destination_is_cut_short_and_done_when_it_is_back() {
+    let scene = Scene::new().await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&calls);
+    let act = move |_, delivery: Delivery| {
+        assert_eq!(delivery.attempt, 1, "no attempt was counted");
+        let call = counting.fetch_add(1, Ordering::SeqCst);
+        async move {
+            match call {
+                0..3 => std::future::pending().await,
+                3 => Err(Failure::destination("the bucket is away")),
+                _ => Ok(()),
+            }
+        }
+    };
+    let hand = scene.worker_with_probe(quick(), act, || true).await;
+    scene.publish(0..4).await;
+    scene.until_count(Stream::Chunks, 0).await;
+    assert_eq!(calls.load(Ordering::SeqCst), 8);
+    assert_eq!(scene.count(Stream::Dead).await, 0);
+    assert_eq!(hand.stop().await.retried, 0);
+}
+
 #[tokio::test]
 async fn an_absent_owner_holds_up_only_its_own() {
     let scene = Scene::new().await;

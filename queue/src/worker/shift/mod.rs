@@ -1,30 +1,35 @@
 //! The worker's loop: the one owner of all that changes, and the one that logs.
 
+mod drain;
+
 use std::{sync::Arc, time::Duration};
 
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
     task::{JoinError, JoinSet},
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     Drained, Handler, Worker,
     bind::{self, Binding},
     breaker::Breaker,
+    closing::{self, Closed},
     held::{Held, Parcel, Place},
     history::History,
-    job::{Bench, Job, Settled},
-    settle,
+    job::{Bench, Job},
+    outcome::Decision,
+    report, settle,
 };
-use crate::pull::{Pulled, Puller};
+use crate::{
+    connection::Link,
+    pull::{Pulled, Puller},
+};
 
 /// How long one probe may take.
 const PROBE: Duration = Duration::from_secs(2);
-
-/// How long a worker that has stopped waits for a server that does not answer.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A worker at work.
 pub(super) struct Shift<H> {
@@ -35,8 +40,13 @@ pub(super) struct Shift<H> {
     puller: Puller,
     held: Held,
     history: History,
-    jobs: JoinSet<(Place, Settled)>,
+    /// One for each message that is being handled.
+    hands: JoinSet<(Place, Decision)>,
+    /// Messages whose handling has ended, until the server knows.
+    closing: FuturesUnordered<BoxFuture<'static, (Place, Closed)>>,
     breaker: Breaker,
+    /// Ends what is being handled when the breaker opens.
+    outage: CancellationToken,
     probes: JoinSet<bool>,
     /// At most one: looks for a durable that may have gone.
     seeks: JoinSet<Binding>,
@@ -56,8 +66,10 @@ impl<H: Handler> Shift<H> {
             puller: worker.puller,
             held: Held::default(),
             history: History::default(),
-            jobs: JoinSet::new(),
+            hands: JoinSet::new(),
+            closing: FuturesUnordered::new(),
             breaker,
+            outage: CancellationToken::new(),
             probes: JoinSet::new(),
             seeks: JoinSet::new(),
             drained: Drained::default(),
@@ -73,12 +85,15 @@ impl<H: Handler> Shift<H> {
         self.drain().await
     }
 
-    /// What may be asked for: nothing while the destination is away, or while it is not known whose sequences these are.
+    /// What may be asked for: nothing while the destination is away, or while it is not known whose sequences these are. What is being closed
+    /// needs no hand, but is held: no more than twice the hands.
     fn free_hands(&self) -> usize {
         if self.breaker.is_open() || !self.seeks.is_empty() {
             return 0;
         }
-        self.concurrency().saturating_sub(self.held.len())
+        let hands = self.concurrency();
+        let free = hands.saturating_sub(self.hands.len() + self.held.waiting());
+        free.min((2 * hands).saturating_sub(self.held.len()))
     }
 
     fn concurrency(&self) -> usize {
@@ -91,8 +106,9 @@ impl<H: Handler> Shift<H> {
         tokio::select! {
             () = stop.cancelled() => {}
             pulled = self.puller.next() => self.pulled(pulled).await,
-            Some(done) = self.jobs.join_next() => self.done(done).await,
-            _ = self.signs_of_life.tick() => self.show_life().await,
+            Some(done) = self.hands.join_next() => self.done(done).await,
+            Some((place, closed)) = self.closing.next() => self.closed(place, closed).await,
+            _ = self.signs_of_life.tick() => show_life(self.bench.connection.consuming(), &self.held).await,
             Some(binding) = self.seeks.join_next() => self.bound(binding),
             Some(back) = self.probes.join_next() => self.probed(back.unwrap_or(false)),
             () = sleep_until(probe_at.unwrap_or_else(Instant::now)), if probe_at.is_some() => self.probe(),
@@ -102,13 +118,17 @@ impl<H: Handler> Shift<H> {
     /// Deals with what else has happened meanwhile, before asking for more: under load that is most of it, and one request then asks for many.
     async fn catch_up(&mut self) {
         for _ in 0..self.concurrency() {
-            let done = self.jobs.try_join_next();
+            let done = self.hands.try_join_next();
+            let closed = self.closing.next().now_or_never().flatten();
             let pulled = self.puller.ready();
-            if done.is_none() && pulled.is_none() {
+            if done.is_none() && closed.is_none() && pulled.is_none() {
                 return;
             }
             if let Some(done) = done {
                 self.done(done).await;
+            }
+            if let Some((place, closed)) = closed {
+                self.closed(place, closed).await;
             }
             if let Some(pulled) = pulled {
                 self.pulled(pulled).await;
@@ -124,7 +144,7 @@ impl<H: Handler> Shift<H> {
                 };
                 // Possible only when requests were forgotten and served all the same.
                 if self.held.len() >= 2 * self.concurrency() {
-                    self.hand_back(&parcel, Duration::ZERO).await;
+                    hand_back(&self.bench, &parcel, Duration::ZERO).await;
                     return;
                 }
                 self.held.take_in(parcel);
@@ -155,7 +175,7 @@ impl<H: Handler> Shift<H> {
 
     /// Puts every free hand to work on what waits.
     fn start_waiting(&mut self) {
-        while !self.breaker.is_open() && self.jobs.len() < self.concurrency() {
+        while !self.breaker.is_open() && self.hands.len() < self.concurrency() {
             let Some(parcel) = self.held.next_waiting() else {
                 return;
             };
@@ -163,55 +183,77 @@ impl<H: Handler> Shift<H> {
             let job = Job {
                 bench: Arc::clone(&self.bench),
                 handler: Arc::clone(&self.handler),
-                delivery: parcel.delivery(&self.history),
                 failures: self.history.get(place),
                 parcel,
+                outage: self.outage.clone(),
             };
-            self.jobs.spawn(async move { (place, job.run().await) });
+            self.hands
+                .spawn(job.run().map(move |decision| (place, decision)));
         }
     }
 
-    async fn done(&mut self, done: Result<(Place, Settled), JoinError>) {
+    async fn done(&mut self, done: Result<(Place, Decision), JoinError>) {
         // A job catches its handler's panics; what is lost here was aborted, and is handed back with all that is still held.
-        if let Ok((place, settled)) = done {
-            self.settled(place, settled).await;
+        if let Ok((place, decision)) = done {
+            self.decided(place, decision).await;
         }
         self.start_waiting();
     }
 
-    async fn settled(&mut self, place: Place, settled: Settled) {
-        if let Settled::Hold { reason } = settled {
-            self.hold(place, &reason);
-            return;
-        }
-        let Some(parcel) = self.held.release(place) else {
+    async fn decided(&mut self, place: Place, decision: Decision) {
+        let Some(parcel) = self.held.get(place) else {
             return;
         };
-        report(&parcel, &settled);
-        match settled {
-            Settled::Acked { .. } => {
-                self.history.forget(place);
-                self.drained.handled += 1;
+        let bench = Arc::clone(&self.bench);
+        match decision {
+            Decision::Ack => self.closing.push(Box::pin(closing::ack(bench, parcel))),
+            Decision::Bury { kind, reason } => {
+                let failures = self.history.get(place);
+                let bury = closing::bury(bench, parcel, failures, kind, reason);
+                self.closing.push(Box::pin(bury));
             }
-            Settled::Buried { .. } => {
-                self.history.forget(place);
-                self.drained.buried += 1;
+            Decision::Hold { reason } => self.hold(place, &reason),
+            Decision::HandBack {
+                pause,
+                counts,
+                reason,
+            } => {
+                report::handed_back(&parcel, pause, counts, &reason);
+                self.give_back(&parcel, pause, counts).await;
             }
-            Settled::HandBack { pause, counts, .. } => {
-                self.history.add(place, counts);
-                self.drained.retried += 1;
-                self.hand_back(&parcel, pause).await;
-            }
-            Settled::Hold { .. } => {}
         }
     }
 
+    async fn closed(&mut self, place: Place, closed: Closed) {
+        let Some(parcel) = self.held.get(place) else {
+            return;
+        };
+        report::closed(&parcel, &closed);
+        match closed {
+            Closed::Acked { .. } => self.drained.handled += 1,
+            Closed::Buried { .. } => self.drained.buried += 1,
+            Closed::Unburied { pause, .. } => return self.give_back(&parcel, pause, false).await,
+        }
+        self.held.release(place);
+        self.history.forget(place);
+    }
+
+    /// For another attempt, by anybody.
+    async fn give_back(&mut self, parcel: &Parcel, pause: Duration, counts: bool) {
+        self.held.release(parcel.place);
+        self.history.add(parcel.place, counts);
+        self.drained.retried += 1;
+        hand_back(&self.bench, parcel, pause).await;
+    }
+
+    /// The destination is away, for this message and so for all: what others are at cannot succeed either, and may hang for long.
     fn hold(&mut self, place: Place, reason: &str) {
         self.history.add(place, false);
         self.held.wait_again(place);
         if self.breaker.open(Instant::now()) {
             warn!(error = reason, "the destination is away: waiting for it");
             self.state.send_modify(|state| state.destination = false);
+            self.outage.cancel();
         }
     }
 
@@ -226,102 +268,24 @@ impl<H: Handler> Shift<H> {
         if self.breaker.probe_ended(back) {
             info!("the destination is back");
             self.state.send_modify(|state| state.destination = true);
+            self.outage = CancellationToken::new();
             self.start_waiting();
         }
     }
-
-    async fn hand_back(&self, parcel: &Parcel, pause: Duration) {
-        settle::hand_back(self.bench.connection.consuming(), &parcel.reply, pause).await;
-    }
-
-    /// Tells the server that everything held is still being worked on, wherever it waits. Not while there is no connection: nobody would
-    /// hear it, and it would be sent when it is stale.
-    async fn show_life(&self) {
-        let link = self.bench.connection.consuming();
-        if !link.is_connected() {
-            return;
-        }
-        for reply in self.held.replies() {
-            settle::progress(link, reply).await;
-        }
-    }
-
-    /// No more is taken; what is under way may finish within the grace; the rest goes back at once.
-    async fn drain(mut self) -> Drained {
-        let deadline = Instant::now() + self.bench.config.grace;
-        self.seeks.abort_all();
-        self.probes.abort_all();
-        for parcel in self.held.release_waiting() {
-            self.return_unhandled(&parcel).await;
-        }
-        for message in self.puller.close().await {
-            if let Some(parcel) = Parcel::open(message, self.binding.created_us) {
-                self.return_unhandled(&parcel).await;
-            }
-        }
-        while !self.jobs.is_empty() {
-            tokio::select! {
-                Some(done) = self.jobs.join_next() => if let Ok((place, settled)) = done {
-                    self.settled(place, settled).await;
-                },
-                _ = self.signs_of_life.tick() => self.show_life().await,
-                () = sleep_until(deadline) => self.jobs.abort_all(),
-            }
-        }
-        let _ = timeout(LAST_WORDS, self.last_words()).await;
-        self.drained
-    }
-
-    /// Hands back what is left, and waits until the server has heard it. A server that is away hears nothing: it delivers again when the
-    /// leases are over.
-    async fn last_words(&mut self) {
-        for parcel in self.held.release_all() {
-            // Its handling did not end, and nobody died of it either.
-            if parcel.facts.deliveries >= self.bench.config.limits.suspicion {
-                self.bench.suspects.clear(parcel.place).await;
-            }
-            self.return_unhandled(&parcel).await;
-        }
-        let link = self.bench.connection.consuming();
-        if link.is_connected() {
-            let _ = link.client.flush().await;
-        }
-    }
-
-    async fn return_unhandled(&mut self, parcel: &Parcel) {
-        self.drained.handed_back += 1;
-        self.hand_back(parcel, Duration::ZERO).await;
-    }
 }
 
-/// Says what an operator should know of how a message ended. What went well is the stage's to tell.
-fn report(parcel: &Parcel, settled: &Settled) {
-    let (subject, sequence) = (parcel.message.subject.as_str(), parcel.place.sequence);
-    match settled {
-        Settled::Acked { confirmed: true } | Settled::Hold { .. } => {}
-        Settled::Acked { confirmed: false } => warn!(
-            subject,
-            sequence, "done, but the server did not confirm it: the message will come again"
-        ),
-        Settled::Buried { kind, reason } => error!(
-            subject,
-            sequence,
-            kind = kind.as_str_name(),
-            error = reason,
-            "given up: see `crispy dead`"
-        ),
-        Settled::HandBack {
-            pause,
-            counts,
-            reason,
-        } => warn!(
-            subject,
-            sequence,
-            ?pause,
-            counts,
-            error = reason,
-            "handed back"
-        ),
+async fn hand_back(bench: &Bench, parcel: &Parcel, pause: Duration) {
+    settle::hand_back(bench.connection.consuming(), &parcel.reply, pause).await;
+}
+
+/// Tells the server that everything held is still being worked on, wherever it waits. Not while there is no connection: nobody would hear it,
+/// and it would be sent when it is stale.
+async fn show_life(link: &Link, held: &Held) {
+    if !link.is_connected() {
+        return;
+    }
+    for reply in held.replies() {
+        settle::progress(link, reply).await;
     }
 }
 

@@ -1,0 +1,80 @@
+//! The end of one message: what was decided becomes true on the server, however long that takes.
+//!
+//! No hand is needed for that, so a message that is being closed holds up none that waits for one; it is held and kept alive until it is over.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use proto::v1::dead_letter::Kind;
+
+use super::{
+    failure::chain,
+    held::{Parcel, Place},
+    history::Failures,
+    job::Bench,
+    settle,
+};
+use crate::dead_letter::Obituary;
+
+/// How it ended.
+#[derive(Debug)]
+pub(super) enum Closed {
+    /// Done.
+    Acked { confirmed: bool },
+    /// Given up, the dead letter stored.
+    Buried { kind: Kind, reason: String },
+    /// Its dead letter could not be stored, so it is not given up.
+    Unburied { pause: Duration, reason: String },
+}
+
+/// Done: the server has to know.
+pub(super) async fn ack(bench: Arc<Bench>, parcel: Arc<Parcel>) -> (Place, Closed) {
+    let confirmed = settle::ack(bench.connection.consuming(), &parcel.reply).await;
+    (parcel.place, Closed::Acked { confirmed })
+}
+
+/// Dead letter first, as long as that takes; then the end.
+pub(super) async fn bury(
+    bench: Arc<Bench>,
+    parcel: Arc<Parcel>,
+    failures: Option<Failures>,
+    kind: Kind,
+    reason: String,
+) -> (Place, Closed) {
+    let place = parcel.place;
+    let now = Timestamp::now().as_microsecond();
+    let first = failures.and_then(|failures| failures.first);
+    let obituary = Obituary {
+        stage: bench.config.stage,
+        instance: &bench.config.instance,
+        version: &bench.config.version,
+        delivery: &parcel.delivery(failures),
+        payload: &parcel.payload,
+        kind,
+        reason,
+        first_failure_us: first.map_or(now, |(_, first)| first.as_microsecond()),
+        last_failure_us: now,
+    };
+    let publisher = bench.connection.publisher().await;
+    if let Err(error) = obituary
+        .publish(&publisher, bench.connection.prefix())
+        .await
+    {
+        let closed = Closed::Unburied {
+            pause: bench.config.limits.longest_absence,
+            reason: format!("write the dead letter: {}", chain(&error)),
+        };
+        return (place, closed);
+    }
+    settle::term(
+        bench.connection.consuming(),
+        &parcel.reply,
+        &obituary.reason,
+    )
+    .await;
+    if kind == Kind::CrashGuard {
+        bench.suspects.clear(place).await;
+    }
+    let reason = obituary.reason;
+    (place, Closed::Buried { kind, reason })
+}

@@ -1,0 +1,40 @@
+//! What an operator is told of how a message ended. What went well is the stage's to tell.
+
+use std::time::Duration;
+
+use tracing::{error, warn};
+
+use super::{closing::Closed, held::Parcel};
+
+/// It goes back, for another attempt by anybody.
+pub(super) fn handed_back(parcel: &Parcel, pause: Duration, counts: bool, reason: &str) {
+    let (subject, sequence) = (parcel.subject.as_str(), parcel.place.sequence);
+    warn!(
+        subject,
+        sequence,
+        ?pause,
+        counts,
+        error = reason,
+        "handed back"
+    );
+}
+
+/// It was to be done, or given up, for good.
+pub(super) fn closed(parcel: &Parcel, closed: &Closed) {
+    let (subject, sequence) = (parcel.subject.as_str(), parcel.place.sequence);
+    match closed {
+        Closed::Acked { confirmed: true } => {}
+        Closed::Acked { confirmed: false } => warn!(
+            subject,
+            sequence, "done, but the server did not confirm it: the message will come again"
+        ),
+        Closed::Buried { kind, reason } => error!(
+            subject,
+            sequence,
+            kind = kind.as_str_name(),
+            error = reason,
+            "given up: see `crispy dead`"
+        ),
+        Closed::Unburied { pause, reason } => handed_back(parcel, *pause, false, reason),
+    }
+}

@@ -62,6 +62,11 @@ impl ApiError {
         matches!(self, Self::Refused(error) if error.error_code() == ErrorCode::STREAM_NAME_EXIST)
     }
 
+    /// The server's cluster has no leader, as seen from there: it is at an election, or this node is cut off from the others.
+    pub(crate) fn is_leaderless(&self) -> bool {
+        matches!(self, Self::Refused(error) if error.error_code() == ErrorCode::CLUSTER_NOT_AVAILABLE)
+    }
+
     fn unanswered(error: RequestError) -> Self {
         match error.kind() {
             RequestErrorKind::NoResponders => Self::NoJetStream,

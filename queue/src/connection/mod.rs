@@ -11,6 +11,7 @@
 mod error;
 mod link;
 mod options;
+mod patience;
 mod version;
 
 use std::{sync::Arc, time::Duration};
@@ -22,8 +23,8 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-pub(crate) use link::Link;
 pub use {error::ConnectError, link::LinkState, options::ConnectOptions, version::Version};
+pub(crate) use {link::Link, patience::Patience};
 
 use crate::{Prefix, Publisher, Subjects};
 use options::Identity;

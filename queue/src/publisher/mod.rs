@@ -16,20 +16,26 @@ use async_nats::{HeaderMap, HeaderName, HeaderValue, RequestErrorKind, client::R
 use bytes::Bytes;
 use tokio::{
     sync::{Semaphore, watch},
-    time::{Instant, sleep},
+    time::sleep,
 };
 
 pub use answer::Stall;
 use answer::Verdict;
 
-use crate::{Message, Prefix, Stream, Subject, backoff::Backoff, connection::Link, header};
+use crate::{
+    Message, Prefix, Stream, Subject,
+    backoff::Backoff,
+    connection::{Link, Patience},
+    header,
+};
 
 /// Publishes that may wait for their answer at once. Measured: 64 carry 110,000 messages/s on one server, 25 times what a thousand cameras
 /// send; more only makes them wait longer.
 const WINDOW: usize = 64;
 
-/// How long one attempt waits for its answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one attempt waits for its answer. A leader that steps down forgets whom it owes one (measured: a cluster that was torn apart left
+/// whole windows unanswered, and stored them), so waiting long is in vain; asking again costs a duplicate that the stream knows by its id.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Pauses between attempts. The first is short because a message id that is still in flight on a replicated stream is settled within a
 /// round trip; the longest leaves a full stream and an election (4.5 to 7 s, measured) in peace.
@@ -37,9 +43,6 @@ const TRYING_AGAIN: Backoff = Backoff {
     first: Duration::from_millis(20),
     longest: Duration::from_secs(2),
 };
-
-/// How long it tries in vain before another server of the cluster is asked: about as long as an election takes.
-const LEAVING: Duration = Duration::from_secs(5);
 
 /// Publishes messages and waits for their streams to have them.
 ///
@@ -138,7 +141,7 @@ impl Publisher {
             .acquire()
             .await
             .map_err(|_| PublishError::Closed)?;
-        let mut leaving = Instant::now() + LEAVING;
+        let mut patience = Patience::begins(self.inner.link.connects());
         for failure in 1_u32.. {
             let connects = self.inner.link.connects();
             match self.attempt(subject, &headers, &payload).await {
@@ -155,9 +158,8 @@ impl Publisher {
                 Verdict::Lost => {}
                 Verdict::Stalled(stall) => {
                     self.note(Some(stall));
-                    if stall != Stall::Full && Instant::now() > leaving {
+                    if stall != Stall::Full && patience.is_over(connects) {
                         self.inner.link.leave(connects).await;
-                        leaving = Instant::now() + LEAVING;
                     }
                     sleep(TRYING_AGAIN.pause(failure, rand::random())).await;
                 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{sleep, timeout};
 
 use crate::{
     Connection, Stage, Stream,
     api::{self, ApiError},
     backoff::Backoff,
+    connection::Patience,
 };
 
 /// Pauses while a stream or consumer that was there is missing: somebody is making it again, or never will.
@@ -16,8 +17,8 @@ const LOOKING_AGAIN: Backoff = Backoff {
     longest: Duration::from_secs(1),
 };
 
-/// How long it looks in vain before another server of the cluster is asked: about as long as an election takes.
-const LEAVING: Duration = Duration::from_secs(5);
+/// How long one look may take: a server that is there answers within milliseconds.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// The lease where a consumer says nothing of it: the server's own default.
 const DEFAULT_LEASE: Duration = Duration::from_secs(30);
@@ -64,6 +65,12 @@ pub enum BindError {
     Closed(#[source] async_nats::SubscribeError),
 }
 
+impl BindError {
+    fn is_leaderless(&self) -> bool {
+        matches!(self, Self::Look { source, .. } if source.is_leaderless())
+    }
+}
+
 /// Looks once.
 pub(super) async fn look(connection: &Connection, stage: Stage) -> Result<Binding, BindError> {
     let stream = stage.source().name(connection.prefix());
@@ -108,18 +115,24 @@ async fn look_for_suspects(connection: &Connection) -> Result<(), BindError> {
 
 /// Looks until it is there.
 pub(super) async fn seek(connection: Connection, stage: Stage) -> Binding {
-    let mut failure = 0_u32;
-    let mut leaving = Instant::now() + LEAVING;
+    let link = connection.consuming();
+    let mut patience = Patience::begins(link.connects());
+    let (mut failure, mut told) = (0_u32, false);
     loop {
-        let connects = connection.consuming().connects();
-        match look(&connection, stage).await {
-            Ok(binding) => return binding,
-            Err(_) => failure = failure.saturating_add(1),
+        let connects = link.connects();
+        let leaderless = match timeout(LOOK, look(&connection, stage)).await {
+            Ok(Ok(binding)) => return binding,
+            Ok(Err(error)) => error.is_leaderless(),
+            Err(_) => false,
+        };
+        // A server without a leader knows nothing that could help; should the others have none either, there is no hurry to leave the next.
+        let at_once = leaderless && !told;
+        told |= leaderless;
+        if at_once || patience.is_over(connects) {
+            link.leave(connects).await;
+        } else {
+            failure = failure.saturating_add(1);
+            sleep(LOOKING_AGAIN.pause(failure, rand::random())).await;
         }
-        if Instant::now() > leaving {
-            connection.consuming().leave(connects).await;
-            leaving = Instant::now() + LEAVING;
-        }
-        sleep(LOOKING_AGAIN.pause(failure, rand::random())).await;
     }
 }

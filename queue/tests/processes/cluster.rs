@@ -1,15 +1,29 @@
 //! A cluster that loses its leader, and one that is torn apart.
+//!
+//! How long an election takes is the servers' own affair, and so is how long a node that is cut off believes that it leads. What is ours begins
+//! when they know better: `Observer`s ask each node all the time who leads, and a worker's silence is counted from the last moment at which
+//! the node that could have told it had nothing to tell.
 
-use std::time::SystemTime;
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
 
 use crispy_queue::{Connection, Stream};
 use testbed::NatsCluster;
+use tokio::time::{sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    crew::{Hand, SILENCE, all_heard, begun},
+    crew::{Hand, SILENCE, all_delivered, all_heard},
     ground::{Load, connect, eventually, set_up_with, until_count},
     work::Manner,
 };
+
+/// How often an observer asks, and how long it waits for an answer.
+const EVERY: Duration = Duration::from_millis(50);
+const ANSWER: Duration = Duration::from_millis(500);
 
 /// Both with one crew and under one load: the second meets the queue as the first has left it.
 pub(crate) async fn four_processes_work_on_when_the_leader_is_killed_and_when_it_is_cut_off() {
@@ -22,41 +36,129 @@ pub(crate) async fn four_processes_work_on_when_the_leader_is_killed_and_when_it
     let killed = until_led(&connection, None).await;
     cluster.node(&killed).kill9();
     let successor = until_led(&connection, Some(&killed)).await;
-    at_work(
-        &hands,
-        &format!("{killed} was killed, and {successor} leads"),
-    )
-    .await;
+    let silent = all_heard(&hands, SystemTime::now()).await;
+    println!("  all four at work {silent:.1?} after {killed} was killed, and {successor} leads");
+    assert!(silent < SILENCE, "silent for {silent:?}");
     cluster.node(&killed).restart();
-    at_work(&hands, &format!("{killed} was started again")).await;
+    let silent = all_heard(&hands, SystemTime::now()).await;
+    println!("  all four at work {silent:.1?} after {killed} was started again");
+    assert!(silent < SILENCE, "silent for {silent:?}");
 
     let lone = until_led(&connection, None).await;
-    let other = ["n0", "n1"].into_iter().find(|node| *node != lone).unwrap();
-    let elsewhere = connect(&cluster.node(other).url()).await;
+    let mut observers = Vec::new();
+    for node in ["n0", "n1", "n2"] {
+        observers.push(Observer::of(node, &cluster.node(node).url()).await);
+    }
+    let cut = SystemTime::now();
     cluster.cut_off(&lone);
-    let successor = until_led(&elsewhere, Some(&lone)).await;
-    println!("  {lone} was cut off, and {successor} leads");
-    // Those that sit on the lone node have to find out first: nobody tells them.
-    let moved = all_heard(&hands, SystemTime::now()).await;
-    println!("  all four at work {moved:.1?} after that");
+    eventually(async || observers.iter().all(|of| of.knows_better_than(&lone))).await;
+    all_heard(&hands, SystemTime::now()).await;
+    let joined = SystemTime::now();
     cluster.rejoin(&lone);
-    // Its return may cost the others their leader, and an election has no bound of ours: what it took is told, not judged.
-    let settled = all_heard(&hands, SystemTime::now()).await;
-    println!("  all four at work {settled:.1?} after {lone} was joined again");
+    eventually(async || observers.iter().all(|of| of.knows_of_a_leader())).await;
+    all_heard(&hands, SystemTime::now()).await;
 
     let published = load.stop().await;
+    let end = SystemTime::now();
     until_count(&connection, Stream::Chunks, 0).await;
-    let (distinct, repeated) = begun(&hands);
-    println!("  {published} chunks, {repeated} delivered again");
-    assert!(distinct.into_iter().eq(0..published), "nothing is lost");
+    for hand in &hands {
+        // Until it is joined again the lone node is only mistaken while it believes that it leads, and its clients with it.
+        let silent = silence(hand, cut..end, |before| {
+            let last = |of: &Observer| {
+                of.last(before, |leader, at| match leader {
+                    _ if of.node == lone && at < joined => leader == Some(&lone),
+                    Some(leader) => leader == lone && at < joined,
+                    None => true,
+                })
+            };
+            observers.iter().filter_map(last).max()
+        });
+        println!("  silent for {silent:.1?} at most while the servers knew who leads");
+        assert!(silent < SILENCE);
+    }
+    let repeated = all_delivered(&hands, &published).await;
+    println!("  {} chunks, {repeated} delivered again", published.len());
     assert_eq!(connection.messages(Stream::Dead).await.unwrap(), 0);
 }
 
-/// Every worker is at work soon after what has just happened.
-async fn at_work(hands: &[Hand], event: &str) {
-    let silent = all_heard(hands, SystemTime::now()).await;
-    println!("  all four at work {silent:.1?} after {event}");
-    assert!(silent < SILENCE, "silent for {silent:?}");
+/// The longest time for which a worker began nothing, not counting what was before the servers' last mistake in it.
+fn silence(
+    hand: &Hand,
+    during: Range<SystemTime>,
+    last_mistake: impl Fn(SystemTime) -> Option<SystemTime>,
+) -> Duration {
+    let mut begun = hand.all_begun(&during);
+    begun.insert(0, during.start);
+    begun.push(during.end);
+    let gaps = begun.windows(2).map(|gap| {
+        let since = last_mistake(gap[1]).map_or(gap[0], |mistake| mistake.max(gap[0]));
+        gap[1].duration_since(since).unwrap_or_default()
+    });
+    gaps.max().unwrap_or_default()
+}
+
+/// Asks one node who leads, all the time, and remembers its answers.
+struct Observer {
+    node: &'static str,
+    answers: Arc<Mutex<Vec<Answer>>>,
+    _asking: AbortOnDropHandle<()>,
+}
+
+/// Who leads, if anybody does, by the word of one node at one moment.
+struct Answer {
+    at: SystemTime,
+    leader: Option<String>,
+}
+
+impl Observer {
+    async fn of(node: &'static str, url: &str) -> Self {
+        let connection = connect(url).await;
+        let answers: Arc<Mutex<Vec<Answer>>> = Arc::default();
+        let heard = Arc::clone(&answers);
+        let asking = tokio::spawn(async move {
+            loop {
+                let asked = timeout(ANSWER, leaders(&connection)).await;
+                let leader = asked.ok().flatten().map(|[stream, _]| stream);
+                let at = SystemTime::now();
+                heard.lock().unwrap().push(Answer { at, leader });
+                sleep(EVERY).await;
+            }
+        });
+        Self {
+            node,
+            answers,
+            _asking: AbortOnDropHandle::new(asking),
+        }
+    }
+
+    /// By its last answer another node leads, or it does not lead any more itself.
+    fn knows_better_than(&self, lone: &str) -> bool {
+        self.now(|leader| leader.map_or(self.node == lone, |leader| leader != lone))
+    }
+
+    fn knows_of_a_leader(&self) -> bool {
+        self.now(|leader| leader.is_some())
+    }
+
+    fn now(&self, is_so: impl Fn(Option<&str>) -> bool) -> bool {
+        let answers = self.answers.lock().unwrap();
+        answers
+            .last()
+            .is_some_and(|answer| is_so(answer.leader.as_deref()))
+    }
+
+    /// The last moment before `moment` at which its answer was one of those.
+    fn last(
+        &self,
+        moment: SystemTime,
+        is_so: impl Fn(Option<&str>, SystemTime) -> bool,
+    ) -> Option<SystemTime> {
+        let answers = self.answers.lock().unwrap();
+        let end = answers.partition_point(|answer| answer.at <= moment);
+        let mut before = answers[..end].iter().rev();
+        let found = before.find(|answer| is_so(answer.leader.as_deref(), answer.at));
+        found.map(|answer| answer.at)
+    }
 }
 
 /// Four workers, on all nodes: each knows one at first, and hears of the others there.

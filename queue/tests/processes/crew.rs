@@ -4,13 +4,19 @@ use std::{
     collections::BTreeSet,
     env, fs,
     io::{BufRead, BufReader, Write},
+    ops::Range,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use crate::{ground::eventually, work::Manner};
+use tokio::time::sleep;
+
+use crate::{
+    ground::{PATIENCE, eventually},
+    work::Manner,
+};
 
 /// How long any worker may be silent once there is a server again.
 pub(crate) const SILENCE: Duration = Duration::from_secs(3);
@@ -85,6 +91,14 @@ impl Hand {
         kib.parse().unwrap()
     }
 
+    /// When it began something, within a time.
+    pub(crate) fn all_begun(&self, during: &Range<SystemTime>) -> Vec<SystemTime> {
+        let said = self.said.lock().unwrap();
+        let begun = said.iter().filter(|line| line.what == "begun");
+        let at = begun.map(|line| line.at);
+        at.filter(|at| during.contains(at)).collect()
+    }
+
     fn begun_after(&self, moment: SystemTime) -> Option<SystemTime> {
         let said = self.said.lock().unwrap();
         let begun = said.iter().filter(|line| line.what == "begun");
@@ -117,6 +131,21 @@ pub(crate) async fn all_heard(hands: &[Hand], moment: SystemTime) -> Duration {
     eventually(async || heard().all(|at| at.is_some())).await;
     let last = heard().flatten().max().unwrap();
     last.duration_since(moment).unwrap()
+}
+
+/// Waits until all of `published` has been begun by some worker: what the last of them said may still be on its way here. Says how many deliveries
+/// there were more than those.
+pub(crate) async fn all_delivered(hands: &[Hand], published: &BTreeSet<u64>) -> usize {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (distinct, repeated) = begun(hands);
+        let lost: Vec<_> = published.difference(&distinct).collect();
+        if lost.is_empty() {
+            return repeated;
+        }
+        assert!(Instant::now() < deadline, "lost: {lost:?}");
+        sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// What was begun, of all workers together: which chunks, and how many deliveries more than those.

@@ -1,30 +1,24 @@
 //! What every claim stands on: streams, chunks, and load.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use crispy_queue::{
     self as queue, ConnectOptions, Connection, Publisher, Stream, message_id, topology,
 };
-use futures_util::future::join_all;
 use tokio::{
-    task::JoinHandle,
+    task::JoinSet,
     time::{Instant, sleep},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::chunks::{camera, chunk};
 
 /// Longer than anything here takes on a busy machine: after each of three deaths a lease of 30 s may have to run out.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(150);
 
-/// Chunks that are published side by side while there is load, and the pause after each such group.
-const GROUP: u64 = 16;
+/// Lanes on which chunks are published while there is load, and the pause of each after a chunk.
+const LANES: u64 = 16;
 const PACE: Duration = Duration::from_millis(10);
 
 pub(crate) async fn connect(urls: &str) -> Connection {
@@ -75,34 +69,36 @@ pub(crate) async fn lease(connection: &Connection, lease: Duration) {
         .unwrap();
 }
 
-/// Publishes chunks until it is told to stop.
+/// Publishes chunks until it is told to stop, on lanes side by side: one that waits for an answer stops no other.
 pub(crate) struct Load {
-    stop: Arc<AtomicBool>,
-    task: JoinHandle<u64>,
+    stop: CancellationToken,
+    lanes: JoinSet<Vec<u64>>,
 }
 
 impl Load {
     pub(crate) async fn on(connection: &Connection) -> Self {
-        let (publisher, connection) = (connection.publisher().await, connection.clone());
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopping = Arc::clone(&stop);
-        let task = tokio::spawn(async move {
-            let mut sequence = 0;
-            while !stopping.load(Ordering::SeqCst) {
-                let group = sequence..sequence + GROUP;
-                join_all(group.map(|each| publish(&publisher, &connection, each))).await;
-                sequence += GROUP;
-                sleep(PACE).await;
-            }
-            sequence
-        });
-        Self { stop, task }
+        let (stop, mut lanes) = (CancellationToken::new(), JoinSet::new());
+        for lane in 0..LANES {
+            let (publisher, connection) = (connection.publisher().await, connection.clone());
+            let stop = stop.clone();
+            lanes.spawn(async move {
+                let mut published = Vec::new();
+                while !stop.is_cancelled() {
+                    let sequence = lane + LANES * published.len() as u64;
+                    publish(&publisher, &connection, sequence).await;
+                    published.push(sequence);
+                    sleep(PACE).await;
+                }
+                published
+            });
+        }
+        Self { stop, lanes }
     }
 
-    /// Ends it, and says how many chunks there were: sequences from 0.
-    pub(crate) async fn stop(self) -> u64 {
-        self.stop.store(true, Ordering::SeqCst);
-        self.task.await.unwrap()
+    /// Ends it, and says which chunks there were.
+    pub(crate) async fn stop(self) -> BTreeSet<u64> {
+        self.stop.cancel();
+        self.lanes.join_all().await.into_iter().flatten().collect()
     }
 }
 

@@ -7,7 +7,7 @@ use testbed::NatsServer;
 use tokio::time::sleep;
 
 use crate::{
-    crew::{Hand, SILENCE, all_heard, begun},
+    crew::{Hand, SILENCE, all_delivered, all_heard, begun},
     ground::{Load, eventually, set_up, until_count},
     work::Manner,
 };
@@ -38,8 +38,7 @@ pub(crate) async fn four_processes_work_on_within_three_seconds_of_each_of_three
     }
     let published = load.stop().await;
     until_count(&connection, Stream::Chunks, 0).await;
-    let (distinct, repeated) = begun(&hands);
-    println!("  {published} chunks, {repeated} delivered again");
-    assert!(distinct.into_iter().eq(0..published), "nothing is lost");
+    let repeated = all_delivered(&hands, &published).await;
+    println!("  {} chunks, {repeated} delivered again", published.len());
     assert_eq!(connection.messages(Stream::Dead).await.unwrap(), 0);
 }

@@ -36,7 +36,7 @@ Doing it twice changes nothing.";
 
 /// Plans, shows, and does it unless it shall only be shown.
 pub(crate) async fn run(setup: Setup) -> Result<(), Failed> {
-    let connection = stage::connect(&setup.nats.options("crispy setup")).await?;
+    let connection = stage::connect(&setup.nats.options("crispy setup")?).await?;
     let plan = topology::plan(&connection, setup.replicas, setup.force);
     let plan = plan
         .await

@@ -66,7 +66,7 @@ pub async fn record_all(config: Config, stop: Stop) -> Result<(), Failed> {
     let cameras = open_cameras(&config, &site, &flag).await?;
     let spool = Arc::new(open_spool(&config)?);
     report_scan(&spool);
-    let connection = stage::connect(&config.nats.options("crispy-ingestor")).await?;
+    let connection = stage::connect(&config.nats.options("crispy-ingestor")?).await?;
     let (outbox, answers) = publish(&connection, &spool, &site).await?;
 
     let (handoff, queue) = mpsc::unbounded_channel();

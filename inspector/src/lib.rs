@@ -30,7 +30,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
     for url in &config.bucket {
         buckets.push(stage::open_bucket(url)?);
     }
-    let connection = stage::connect(&config.nats.options("crispy-inspector")).await?;
+    let connection = stage::connect(&config.nats.options("crispy-inspector")?).await?;
     let producer = daemon::producer(env!("CARGO_PKG_VERSION"));
     let inspect = Inspect {
         buckets,

@@ -30,6 +30,7 @@ mod publisher;
 mod pull;
 mod queued;
 mod reader;
+mod readiness;
 mod spools;
 mod stage;
 mod stream;
@@ -47,9 +48,10 @@ pub use {
     message::{Decode, DecodeError, Message},
     overview::{ConsumerState, Holds, Overview, OverviewError, StreamState, Work},
     prefix::{Prefix, PrefixError},
-    publisher::{PublishError, Published, Publisher, Stall},
+    publisher::{PublishError, Published, Publisher, Stall, Stalls},
     queued::QueuedError,
     reader::{From, Reader, ReaderError, Received},
+    readiness::{NotReady, Purpose, Readiness},
     spools::{Spools, SpoolsError},
     stage::{Stage, StageError},
     stream::Stream,

@@ -91,6 +91,38 @@ impl NatsServer {
         }
     }
 
+    /// Tells it to close as an operator does before an upgrade: it lets nobody in any more, says so to its clients, and after its grace period
+    /// (10 s, unless its configuration says otherwise) throws them out and ends.
+    ///
+    /// # Panics
+    ///
+    /// When it is down.
+    pub fn lame_duck(&self) {
+        let pid = self.pid().expect("it runs");
+        let told = Command::new(nats_server_binary())
+            .arg(format!("--signal=ldm={pid}"))
+            .status()
+            .expect("run nats-server");
+        assert!(told.success(), "tell {pid} to close: {told}");
+    }
+
+    /// Whether it is down: killed, or ended by itself.
+    ///
+    /// # Panics
+    ///
+    /// When its process cannot be looked at.
+    pub fn is_down(&mut self) -> bool {
+        if let Some(process) = &mut self.process
+            && process
+                .try_wait()
+                .expect("look at a child of ours")
+                .is_some()
+        {
+            self.process = None;
+        }
+        self.process.is_none()
+    }
+
     /// Starts it again on its port and its store, having killed it where it runs, and waits until it listens.
     ///
     /// # Panics

@@ -36,7 +36,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         .check_writable(0)
         .await
         .exit(Exit::BucketUnavailable)?;
-    let connection = stage::connect(&config.nats.options("crispy-uploader")).await?;
+    let connection = stage::connect(&config.nats.options("crispy-uploader")?).await?;
     let producer = daemon::producer(env!("CARGO_PKG_VERSION"));
     let upload = Upload {
         bucket,

@@ -101,7 +101,7 @@ Doing it twice does no harm.";
 /// Does what was asked for.
 pub(crate) async fn run(dead: Dead) -> Result<(), Failed> {
     let common = dead.deed.common();
-    let connection = stage::connect(&common.nats.options("crispy dead")).await?;
+    let connection = stage::connect(&common.nats.options("crispy dead")?).await?;
     stage::check_streams(&connection, &[queue::Stream::Dead]).await?;
     let outcome = dead.deed.done(&connection).await;
     connection.close().await;

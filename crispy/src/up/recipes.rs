@@ -96,12 +96,14 @@ const TUNING: [&str; 3] = [
 ];
 
 /// For a server that the operator named.
-const CREDENTIALS: [&str; 9] = [
+const CREDENTIALS: [&str; 11] = [
     "NATS_USER",
     "NATS_PASSWORD",
     "NATS_TOKEN",
     "NATS_CREDS",
     "NATS_NKEY",
+    "NATS_JWT",
+    "NATS_SEED",
     "NATS_CERT",
     "NATS_KEY",
     "NATS_CA",

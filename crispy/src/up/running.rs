@@ -125,7 +125,7 @@ impl<'a> Running<'a> {
             }
             (None, url) => {
                 let url = url.as_ref().map(stage::Secret::reveal).unwrap_or_default();
-                Ok(NatsFlags::of_environment(url)?.options("crispy up"))
+                NatsFlags::of_environment(url)?.options("crispy up")
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Why there is no connection.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{error::Error, io, path::PathBuf, time::Duration};
 
 use async_nats::ConnectErrorKind;
 
@@ -18,7 +18,7 @@ pub enum ConnectError {
         /// What is wrong with it.
         source: io::Error,
     },
-    /// A file with credentials cannot be used.
+    /// A file with credentials or certificates cannot be used.
     #[error("read the credentials in {}", path.display())]
     Credentials {
         /// The file.
@@ -26,6 +26,9 @@ pub enum ConnectError {
         /// Why not.
         source: io::Error,
     },
+    /// The seed that was given together with a JWT is none.
+    #[error("read the seed given with the user's JWT: it is not the seed of an nkey (SU...)")]
+    Seed,
     /// Nothing answered in time.
     #[error(
         "no NATS server at {servers} answered within {waited:?}: is it running, and is the address right?"
@@ -69,24 +72,59 @@ pub enum ConnectError {
     },
 }
 
-impl ConnectError {
-    /// Waiting would not help.
-    pub(super) fn is_final(error: &async_nats::ConnectError) -> bool {
-        matches!(
-            error.kind(),
+/// What an attempt that failed tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// A server that is just starting does this too.
+    TryAgain,
+    /// We are not let in.
+    Refused,
+    /// Encryption cannot be agreed on: a certificate is wrong or missing, or only one side wants it first.
+    Tls,
+}
+
+impl Verdict {
+    pub(super) fn of(error: &async_nats::ConnectError) -> Self {
+        match error.kind() {
             ConnectErrorKind::Authentication
-                | ConnectErrorKind::AuthorizationViolation
-                | ConnectErrorKind::Tls
-                | ConnectErrorKind::ServerParse
-        )
+            | ConnectErrorKind::AuthorizationViolation
+            | ConnectErrorKind::ServerParse => Self::Refused,
+            ConnectErrorKind::Tls => Self::Tls,
+            // async-nats calls a handshake that fails an I/O error like any other.
+            _ if causes(error).any(is_tls) => Self::Tls,
+            _ => Self::TryAgain,
+        }
+    }
+}
+
+type Cause<'a> = &'a (dyn Error + 'static);
+
+fn causes<'a>(error: Cause<'a>) -> impl Iterator<Item = Cause<'a>> {
+    std::iter::successors(Some(error), |&error: &Cause<'a>| {
+        // An io::Error that wraps another names that one's source as its own, and so passes over it.
+        let wrapped = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        match wrapped {
+            Some(wrapped) => Some(wrapped as Cause<'a>),
+            None => error.source(),
+        }
+    })
+}
+
+fn is_tls(error: Cause<'_>) -> bool {
+    error.is::<async_nats::rustls::Error>()
+}
+
+impl ConnectError {
+    pub(super) fn tls(options: &ConnectOptions, source: async_nats::ConnectError) -> Self {
+        let servers = options::redacted(&options.servers);
+        Self::Tls { servers, source }
     }
 
     pub(super) fn refused(options: &ConnectOptions, source: async_nats::ConnectError) -> Self {
         let servers = options::redacted(&options.servers);
-        match source.kind() {
-            ConnectErrorKind::Tls => Self::Tls { servers, source },
-            _ => Self::Refused { servers, source },
-        }
+        Self::Refused { servers, source }
     }
 
     pub(super) fn unreachable(

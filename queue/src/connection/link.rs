@@ -10,7 +10,9 @@ use std::{
 
 use async_nats::{Client, Event, connection::State};
 use tokio::{sync::watch, time::timeout};
+use tokio_util::task::AbortOnDropHandle;
 
+use super::lame_duck;
 use crate::backoff::Backoff;
 
 /// Pauses between attempts to connect again.
@@ -48,6 +50,8 @@ pub(crate) struct Link {
     pub(crate) state: watch::Receiver<LinkState>,
     /// How often the link had been made when it was last left for another server.
     left: Arc<AtomicU64>,
+    /// Ends with the last clone: it has a client of its own, which would keep the connection open.
+    _leaving: Arc<AbortOnDropHandle<()>>,
 }
 
 impl Link {
@@ -63,10 +67,14 @@ impl Link {
                 let sender = Arc::clone(&sender);
                 async move { note(&sender, &event) }
             });
-        (options, move |client| Self {
-            client,
-            state,
-            left: Arc::default(),
+        (options, move |client| {
+            let leaving = tokio::spawn(lame_duck::leave_each(client.clone(), state.clone()));
+            Self {
+                client,
+                state,
+                left: Arc::default(),
+                _leaving: Arc::new(AbortOnDropHandle::new(leaving)),
+            }
         })
     }
 
@@ -90,10 +98,11 @@ impl Link {
 
     /// Leaves a server that stands and does not answer, for another of its cluster: one that is cut off from the others keeps its clients and
     /// can do nothing for them. `connects` is as of the question, so that many who wait in vain leave once. Where there is but one server, it
-    /// is asked again on a new connection.
+    /// is asked again on a new connection. A lame duck is not left here: `lame_duck` has its own way.
     pub(crate) async fn leave(&self, connects: u64) {
         let is_news = self.left.fetch_max(connects, Ordering::Relaxed) < connects;
-        if !is_news || !self.is_connected() || self.connects() != connects {
+        let lame = self.state.borrow().lame_duck;
+        if !is_news || lame || !self.is_connected() || self.connects() != connects {
             return;
         }
         let left = self.client.server_info().server_id;

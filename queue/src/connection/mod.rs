@@ -9,9 +9,12 @@
 //! again, and makes the burst longer.
 
 mod error;
+mod identity;
+mod lame_duck;
 mod link;
 mod options;
 mod patience;
+mod settings;
 mod version;
 
 use std::{sync::Arc, time::Duration};
@@ -27,11 +30,8 @@ pub use {error::ConnectError, link::LinkState, options::ConnectOptions, version:
 pub(crate) use {link::Link, patience::Patience};
 
 use crate::{Prefix, Publisher, Subjects};
-use options::Identity;
-
-/// How long one request to the server's API may take. An election of a replicated stream's leader takes 4.5 to 7 s (measured), in which
-/// requests fail at once; 5 s is what natscli waits.
-const API_TIMEOUT: Duration = Duration::from_secs(5);
+use error::Verdict;
+use settings::{API_TIMEOUT, settings};
 
 /// How long closing waits for the server to confirm that it has heard everything, over both links together.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -64,10 +64,9 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, ConnectErro
     let info = consuming.client.server_info();
     let warning = check_version(options, &info.version)?;
     let context = jetstream::ContextBuilder::new().timeout(API_TIMEOUT);
-    let jetstream = match &options.domain {
-        Some(domain) => context.domain(domain).build(consuming.client.clone()),
-        None => context.build(consuming.client.clone()),
-    };
+    let jetstream = context
+        .api_prefix(options.api_prefix())
+        .build(consuming.client.clone());
     Ok(Connection {
         inner: Arc::new(Inner {
             consuming,
@@ -94,8 +93,10 @@ async fn first_link(
             Ok(Err(error)) => error,
             Err(_) => return Err(ConnectError::unreachable(options, None)),
         };
-        if ConnectError::is_final(&error) {
-            return Err(ConnectError::refused(options, error));
+        match Verdict::of(&error) {
+            Verdict::Refused => return Err(ConnectError::refused(options, error)),
+            Verdict::Tls => return Err(ConnectError::tls(options, error)),
+            Verdict::TryAgain => {}
         }
         if Instant::now() + pause >= deadline {
             return Err(ConnectError::unreachable(options, Some(error)));
@@ -103,53 +104,6 @@ async fn first_link(
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_millis(100));
     }
-}
-
-/// async-nats' settings for `options`. Nothing of TLS is touched unless a server or an option asks for it: reading the system's
-/// certificates costs more than all else that a connection does.
-async fn settings(
-    options: &ConnectOptions,
-    addresses: &[ServerAddr],
-) -> Result<async_nats::ConnectOptions, ConnectError> {
-    let mut settings = async_nats::ConnectOptions::new()
-        .name(&options.name)
-        .request_timeout(Some(API_TIMEOUT))
-        // Dead peers are noticed after two unanswered pings; the default of 60 s leaves a cut cable unnoticed for two minutes.
-        .ping_interval(Duration::from_secs(5));
-    settings = match Identity::of(options, addresses) {
-        Identity::Nobody => settings,
-        Identity::User(user, password) => settings.user_and_password(user, password),
-        Identity::Token(token) => settings.token(token),
-    };
-    if let Some(path) = &options.creds {
-        let unreadable = |source| ConnectError::Credentials {
-            path: path.clone(),
-            source,
-        };
-        settings = settings.credentials_file(path).await.map_err(unreadable)?;
-    }
-    if let Some(path) = &options.nkey {
-        let seed = std::fs::read_to_string(path).map_err(|source| ConnectError::Credentials {
-            path: path.clone(),
-            source,
-        })?;
-        settings = settings.nkey(seed.trim().to_owned());
-    }
-    if let Some(ca) = &options.tls_ca {
-        settings = settings.add_root_certificates(ca.clone()).require_tls(true);
-    }
-    if let (Some(cert), Some(key)) = (&options.tls_cert, &options.tls_key) {
-        settings = settings
-            .add_client_certificate(cert.clone(), key.clone())
-            .require_tls(true);
-    }
-    if options.tls_first {
-        settings = settings.tls_first();
-    }
-    if let Some(prefix) = &options.inbox_prefix {
-        settings = settings.custom_inbox_prefix(prefix);
-    }
-    Ok(settings)
 }
 
 fn check_version(options: &ConnectOptions, text: &str) -> Result<Option<String>, ConnectError> {
@@ -204,10 +158,12 @@ impl Connection {
 
     /// The first tokens of the subjects of JetStream's API.
     pub(crate) fn api_prefix(&self) -> String {
-        match &self.inner.options.domain {
-            Some(domain) => format!("$JS.{domain}.API"),
-            None => "$JS.API".to_owned(),
-        }
+        self.inner.options.api_prefix()
+    }
+
+    /// The publisher, if one has been asked for.
+    pub(crate) fn publishing(&self) -> Option<&Publisher> {
+        self.inner.publishing.get()
     }
 
     /// The publisher, over a link of its own. All that are asked for are one: they share its window.
@@ -234,7 +190,7 @@ impl Connection {
 
     /// Waits until the server has everything that was sent.
     pub async fn flush(&self) -> Result<(), FlushError> {
-        let publishing = self.inner.publishing.get().map(Publisher::link);
+        let publishing = self.publishing().map(Publisher::link);
         for link in [Some(self.consuming()), publishing].into_iter().flatten() {
             let flushed = timeout(CLOSE_TIMEOUT, link.client.flush()).await;
             flushed
@@ -246,7 +202,7 @@ impl Connection {
 
     /// Sends what is unsent and closes both links, whoever still holds a clone; at most 2 s in all, and at once where there is no server.
     pub async fn close(self) {
-        let publishing = self.inner.publishing.get().map(Publisher::link);
+        let publishing = self.publishing().map(Publisher::link);
         let links = [Some(self.consuming()), publishing];
         let closing = links.into_iter().flatten().map(|link| async move {
             // A server that is away cannot be told: what it has not heard, it will ask for again.

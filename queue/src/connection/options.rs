@@ -12,7 +12,7 @@ use crate::Prefix;
 #[derive(Clone)]
 pub struct ConnectOptions {
     /// URLs of one cluster's servers, separated by commas; `nats://127.0.0.1:4222` by default. A user and password, or a token in the
-    /// user's place, may stand in the first.
+    /// user's place, may stand in one: it is for all of them.
     pub servers: String,
     /// What the server's lists of connections call this one: the program, its host and its process.
     pub name: String,
@@ -28,6 +28,10 @@ pub struct ConnectOptions {
     pub creds: Option<PathBuf>,
     /// File with an nkey seed.
     pub nkey: Option<PathBuf>,
+    /// A user's JWT, with [`Self::seed`].
+    pub jwt: Option<String>,
+    /// Seed of the key that [`Self::jwt`] was issued for.
+    pub seed: Option<String>,
     /// File with the certificates to trust, instead of the system's.
     pub tls_ca: Option<PathBuf>,
     /// File with this client's certificate, with [`Self::tls_key`].
@@ -38,6 +42,8 @@ pub struct ConnectOptions {
     pub tls_first: bool,
     /// JetStream domain, as on a leaf node.
     pub domain: Option<String>,
+    /// First tokens of the subjects of JetStream's API, where an account imports it under others; [`Self::domain`] does not count then.
+    pub js_api_prefix: Option<String>,
     /// First tokens of the subjects on which replies are heard; `_INBOX` by default.
     pub inbox_prefix: Option<String>,
     /// How long the first connection may take. Once there has been one, a lost one is sought again for ever.
@@ -55,13 +61,27 @@ impl Default for ConnectOptions {
             token: None,
             creds: None,
             nkey: None,
+            jwt: None,
+            seed: None,
             tls_ca: None,
             tls_cert: None,
             tls_key: None,
             tls_first: false,
             domain: None,
+            js_api_prefix: None,
             inbox_prefix: None,
             wait: Duration::from_secs(5),
+        }
+    }
+}
+
+impl ConnectOptions {
+    /// The first tokens of the subjects of JetStream's API.
+    pub(super) fn api_prefix(&self) -> String {
+        match (&self.js_api_prefix, &self.domain) {
+            (Some(prefix), _) => prefix.clone(),
+            (None, Some(domain)) => format!("$JS.{domain}.API"),
+            (None, None) => "$JS.API".to_owned(),
         }
     }
 }
@@ -78,11 +98,14 @@ impl fmt::Debug for ConnectOptions {
             .field("token", &hide(&self.token))
             .field("creds", &self.creds)
             .field("nkey", &self.nkey)
+            .field("jwt", &hide(&self.jwt))
+            .field("seed", &hide(&self.seed))
             .field("tls_ca", &self.tls_ca)
             .field("tls_cert", &self.tls_cert)
             .field("tls_key", &self.tls_key)
             .field("tls_first", &self.tls_first)
             .field("domain", &self.domain)
+            .field("js_api_prefix", &self.js_api_prefix)
             .field("inbox_prefix", &self.inbox_prefix)
             .field("wait", &self.wait)
             .finish()
@@ -109,32 +132,6 @@ pub(super) fn addresses(servers: &str) -> std::io::Result<Vec<ServerAddr>> {
         .collect()
 }
 
-/// Who we say we are: what the options name, else what the first URL carries, which async-nats itself does not look at.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Identity {
-    Nobody,
-    User(String, String),
-    Token(String),
-}
-
-impl Identity {
-    pub(super) fn of(options: &ConnectOptions, addresses: &[ServerAddr]) -> Self {
-        if let Some(token) = &options.token {
-            return Self::Token(token.clone());
-        }
-        if let Some(user) = &options.user {
-            return Self::User(user.clone(), options.password.clone().unwrap_or_default());
-        }
-        let Some(user) = addresses.first().and_then(ServerAddr::username) else {
-            return Self::Nobody;
-        };
-        match addresses[0].password() {
-            Some(password) => Self::User(user.to_owned(), password.to_owned()),
-            None => Self::Token(user.to_owned()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,29 +142,14 @@ mod tests {
             servers: "nats://ann:hunter2@a:4222, tls://s3cret@b".into(),
             password: Some("hunter3".into()),
             token: Some("t0ken".into()),
+            jwt: Some("j.w.t".into()),
+            seed: Some("SUSEED".into()),
             ..Default::default()
         };
         let shown = format!("{options:?}");
-        for secret in ["hunter2", "hunter3", "s3cret", "t0ken"] {
+        for secret in ["hunter2", "hunter3", "s3cret", "t0ken", "j.w.t", "SUSEED"] {
             assert!(!shown.contains(secret), "{shown}");
         }
         assert!(shown.contains("nats://***@a:4222,tls://***@b"), "{shown}");
-    }
-
-    #[test]
-    fn the_first_url_says_who_we_are_unless_an_option_does() {
-        let of = |servers: &str, user: Option<&str>| {
-            let options = ConnectOptions {
-                servers: servers.into(),
-                user: user.map(str::to_owned),
-                ..Default::default()
-            };
-            Identity::of(&options, &addresses(servers).unwrap())
-        };
-        let user = |name: &str, word: &str| Identity::User(name.into(), word.into());
-        assert_eq!(of("nats://a,nats://b", None), Identity::Nobody);
-        assert_eq!(of("nats://ann:pw@a,nats://b", None), user("ann", "pw"));
-        assert_eq!(of("nats://tok@a", None), Identity::Token("tok".into()));
-        assert_eq!(of("nats://ann:pw@a", Some("bob")), user("bob", ""));
     }
 }

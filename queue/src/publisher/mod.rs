@@ -9,6 +9,7 @@
 //! The window is the back-pressure: a stream that is full keeps 64 publishes trying, and everybody else waiting outside with what they hold.
 
 mod answer;
+mod stalls;
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
@@ -19,8 +20,10 @@ use tokio::{
     time::sleep,
 };
 
-pub use answer::Stall;
+pub use {answer::Stall, stalls::Stalls};
+
 use answer::Verdict;
+use stalls::Trying;
 
 use crate::{
     Message, Prefix, Stream, Subject,
@@ -61,7 +64,7 @@ struct Inner {
     link: Link,
     prefix: Prefix,
     window: Semaphore,
-    stall: watch::Sender<Option<Stall>>,
+    stalls: watch::Sender<Stalls>,
 }
 
 /// The stream has the message.
@@ -83,7 +86,7 @@ impl Publisher {
                 link,
                 prefix: prefix.clone(),
                 window: Semaphore::new(WINDOW),
-                stall: watch::Sender::new(None),
+                stalls: watch::Sender::default(),
             }),
         }
     }
@@ -121,9 +124,10 @@ impl Publisher {
             .await
     }
 
-    /// What keeps publishing from succeeding, from the first attempt that fails until the next that does not: for logs and health.
-    pub fn stall(&self) -> watch::Receiver<Option<Stall>> {
-        self.inner.stall.subscribe()
+    /// What keeps publishing into which stream from succeeding, from the first attempt that fails until the next that does not, or nobody
+    /// tries any more: for logs and health.
+    pub fn stalls(&self) -> watch::Receiver<Stalls> {
+        self.inner.stalls.subscribe()
     }
 
     pub(crate) async fn send(
@@ -141,14 +145,12 @@ impl Publisher {
             .acquire()
             .await
             .map_err(|_| PublishError::Closed)?;
+        let trying = Trying::into(stream, &self.inner.stalls);
         let mut patience = Patience::begins(self.inner.link.connects());
         for failure in 1_u32.. {
             let connects = self.inner.link.connects();
-            match self.attempt(subject, &headers, &payload).await {
-                Verdict::Stored(published) => {
-                    self.note(None);
-                    return Ok(published);
-                }
+            match self.attempt(subject, &headers, &payload, &trying).await {
+                Verdict::Stored(published) => return Ok(published),
                 Verdict::Refused(reason) => {
                     return Err(PublishError::Refused {
                         subject: subject.to_owned(),
@@ -157,7 +159,7 @@ impl Publisher {
                 }
                 Verdict::Lost => {}
                 Verdict::Stalled(stall) => {
-                    self.note(Some(stall));
+                    trying.stalled(stall);
                     if stall != Stall::Full && patience.is_over(connects) {
                         self.inner.link.leave(connects).await;
                     }
@@ -170,10 +172,16 @@ impl Publisher {
 
     /// One try. It waits for a connection first, so that nothing queues up inside the client to be sent twice, and ends when the connection
     /// is made anew: the answer to what went before will not come.
-    async fn attempt(&self, subject: &str, headers: &HeaderMap, payload: &Bytes) -> Verdict {
+    async fn attempt(
+        &self,
+        subject: &str,
+        headers: &HeaderMap,
+        payload: &Bytes,
+        trying: &Trying<'_>,
+    ) -> Verdict {
         let link = &self.inner.link;
         if !link.is_connected() {
-            self.note(Some(Stall::Disconnected));
+            trying.stalled(Stall::Disconnected);
             link.connected().await;
         }
         let connects = link.connects();
@@ -195,14 +203,6 @@ impl Publisher {
                 _ => Verdict::Stalled(Stall::NoAnswer),
             },
         }
-    }
-
-    fn note(&self, stall: Option<Stall>) {
-        self.inner.stall.send_if_modified(|now| {
-            let changed = *now != stall;
-            *now = stall;
-            changed
-        });
     }
 }
 

@@ -41,7 +41,7 @@ pub use {
     handler::Handler,
 };
 
-use crate::{Connection, pull::Puller};
+use crate::{Connection, Readiness, pull::Puller};
 use bind::Binding;
 
 /// A worker of a stage, bound to the durable that all workers of the stage share.
@@ -108,6 +108,13 @@ impl Worker {
     /// Whether it can work, to be watched while it does.
     pub fn state(&self) -> watch::Receiver<WorkerState> {
         self.state.subscribe()
+    }
+
+    /// Whether its stage can work now and, if not, why not.
+    pub fn readiness(&self) -> Readiness {
+        self.connection
+            .readiness()
+            .with_worker(self.config.stage, self.state())
     }
 
     /// Works until `stop` is cancelled, then finishes what is under way within the grace, hands back the rest, and says what it did.

@@ -5,7 +5,6 @@
 //! the node that could have told it had nothing to tell.
 
 use std::{
-    ops::Range,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
@@ -36,13 +35,13 @@ pub(crate) async fn four_processes_work_on_when_the_leader_is_killed_and_when_it
     let killed = until_led(&connection, None).await;
     cluster.node(&killed).kill9();
     let successor = until_led(&connection, Some(&killed)).await;
-    let silent = all_heard(&hands, SystemTime::now()).await;
-    println!("  all four at work {silent:.1?} after {killed} was killed, and {successor} leads");
-    assert!(silent < SILENCE, "silent for {silent:?}");
+    at_work(
+        &hands,
+        &format!("{killed} was killed, and {successor} leads"),
+    )
+    .await;
     cluster.node(&killed).restart();
-    let silent = all_heard(&hands, SystemTime::now()).await;
-    println!("  all four at work {silent:.1?} after {killed} was started again");
-    assert!(silent < SILENCE, "silent for {silent:?}");
+    at_work(&hands, &format!("{killed} was started again")).await;
 
     let lone = until_led(&connection, None).await;
     let mut observers = Vec::new();
@@ -63,7 +62,7 @@ pub(crate) async fn four_processes_work_on_when_the_leader_is_killed_and_when_it
     until_count(&connection, Stream::Chunks, 0).await;
     for hand in &hands {
         // Until it is joined again the lone node is only mistaken while it believes that it leads, and its clients with it.
-        let silent = silence(hand, cut..end, |before| {
+        let silent = hand.silence(&(cut..end), |before| {
             let last = |of: &Observer| {
                 of.last(before, |leader, at| match leader {
                     _ if of.node == lone && at < joined => leader == Some(&lone),
@@ -81,20 +80,11 @@ pub(crate) async fn four_processes_work_on_when_the_leader_is_killed_and_when_it
     assert_eq!(connection.messages(Stream::Dead).await.unwrap(), 0);
 }
 
-/// The longest time for which a worker began nothing, not counting what was before the servers' last mistake in it.
-fn silence(
-    hand: &Hand,
-    during: Range<SystemTime>,
-    last_mistake: impl Fn(SystemTime) -> Option<SystemTime>,
-) -> Duration {
-    let mut begun = hand.all_begun(&during);
-    begun.insert(0, during.start);
-    begun.push(during.end);
-    let gaps = begun.windows(2).map(|gap| {
-        let since = last_mistake(gap[1]).map_or(gap[0], |mistake| mistake.max(gap[0]));
-        gap[1].duration_since(since).unwrap_or_default()
-    });
-    gaps.max().unwrap_or_default()
+/// Every worker is at work soon after what has just happened.
+async fn at_work(hands: &[Hand], event: &str) {
+    let silent = all_heard(hands, SystemTime::now()).await;
+    println!("  all four at work {silent:.1?} after {event}");
+    assert!(silent < SILENCE, "silent for {silent:?}");
 }
 
 /// Asks one node who leads, all the time, and remembers its answers.
@@ -162,7 +152,7 @@ impl Observer {
 }
 
 /// Four workers, on all nodes: each knows one at first, and hears of the others there.
-fn crew(cluster: &mut NatsCluster) -> Vec<Hand> {
+pub(crate) fn crew(cluster: &mut NatsCluster) -> Vec<Hand> {
     let start = |node| Hand::start(&cluster.node(node).url(), Manner::AtOnce);
     ["n0", "n1", "n2", "n0"].map(start).into()
 }

@@ -91,12 +91,24 @@ impl Hand {
         kib.parse().unwrap()
     }
 
-    /// When it began something, within a time.
-    pub(crate) fn all_begun(&self, during: &Range<SystemTime>) -> Vec<SystemTime> {
+    /// The longest time in which it began nothing, counted from the last mistake of the servers in it, where `last_mistake` before a moment knows
+    /// of one.
+    pub(crate) fn silence(
+        &self,
+        during: &Range<SystemTime>,
+        last_mistake: impl Fn(SystemTime) -> Option<SystemTime>,
+    ) -> Duration {
         let said = self.said.lock().unwrap();
         let begun = said.iter().filter(|line| line.what == "begun");
-        let at = begun.map(|line| line.at);
-        at.filter(|at| during.contains(at)).collect()
+        let within = begun.map(|line| line.at).filter(|at| during.contains(at));
+        let mut moments: Vec<SystemTime> = within.collect();
+        moments.insert(0, during.start);
+        moments.push(during.end);
+        let gaps = moments.windows(2).map(|gap| {
+            let since = last_mistake(gap[1]).map_or(gap[0], |mistake| mistake.max(gap[0]));
+            gap[1].duration_since(since).unwrap_or_default()
+        });
+        gaps.max().unwrap_or_default()
     }
 
     fn begun_after(&self, moment: SystemTime) -> Option<SystemTime> {
@@ -146,6 +158,12 @@ pub(crate) async fn all_delivered(hands: &[Hand], published: &BTreeSet<u64>) -> 
         assert!(Instant::now() < deadline, "lost: {lost:?}");
         sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// The longest time in which any worker began nothing.
+pub(crate) fn longest_silence(hands: &[Hand], during: Range<SystemTime>) -> Duration {
+    let silent = hands.iter().map(|hand| hand.silence(&during, |_| None));
+    silent.max().unwrap_or_default()
 }
 
 /// What was begun, of all workers together: which chunks, and how many deliveries more than those.

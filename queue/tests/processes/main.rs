@@ -1,7 +1,7 @@
 //! Worker processes, as hosts run them, that are killed, or whose servers are.
 //!
 //! ```text
-//!   this program ──► a server or a cluster, streams, load        claims: deaths, culprit, outage, cluster, backlog
+//!   this program ──► a server or a cluster, streams, load        claims: deaths, culprit, outage, lame_duck, cluster, backlog
 //!        └─ starts itself as workers (`work`), which say on standard output what they do, and when
 //! ```
 //!
@@ -20,6 +20,7 @@ mod crew;
 mod culprit;
 mod deaths;
 mod ground;
+mod lame_duck;
 mod outage;
 mod work;
 
@@ -58,6 +59,7 @@ async fn claims(chosen: &[String]) {
         deaths::a_worker_that_is_killed_between_its_handler_and_its_ack_leaves_its_message_to_another,
         deaths::a_worker_that_is_killed_between_its_event_and_its_ack_announces_once_in_effect,
         culprit::what_kills_its_workers_is_given_up_and_takes_nobody_with_it,
+        lame_duck::four_processes_work_on_when_the_servers_close_one_after_the_other,
         outage::four_processes_work_on_within_three_seconds_of_each_of_three_killed_servers,
         backlog::a_backlog_of_a_million_messages_takes_no_more_memory_than_a_small_one,
     ];

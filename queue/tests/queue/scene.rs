@@ -158,10 +158,12 @@ impl Scene {
         let (sender, heard) = mpsc::unbounded_channel();
         let handler = Arc::new(Scripted { act, probe, sender });
         let (stop, state) = (CancellationToken::new(), worker.state());
+        let readiness = worker.readiness();
         Hand {
             task: tokio::spawn(worker.run(handler, stop.clone())),
             stop,
             state,
+            readiness,
             heard,
             connection,
         }
@@ -173,6 +175,7 @@ pub(crate) struct Hand {
     pub(crate) task: JoinHandle<Drained>,
     pub(crate) stop: CancellationToken,
     pub(crate) state: tokio::sync::watch::Receiver<queue::WorkerState>,
+    pub(crate) readiness: queue::Readiness,
     /// Every delivery that its handler was called with: the chunk's sequence, and when.
     heard: mpsc::UnboundedReceiver<(u64, Delivery, Instant)>,
     pub(crate) connection: Connection,

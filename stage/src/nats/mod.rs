@@ -15,8 +15,9 @@ use daemon::{Exit, Failed, WithExit};
 use queue::{ConnectError, ConnectOptions, Connection, Prefix, Stream, topology};
 use tracing::warn;
 
+pub use context::ContextError;
 use context::Surroundings;
-pub use {context::ContextError, fields::FieldError};
+pub use fields::FieldError;
 
 use crate::exit_of_check;
 

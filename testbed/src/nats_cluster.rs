@@ -114,9 +114,11 @@ fn config(node: usize, port: u16, roads: &[Road]) -> String {
     let routes: Vec<String> = from_here
         .map(|road| format!("\"nats-route://{}\"", road.proxy.address()))
         .collect();
+    // Who does not leave a lame duck by itself stays for 4 s; the duration is the least that there is.
     // What nodes tell one another of third ones would lead past the proxies: it leads nowhere instead.
     format!(
         "server_name: n{node}\n\
+         lame_duck_duration: 30s\nlame_duck_grace_period: 4s\n\
          cluster {{\nname: crispy\nlisten: \"127.0.0.1:{port}\"\nadvertise: \"127.0.0.1:1\"\nroutes: [{}]\n}}",
         routes.join(", ")
     )

@@ -17,13 +17,16 @@ use crate::house::{
 const SECRET: &str = "sEcrEt-1234";
 
 #[test]
-fn nats_url_in_the_environment_is_not_spoken_to() {
+fn a_server_that_the_environment_names_is_not_spoken_to() {
     let house = House::new();
     let production = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("nats://{}", production.local_addr().unwrap());
+    let context = house.path("production.json");
+    fs::write(&context, format!(r#"{{"url": "{url}"}}"#)).unwrap();
     house
         .up(&[("front", &video::irregular())])
         .env("NATS_URL", url)
+        .env("NATS_CONTEXT", context)
         .env("NATS_USER", "operator")
         .env("NATS_PASSWORD", SECRET)
         .run()
@@ -65,6 +68,7 @@ fn a_password_in_the_environment_is_used_for_a_server_that_a_flag_names() {
         .flag("--nats-server", server.url())
         .env("NATS_USER", "op")
         .env("NATS_PASSWORD", SECRET)
+        .env("NATS_CONTEXT", "of-another-server")
         .run()
         .with_code(0);
     says_nothing(&ended);

@@ -616,3 +616,79 @@ fn of_a_commit_that_fails_nothing_is_left() {
     fs::remove_dir(&obstacle).unwrap();
     assert_eq!(spool.commit(&chunk, &bytes).unwrap(), Committed::Fresh);
 }
+
+fn letter(reason: &str) -> v1::DeadLetter {
+    v1::DeadLetter {
+        reason: reason.to_owned(),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_parked_chunk_stays_parked_when_the_spool_is_opened_again() {
+    let (_dir, root) = root();
+    let spool = Spool::open(&root).unwrap();
+    let chunks = [0, 1].map(|sequence| commit(&spool, "front", sequence));
+    let [parked, other] = [id(&chunks[0]), id(&chunks[1])];
+    assert!(spool.park(&parked, &letter("foreign")).unwrap());
+    assert!(spool.park(&parked, &letter("foreign again")).unwrap());
+    drop(spool);
+
+    let spool = Spool::open(&root).unwrap();
+    assert!(spool.is_parked(&parked) && !spool.is_parked(&other));
+    assert_eq!(
+        spool.mark(&parked).unwrap(),
+        Some(letter("foreign again")),
+        "the later one"
+    );
+    assert_eq!(spool.mark(&other).unwrap(), None);
+    assert_eq!(left(&spool), chunks, "a mark is no chunk");
+    assert_eq!((spool.scan().torn, spool.scan().strangers), (0, 0));
+    assert!(spool.unpark(&parked).unwrap() && !spool.unpark(&parked).unwrap());
+    drop(spool);
+
+    let spool = Spool::open(&root).unwrap();
+    assert!(!spool.is_parked(&parked));
+    assert_eq!(left(&spool), chunks);
+}
+
+#[test]
+fn a_mark_goes_with_its_chunk_and_one_without_is_removed_at_start_up() {
+    let (_dir, root) = root();
+    let spool = Spool::open(&root).unwrap();
+    let chunks = [0, 1, 2].map(|sequence| commit(&spool, "front", sequence));
+    for chunk in &chunks[..2] {
+        assert!(spool.park(&id(chunk), &letter("foreign")).unwrap());
+    }
+    let freed = file(&spool, &chunks[0], "parked");
+    assert!(freed.exists());
+    assert!(spool.free(&id(&chunks[0])).unwrap());
+    assert!(!freed.exists());
+    assert!(!spool.park(&id(&chunks[0]), &letter("late")).unwrap());
+    assert!(!freed.exists(), "what is not here cannot be parked");
+
+    // As a free that was killed after its first step, and a parking that was killed before its rename.
+    let orphan = file(&spool, &chunks[1], "parked");
+    fs::remove_file(file(&spool, &chunks[1], "pb")).unwrap();
+    let half = file(&spool, &chunks[2], "parked.tmp");
+    fs::write(&half, "half").unwrap();
+    drop(spool);
+    let spool = Spool::open(&root).unwrap();
+    assert!(!orphan.exists() && !half.exists());
+    assert_eq!(spool.scan().torn, 3, "bytes, their mark, and half a mark");
+    assert_eq!(left(&spool), chunks[2..]);
+    assert!(!spool.is_parked(&id(&chunks[2])));
+}
+
+#[test]
+fn a_mark_that_cannot_be_read_keeps_its_chunk_parked() {
+    let (_dir, root) = root();
+    let spool = Spool::open(&root).unwrap();
+    let chunk = commit(&spool, "front", 0);
+    spool.park(&id(&chunk), &letter("foreign")).unwrap();
+    fs::write(file(&spool, &chunk, "parked"), [0xff; 9]).unwrap();
+    drop(spool);
+    let spool = Spool::open(&root).unwrap();
+    assert!(spool.is_parked(&id(&chunk)));
+    assert!(spool.mark(&id(&chunk)).is_err());
+}

@@ -56,6 +56,7 @@ impl Spool {
             size: chunk.size,
             container: chunk.container(),
             left: false,
+            parked: false,
         };
         self.state().index.insert(&id, held);
         Ok(Committed::Fresh)
@@ -117,7 +118,7 @@ impl Spool {
     }
 }
 
-fn write_and_rename(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_and_rename(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = layout::temporary(path);
     durable::write(&temporary, bytes)?;
     fs::rename(temporary, path)

@@ -1,6 +1,9 @@
 //! Free: the bucket has this chunk, so its place is given back.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use proto::id::ChunkId;
 
@@ -22,15 +25,12 @@ impl Spool {
         // The descriptor first: see the story of this module.
         let files = [
             Some(layout::descriptor(id)),
+            held.parked.then(|| layout::mark(id)),
             layout::bytes(id, held.container),
         ];
         for file in files.into_iter().flatten() {
             let path = self.root().join(file);
-            match fs::remove_file(&path) {
-                // Gone by an earlier attempt that failed further on, or by somebody else's hand.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                removed => removed.map_err(|source| FreeError { path, source })?,
-            }
+            remove_file(&path).map_err(|source| FreeError { path, source })?;
         }
         let path = self.root().join(folder);
         durable::sync_folder(&path).map_err(|source| FreeError { path, source })?;
@@ -57,6 +57,14 @@ impl Spool {
                 self.folders.forget(&layout::run_folder(&other));
             }
         }
+    }
+}
+
+/// Removes a file, which may be gone by an earlier attempt that failed further on, or by somebody else's hand.
+pub(super) fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Held {
     pub(super) container: Container,
     /// The scan found it: an earlier process committed it.
     pub(super) left: bool,
+    /// There is a mark beside it.
+    pub(super) parked: bool,
 }
 
 /// Committed chunks in the order of camera, run and sequence, with their sum.
@@ -49,6 +51,14 @@ impl Index {
         match run.insert(id.sequence, held) {
             Some(before) => self.bytes -= before.size,
             None => self.chunks += 1,
+        }
+    }
+
+    /// Notes whether a chunk is parked, where it is held.
+    pub(super) fn set_parked(&mut self, id: &ChunkId, parked: bool) {
+        let run = self.runs.get_mut(&(id.camera.clone(), id.run));
+        if let Some(held) = run.and_then(|run| run.get_mut(&id.sequence)) {
+            held.parked = parked;
         }
     }
 
@@ -119,7 +129,7 @@ mod tests {
             for (id, size) in steps {
                 match size {
                     Some(size) => {
-                        let held = Held { size, container: Container::Mp4, left: false };
+                        let held = Held { size, container: Container::Mp4, left: false, parked: false };
                         index.insert(&id, held);
                         model.insert(id, held);
                     }

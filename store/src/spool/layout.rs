@@ -17,6 +17,7 @@ pub(super) const CHUNKS: &str = "chunks";
 pub(super) const DAMAGED: &str = "damaged";
 
 const DESCRIPTOR: &str = "pb";
+const MARK: &str = "parked";
 const TEMPORARY: &str = ".tmp";
 const CONTAINERS: [(Container, &str); 3] = [
     (Container::Mp4, "mp4"),
@@ -38,6 +39,11 @@ pub(super) fn descriptor(id: &ChunkId) -> PathBuf {
     run_folder(id).join(FileName::Descriptor(id.sequence).to_string())
 }
 
+/// Path of the mark that a chunk is parked, relative to the root.
+pub(super) fn mark(id: &ChunkId) -> PathBuf {
+    run_folder(id).join(FileName::Mark(id.sequence).to_string())
+}
+
 /// Path of a chunk's bytes, relative to the root; `None` for a container that this version does not know.
 pub(super) fn bytes(id: &ChunkId, container: Container) -> Option<PathBuf> {
     extension(container)?;
@@ -56,6 +62,8 @@ pub(super) fn temporary(path: &Path) -> PathBuf {
 pub(super) enum FileName {
     Descriptor(u64),
     Bytes(u64, Container),
+    /// The chunk is parked.
+    Mark(u64),
     /// Left by a commit that was cut short.
     Temporary,
     /// Not ours: left alone.
@@ -80,6 +88,9 @@ impl FileName {
         if ending == DESCRIPTOR {
             return Self::Descriptor(sequence);
         }
+        if ending == MARK {
+            return Self::Mark(sequence);
+        }
         match CONTAINERS.iter().find(|(_, name)| *name == ending) {
             Some(&(container, _)) => Self::Bytes(sequence, container),
             None => Self::Stranger,
@@ -91,6 +102,7 @@ impl std::fmt::Display for FileName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match *self {
             Self::Descriptor(sequence) => write!(f, "{sequence:010}.{DESCRIPTOR}"),
+            Self::Mark(sequence) => write!(f, "{sequence:010}.{MARK}"),
             Self::Bytes(sequence, container) => {
                 write!(f, "{sequence:010}.{}", extension(container).unwrap_or("?"))
             }
@@ -113,8 +125,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_name() -> impl Strategy<Value = FileName> {
-        (0..=MAX_SEQUENCE, 0..4_usize).prop_map(|(sequence, kind)| match kind {
+        (0..=MAX_SEQUENCE, 0..5_usize).prop_map(|(sequence, kind)| match kind {
             3 => FileName::Descriptor(sequence),
+            4 => FileName::Mark(sequence),
             kind => FileName::Bytes(sequence, CONTAINERS[kind].0),
         })
     }

@@ -5,10 +5,12 @@
 //!          spool.lock                                      locked by the one owner, while it lives
 //!          chunks/{site}/{camera}/{run}/0000000007.mp4     the bytes
 //!                                       0000000007.pb      the descriptor: there, and the chunk is committed
+//!                                       0000000007.parked  its dead letter: there, and the chunk is not sent again
 //!          damaged/...                                     what a start-up scan could not believe
 //! ```
 //!
-//! The spool is the truth and the queue a hint: what is committed here is sent again until it is answered. Three orders carry that:
+//! The spool is the truth and the queue a hint: what is committed here is sent again until it is answered. Three orders carry that
+//! (marks keep an order of their own: [`park`]):
 //!
 //! * **Commit**: bytes under a temporary name, synced, renamed; the descriptor the same way and last; then the folder, synced. A crash
 //!   at any point leaves a whole chunk or one without a descriptor, which the next scan removes.
@@ -26,6 +28,7 @@ mod index;
 mod layout;
 mod limit;
 mod lock;
+mod park;
 mod reader;
 mod scan;
 
@@ -43,6 +46,7 @@ pub use contents::{Contents, DescriptorError};
 pub use free::FreeError;
 pub use id::{SpoolId, SpoolIdError};
 pub use limit::{Limit, Room};
+pub use park::{MarkError, ParkError};
 pub use reader::{AttachError, ReadError, SpoolReader};
 pub use scan::{Damaged, Scan};
 

@@ -80,6 +80,7 @@ struct Scanner<'a> {
 #[derive(Default)]
 struct Files {
     descriptor: bool,
+    mark: bool,
     bytes: Vec<Container>,
 }
 
@@ -117,6 +118,7 @@ impl Scanner<'_> {
                 FileName::Bytes(sequence, container) => {
                     sequences.entry(sequence).or_default().bytes.push(container);
                 }
+                FileName::Mark(sequence) => sequences.entry(sequence).or_default().mark = true,
                 FileName::Temporary => {
                     let path = folder.join(&name);
                     at(&path, fs::remove_file(&path))?;
@@ -153,8 +155,18 @@ impl Scanner<'_> {
                     }
                     self.scan.torn += 1;
                 }
-                if let Some(held) = held {
-                    self.index.insert(id, held);
+                match held {
+                    Some(held) => {
+                        let parked = files.mark;
+                        self.index.insert(id, Held { parked, ..held });
+                    }
+                    // A mark that outlived its chunk: it was being freed.
+                    None if files.mark => {
+                        let path = root.join(layout::mark(id));
+                        fs::remove_file(&path).map_err(|error| (path, error))?;
+                        self.scan.torn += 1;
+                    }
+                    None => {}
                 }
             }
             Err(reason) => {
@@ -193,6 +205,7 @@ fn believe(root: &Path, id: &ChunkId) -> Result<Result<Option<Held>, String>, St
             size: chunk.size,
             container: chunk.container(),
             left: true,
+            parked: false,
         }))),
         Ok(found) => Ok(Err(format!(
             "{} bytes are there, {} were committed",
@@ -221,7 +234,8 @@ fn set_aside(folders: &Folders, id: &ChunkId, files: &Files) -> Result<PathBuf, 
         .bytes
         .iter()
         .filter_map(|container| layout::bytes(id, *container));
-    for file in bytes.chain([layout::descriptor(id)]) {
+    let mark = files.mark.then(|| layout::mark(id));
+    for file in bytes.chain(mark).chain([layout::descriptor(id)]) {
         let name = file.file_name().unwrap_or_default();
         let from = folders.root().join(&file);
         fs::rename(&from, folder.join(name)).map_err(at(&from))?;

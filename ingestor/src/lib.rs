@@ -213,7 +213,7 @@ fn verdict(
     }
     if remains.parked > 0 {
         let message = anyhow!(
-            "{} chunks were given up; they stay in the spool until their dead letters are replayed",
+            "{} chunks were given up and stay in the spool: see `crispy dead list`, mend the reason, then `crispy dead replay`, or `drop`",
             remains.parked
         );
         return Err(Failed::new(Exit::DeadLetters, message));

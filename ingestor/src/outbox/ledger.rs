@@ -93,9 +93,13 @@ impl Ledger {
         None
     }
 
-    /// It is in the queue.
+    /// It is in the queue, unless more is known of it by now: it may be given up before the queue's answer is heard.
     pub(super) fn sent(&mut self, id: &ChunkId, receipt: Receipt) {
-        if let Some(entry) = self.entries.get_mut(id) {
+        if let Some(entry) = self
+            .entries
+            .get_mut(id)
+            .filter(|entry| matches!(entry.state, State::Sending))
+        {
             entry.state = State::Sent(receipt);
         }
     }
@@ -182,12 +186,29 @@ impl Ledger {
         }
     }
 
-    /// Chunks that are parked.
-    pub(super) fn parked(&self) -> usize {
+    /// Whether it is ours and parked.
+    pub(super) fn is_parked(&self, id: &ChunkId) -> bool {
         self.entries
-            .values()
-            .filter(|entry| matches!(entry.state, State::Parked))
-            .count()
+            .get(id)
+            .is_some_and(|entry| matches!(entry.state, State::Parked))
+    }
+
+    /// Chunks that are parked, and which commit of each.
+    pub(super) fn all_parked(&self) -> impl Iterator<Item = (&ChunkId, i64)> {
+        let parked = |(id, entry)| match entry {
+            &Entry {
+                state: State::Parked,
+                committed_us,
+                ..
+            } => Some((id, committed_us)),
+            _ => None,
+        };
+        self.entries.iter().filter_map(parked)
+    }
+
+    /// How many chunks are parked.
+    pub(super) fn parked(&self) -> usize {
+        self.all_parked().count()
     }
 
     /// Chunks that an answer may still come for.
@@ -300,6 +321,16 @@ mod tests {
         assert_eq!(ledger.overdue(start + PATIENCE).len(), 1);
         ledger.send_again(&id(0));
         assert_eq!(ledger.next_unsent(), Some((id(0), 2)));
+    }
+
+    #[test]
+    fn what_is_given_up_before_its_publishing_is_confirmed_stays_parked() {
+        let mut ledger = ledger_with_one();
+        ledger.next_unsent();
+        ledger.park(&id(0));
+        ledger.sent(&id(0), receipt(Instant::now()));
+        assert!(ledger.is_parked(&id(0)));
+        assert_eq!(Vec::from_iter(ledger.all_parked()), [(&id(0), 0)]);
     }
 
     #[test]

@@ -6,12 +6,13 @@
 //!                              │  └── overdue? ask where it is: queued, or    │
 //!                              │      nowhere: publish under another id      │
 //!                              └── free the bytes, then ack ◄── ChunkUploaded ┘
-//!                                  park ◄── DeadLetter;  wait again, or declare and free ◄── an operator's ruling
+//!                                  mark, then ack ◄── DeadLetter;  wait again, or declare and free ◄── an operator's ruling
 //! ```
 //!
 //! The spool is the truth, the queue a hint: whatever becomes of queue and streams, what is in the spool is published again.
 
 mod ledger;
+mod parked;
 mod send;
 mod settle;
 
@@ -28,10 +29,11 @@ use queue::{
 use store::spool::{DescriptorError, Spool};
 use tokio::{sync::mpsc, time::interval};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::handoff::Outgoing;
 use ledger::Ledger;
+use parked::{Letters, Looked};
 use send::Sent;
 use settle::{Freed, next_answer};
 
@@ -45,10 +47,12 @@ pub struct Outbox {
     publisher: Publisher,
     subjects: Subjects,
     ledger: Ledger,
+    letters: Letters,
     /// Work under way: what is being published and what is being freed.
     publishing: FuturesUnordered<BoxFuture<'static, Sent>>,
     notices: FuturesUnordered<BoxFuture<'static, Result<Published, PublishError>>>,
     freeing: FuturesUnordered<BoxFuture<'static, Freed>>,
+    looking: FuturesUnordered<BoxFuture<'static, Option<Looked>>>,
 }
 
 /// What is left when the outbox ends.
@@ -68,7 +72,10 @@ impl Outbox {
             let chunk = chunk?;
             // The scan has read the id before: a descriptor without one is not in the spool.
             if let Ok(id) = ChunkId::from_wire(chunk.id.as_ref()) {
-                ledger.owe(id, &chunk);
+                ledger.owe(id.clone(), &chunk);
+                if spool.is_parked(&id) {
+                    ledger.park(&id);
+                }
             }
         }
         if ledger.waiting() > 0 {
@@ -77,7 +84,14 @@ impl Outbox {
                 "the spool holds chunks of an earlier start: they are sent again until they are answered"
             );
         }
+        if ledger.parked() > 0 {
+            warn!(
+                chunks = ledger.parked(),
+                "the spool holds chunks that were given up: they are kept and not sent; see `crispy dead list`, then replay or drop them"
+            );
+        }
         Ok(Self {
+            letters: Letters::of_an_earlier_start(ledger.parked() > 0),
             publisher: connection.publisher().await,
             subjects: connection.subjects(),
             spool,
@@ -86,6 +100,7 @@ impl Outbox {
             publishing: FuturesUnordered::new(),
             notices: FuturesUnordered::new(),
             freeing: FuturesUnordered::new(),
+            looking: FuturesUnordered::new(),
         })
     }
 
@@ -110,7 +125,11 @@ impl Outbox {
                 Some(notice) = self.notices.next() => said(notice),
                 Some(freed) = self.freeing.next() => self.freed(freed).await,
                 answer = next_answer(&mut answers) => self.answered(answer).await,
-                _ = look.tick() => self.look_for_the_overdue(&answers).await,
+                Some(looked) = self.looking.next() => self.looked_for_letters(looked, &answers).await,
+                _ = look.tick() => {
+                    self.look_for_the_overdue(&answers).await;
+                    self.look_for_letters().await;
+                }
             }
         }
         Remains {
@@ -124,6 +143,7 @@ impl Outbox {
             && self.publishing.is_empty()
             && self.notices.is_empty()
             && self.freeing.is_empty()
+            && (self.ledger.parked() == 0 || self.letters.are_known())
     }
 
     fn take(&mut self, outgoing: Outgoing) {

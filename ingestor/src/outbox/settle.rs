@@ -8,11 +8,11 @@ use std::{
 use proto::{
     id::ChunkId,
     v1::{
-        CameraEvent, ChunkDropped, ChunkReady, ChunkUploaded, DeadLetter, DeadRuling, camera_event,
-        dead_ruling::Decision,
+        CameraEvent, ChunkDropped, ChunkReady, ChunkUploaded, DeadRuling, camera_event,
+        dead_ruling::{Decision, Replayed},
     },
 };
-use queue::{Answer, Answers, AnswersError, Message, Notice, Stage};
+use queue::{Answer, Answers, AnswersError, Notice};
 use store::spool::Spool;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
@@ -40,13 +40,21 @@ impl Outbox {
                 ),
                 _ => {}
             },
-            Notice::Dead(letter) => self.park(letter),
-            Notice::Ruled(ruling) => {
-                if let Some(id) = self.ruled(ruling) {
+            // Not acknowledged, a word comes again, and with it the next attempt to act on it.
+            Notice::Dead(letter) if !self.park(letter).await => return,
+            Notice::Ruled(ruling) => match self.ruled(ruling) {
+                Some((id, Decision::Dropped(_))) => {
                     let ruled_us = ruling.ruled_us;
                     return self.drop(id, ruled_us, answer);
                 }
-            }
+                Some((id, Decision::Replayed(replayed))) => {
+                    if !self.unpark(&id).await {
+                        return;
+                    }
+                    self.wait_again(&id, replayed);
+                }
+                None => {}
+            },
             _ => {}
         }
         answer.ack().await;
@@ -97,26 +105,25 @@ impl Outbox {
         }
     }
 
-    /// What an operator's word means: the chunk that is to be dropped, if that is what it says of one of ours.
-    fn ruled(&mut self, ruling: &DeadRuling) -> Option<ChunkId> {
+    /// What an operator's word says of a chunk of ours.
+    fn ruled<'a>(&self, ruling: &'a DeadRuling) -> Option<(ChunkId, &'a Decision)> {
         let id = ChunkId::from_wire(ruling.chunk.as_ref()).ok()?;
         let ours = ruling.spool_id == self.spool.id().as_str();
         if !ours || !self.ledger.owes(&id, ruling.committed_us) {
             return None;
         }
-        match ruling.decision.as_ref()? {
-            Decision::Dropped(_) => Some(id),
-            Decision::Replayed(replayed) => {
-                info!(chunk = %id, "an operator has sent a chunk again that was given up");
-                let receipt = Receipt {
-                    message_id: replayed.message_id.clone(),
-                    sequence: replayed.stream_sequence,
-                    since: Instant::now(),
-                };
-                self.ledger.replayed(&id, receipt);
-                None
-            }
-        }
+        Some((id, ruling.decision.as_ref()?))
+    }
+
+    /// It is in the queue again, by another's hand.
+    fn wait_again(&mut self, id: &ChunkId, replayed: &Replayed) {
+        info!(chunk = %id, "an operator has sent a chunk again that was given up");
+        let receipt = Receipt {
+            message_id: replayed.message_id.clone(),
+            sequence: replayed.stream_sequence,
+            since: Instant::now(),
+        };
+        self.ledger.replayed(id, receipt);
     }
 
     /// Declares the loss, and only then lets go of the bytes.
@@ -141,23 +148,6 @@ impl Outbox {
                 outcome,
             }
         }));
-    }
-
-    /// What an inspector gave up is in the bucket, and no business of the spool.
-    fn park(&mut self, letter: &DeadLetter) {
-        if letter.stage != Stage::Uploader.as_str() {
-            return;
-        }
-        let Ok(chunk) = <ChunkReady as queue::Decode>::decode(ChunkReady::TYPE, &letter.payload)
-        else {
-            return;
-        };
-        let Ok(id) = ChunkId::from_wire(chunk.id.as_ref()) else {
-            return;
-        };
-        if chunk.spool_id == self.spool.id().as_str() && self.ledger.park(&id) {
-            error!(chunk = %id, reason = letter.reason, "a chunk was given up; its bytes stay in the spool: mend the reason and replay it");
-        }
     }
 }
 

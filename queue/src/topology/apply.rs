@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use super::{
     diff::Change,
     inspect::TopologyError,
-    plan::{Plan, plan},
+    plan::{Plan, plan_within},
     streams,
 };
 use crate::{
@@ -36,8 +36,16 @@ pub(super) async fn apply(mut next: Plan) -> Result<Applied, TopologyError> {
     let mut changes = Vec::new();
     let mut rounds = 1;
     loop {
-        let (connection, asked) = (next.connection.clone(), next.asked);
-        let round = apply_once(next).await?;
+        let (connection, asked, scale) = (next.connection.clone(), next.asked, next.scale);
+        let round = match apply_once(next).await {
+            // Forced back to sizes that this server has no room for: as when they were made, the next smaller ones are tried.
+            Err(TopologyError::NoRoom(refusal)) if asked.force => {
+                let smaller = scale.smaller().ok_or(TopologyError::NoRoom(refusal))?;
+                next = plan_within(&connection, asked, Some(smaller)).await?;
+                continue;
+            }
+            round => round?,
+        };
         changes.extend(round.changes);
         match round.overtaken {
             None => return Ok(Applied { changes }),
@@ -45,16 +53,15 @@ pub(super) async fn apply(mut next: Plan) -> Result<Applied, TopologyError> {
             Some(_) => {}
         }
         rounds += 1;
-        next = plan(&connection, asked.replicas, asked.force).await?;
+        next = plan_within(&connection, asked, None).await?;
     }
 }
 
 async fn apply_once(mut plan: Plan) -> Result<Round, TopologyError> {
-    let alter = plan
-        .alter
-        .iter()
-        .map(|config| alter(&plan.connection, config));
-    try_join_all(alter).await?;
+    // One after another: after a refusal none of them may still be on its way.
+    for config in &plan.alter {
+        alter(&plan.connection, config).await?;
+    }
     let (granted, overtaken) = create_all(&mut plan).await?;
     let consumers = plan
         .consumers

@@ -61,7 +61,8 @@ impl fmt::Display for Change {
                 max_bytes,
             } => write!(
                 f,
-                "create stream {stream}: {max_bytes} bytes at most, {replicas} replica{}",
+                "create stream {stream}: {} at most, {replicas} replica{}",
+                bytes(*max_bytes),
                 if *replicas == 1 { "" } else { "s" }
             ),
             Self::AlterStream {
@@ -84,6 +85,16 @@ impl fmt::Display for Change {
                 "change consumer {consumer} of stream {stream}: {setting} from {from} to {to}"
             ),
         }
+    }
+}
+
+/// A limit as one reads it; exact, for limits are whole MiB unless somebody has tuned them.
+fn bytes(limit: i64) -> String {
+    match limit {
+        ..=-1 => "no limit".to_owned(),
+        _ if limit % (1 << 30) == 0 => format!("{} GiB", limit >> 30),
+        _ if limit % (1 << 20) == 0 => format!("{} MiB", limit >> 20),
+        _ => format!("{limit} bytes"),
     }
 }
 
@@ -123,7 +134,11 @@ pub(super) fn align_stream(
         &wanted.allow_rollup,
     );
     if force {
-        set.take("max_bytes", &mut config.max_bytes, &wanted.max_bytes);
+        let (from, to) = (config.max_bytes, wanted.max_bytes);
+        if from != to {
+            set.0.push(("max_bytes", bytes(from), bytes(to)));
+            config.max_bytes = to;
+        }
         set.take("max_age", &mut config.max_age, &wanted.max_age);
         set.take(
             "max_msg_size",

@@ -46,6 +46,16 @@ pub async fn plan(
     if let Some(wrong) = replicas.filter(|replicas| ![1, 3, 5].contains(replicas)) {
         return Err(TopologyError::Replicas(wrong));
     }
+    plan_within(connection, Asked { replicas, force }, None).await
+}
+
+/// As [`plan`], with sizes of this scale at most.
+pub(super) async fn plan_within(
+    connection: &Connection,
+    asked: Asked,
+    scale: Option<Scale>,
+) -> Result<Plan, TopologyError> {
+    let Asked { replicas, force } = asked;
     let found = look(connection).await?;
     let copies = replicas.unwrap_or_else(|| common_replicas(&found));
     let missing: Vec<Stream> = found
@@ -59,12 +69,12 @@ pub async fn plan(
     let mut plan = Plan {
         connection: connection.clone(),
         changes: Vec::new(),
-        scale: Scale::fitting(sized, copies, free),
+        scale: scale.unwrap_or_else(|| Scale::fitting(sized, copies, free)),
         create: missing,
         alter: Vec::new(),
         consumers: Vec::new(),
         replicas: copies,
-        asked: Asked { replicas, force },
+        asked,
     };
     plan.streams(&found, replicas, force);
     plan.consumers(&found, force);

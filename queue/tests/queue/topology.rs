@@ -92,7 +92,7 @@ async fn planning_changes_nothing_and_says_what_it_would_do() {
     let lines: Vec<String> = plan.changes().iter().map(Change::to_string).collect();
     assert_eq!(
         lines[0],
-        "create stream CRISPY_CHUNKS: 8589934592 bytes at most, 1 replica"
+        "create stream CRISPY_CHUNKS: 8 GiB at most, 1 replica"
     );
     assert!(lines.contains(&"create consumer uploader of stream CRISPY_CHUNKS".to_owned()));
     drop(plan);
@@ -160,10 +160,30 @@ async fn tuned_limits_are_kept_until_forced() {
     let forced = plan(&scene, true).await;
     assert_eq!(
         forced.changes()[0].to_string(),
-        "change stream CRISPY_CHUNKS: max_bytes from 1048576 to 8589934592"
+        "change stream CRISPY_CHUNKS: max_bytes from 1 MiB to 8 GiB"
     );
     forced.apply().await.unwrap();
     assert_eq!(config(&scene, Stream::Chunks).await.max_bytes, 8 << 30);
+}
+
+#[tokio::test]
+async fn limits_that_are_forced_back_are_fitted_to_a_small_store_again() {
+    let store = 2_u64 << 30;
+    let scene = Scene::with(&NatsOptions {
+        max_file_store: Some(store),
+        ..NatsOptions::default()
+    })
+    .await;
+    let fitted = config(&scene, Stream::Chunks).await;
+    let tuned = stream::Config {
+        max_bytes: 1 << 20,
+        ..fitted.clone()
+    };
+    let jetstream = scene.connection.jetstream();
+    jetstream.update_stream(&tuned).await.unwrap();
+    plan(&scene, true).await.apply().await.unwrap();
+    let forced = config(&scene, Stream::Chunks).await;
+    assert_eq!(forced.max_bytes, fitted.max_bytes);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crispy_queue::{Connection, Stream};
+use crispy_queue::{Connection, Stream, topology};
 use testbed::NatsCluster;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -28,6 +28,12 @@ const ANSWER: Duration = Duration::from_millis(500);
 pub(crate) async fn four_processes_work_on_when_the_leader_is_killed_and_when_it_is_cut_off() {
     let mut cluster = NatsCluster::start();
     let connection = set_up_with(&cluster.urls(), 3).await;
+    let unnamed = topology::plan(&connection, None, true).await.unwrap();
+    assert_eq!(
+        unnamed.changes(),
+        [],
+        "replicas are kept where none are named"
+    );
     let hands = crew(&mut cluster);
     let load = Load::on(&connection).await;
     all_heard(&hands, SystemTime::now()).await;

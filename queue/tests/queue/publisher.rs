@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream::stream;
 use crispy_queue::{PublishError, Stall, Stream, message_id};
+use futures_util::StreamExt;
 use testbed::NatsOptions;
 use tokio::time::timeout;
 
@@ -170,4 +171,81 @@ async fn what_can_never_be_stored_is_an_error_and_not_a_wait() {
         matches!(illegal, Err(PublishError::IllegalHeader { .. })),
         "{illegal:?}"
     );
+}
+
+/// Somebody in the stream's place, who answers when the test says so.
+async fn stand_in(scene: &Scene) -> async_nats::Subscriber {
+    let client = scene.connection.jetstream().client();
+    let subscriber = client.subscribe("crispy.chunks.>").await.unwrap();
+    client.flush().await.unwrap();
+    subscriber
+}
+
+async fn heard(stand_in: &mut async_nats::Subscriber) -> async_nats::Message {
+    let next = timeout(PATIENCE, stand_in.next()).await;
+    next.expect("a publish").unwrap()
+}
+
+async fn answer(scene: &Scene, message: async_nats::Message, text: &'static str) {
+    let client = scene.connection.jetstream().client();
+    let reply = message.reply.unwrap();
+    client.publish(reply, text.into()).await.unwrap();
+}
+
+const STORED: &str = r#"{"stream":"CRISPY_CHUNKS","seq":1}"#;
+
+#[tokio::test]
+async fn no_more_than_64_publishes_wait_for_their_answers_at_once() {
+    let scene = Scene::empty(&NatsOptions::default()).await;
+    let mut stand_in = stand_in(&scene).await;
+    let (publisher, connection) = (scene.publisher().await, scene.connection.clone());
+    let publishing = tokio::spawn(async move {
+        let chunks: Vec<_> = (0..200).map(chunk).collect();
+        let sending = chunks
+            .iter()
+            .map(|chunk| publish(&publisher, &connection, chunk));
+        futures_util::future::join_all(sending).await;
+    });
+    let mut waiting = Vec::new();
+    for _ in 0..64 {
+        waiting.push(heard(&mut stand_in).await);
+    }
+    let more = timeout(Duration::from_millis(300), stand_in.next()).await;
+    assert!(more.is_err(), "the window is full");
+    for _ in 0..136 {
+        answer(&scene, waiting.remove(0), STORED).await;
+        waiting.push(heard(&mut stand_in).await);
+    }
+    assert!(!publishing.is_finished(), "every answer is awaited");
+    for message in waiting {
+        answer(&scene, message, STORED).await;
+    }
+    timeout(PATIENCE, publishing).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn whatever_passes_is_tried_again_under_the_same_id() {
+    let scene = Scene::empty(&NatsOptions::default()).await;
+    let mut stand_in = stand_in(&scene).await;
+    let (publisher, connection) = (scene.publisher().await, scene.connection.clone());
+    let publishing = tokio::spawn(async move { publish(&publisher, &connection, &chunk(0)).await });
+    let id = message_id::ready(&chunk(0));
+    let refusals = [
+        // No answer at all.
+        None,
+        Some(r#"{"error":{"code":400,"err_code":10158,"description":"same id in flight"}}"#),
+        Some(r#"{"error":{"code":429,"err_code":10167,"description":"too many requests"}}"#),
+        Some(r#"{"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"}}"#),
+        Some(STORED),
+    ];
+    for refusal in refusals {
+        let message = heard(&mut stand_in).await;
+        let headers = message.headers.as_ref().unwrap();
+        assert_eq!(headers.get("Nats-Msg-Id").unwrap().as_str(), id);
+        assert!(!publishing.is_finished());
+        if let Some(text) = refusal {
+            answer(&scene, message, text).await;
+        }
+    }
+    timeout(PATIENCE, publishing).await.unwrap().unwrap();
 }

@@ -46,6 +46,11 @@ pub(crate) struct Up {
     #[arg(long, value_name = "PORT", conflicts_with = "nats_server")]
     pub nats_port: Option<u16>,
 
+    /// Send again what was given up earlier at this site, now that the reason is mended: as `crispy dead replay` does
+    // A server of its own runs no longer than `crispy up` does, so with sources that end there may be nobody to ask for it later.
+    #[arg(long)]
+    pub replay: bool,
+
     /// The nats-server program [default: the one on PATH]
     #[arg(long, env = "CRISPY_NATS_SERVER_BIN", value_name = "FILE")]
     pub nats_server_bin: Option<PathBuf>,
@@ -67,4 +72,4 @@ Examples:
   crispy up --camera front=clip.mp4 -o jsonl | jq 'select(.agrees == false)'
 
 It ends when every source has ended and every chunk of it has been inspected. The same command again goes on where it was stopped, and
-uploads nothing that the bucket has.";
+uploads nothing that the bucket has. What was given up waits, with its bytes, until it is sent again by --replay or `crispy dead replay`.";

@@ -17,6 +17,7 @@ mod logs;
 mod nats_server;
 mod preflight;
 mod recipes;
+mod replay;
 mod running;
 mod session;
 mod show;

@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use daemon::{Exit, Failed, Stop};
-use queue::{ConnectOptions, Connection, Stage, Stream, topology};
+use queue::{
+    ConnectOptions, Connection, Stage, Stream,
+    topology::{self, MissingStreams},
+};
 use stage::NatsFlags;
 use tokio::{
     task::JoinSet,
@@ -21,6 +24,7 @@ use super::{
     nats_server,
     preflight::Preflight,
     recipes::Recipes,
+    replay::replay,
     session::Session,
     show::Show,
     silence::{self, Step},
@@ -32,6 +36,9 @@ const DRAW: Duration = Duration::from_millis(200);
 
 /// How often a server that was started again is asked whether its streams are still there: for half a minute.
 const MENDING: u32 = 120;
+
+/// How often it is looked whether the streams are still there. Each look is half a dozen requests.
+const STREAMS: Duration = Duration::from_secs(5);
 
 /// How long the last run states may take to reach the bucket.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -71,6 +78,9 @@ impl<'a> Running<'a> {
             .await
             .context("look at the streams")?;
         plan.apply().await.context("set up the streams")?;
+        if up.replay {
+            replay(&connection, &self.flight.site).await?;
+        }
         let mut watch = Watch::open(&connection, &self.flight.site).await?;
         let recipes = Recipes {
             up,
@@ -152,7 +162,7 @@ impl<'a> Running<'a> {
         watch: &mut Watch,
         stop: &Stop,
     ) -> Result<(), Failed> {
-        let mut draw = interval(DRAW);
+        let (mut draw, mut streams) = (interval(DRAW), interval(STREAMS));
         let mut heard_last = Instant::now();
         let mut looked_back = false;
         let mut mending = JoinSet::new();
@@ -170,6 +180,12 @@ impl<'a> Running<'a> {
                         mending.spawn(mend(connection.clone()));
                     }
                     self.bury(death).await?;
+                }
+                _ = streams.tick() => {
+                    while mending.try_join_next().is_some() {}
+                    if mending.is_empty() {
+                        mending.spawn(mend_what_vanished(connection.clone()));
+                    }
                 }
                 _ = draw.tick() => self.show.progress(&self.session),
             }
@@ -230,7 +246,10 @@ impl<'a> Running<'a> {
         match death.ended.is_final() {
             Some(exit) => {
                 let why = self.household.last_error(&death).await;
-                let why = why.unwrap_or_else(|| exit.meaning().to_owned());
+                let mut why = why.unwrap_or_else(|| exit.meaning().to_owned());
+                if exit == Exit::DeadLetters {
+                    why += "; or give the same command with --replay";
+                }
                 Err(Failed::new(exit, anyhow!("{name}: {why}")))
             }
             None => self.household.restart(&death, self.show),
@@ -255,6 +274,15 @@ async fn mend(connection: Connection) {
         {
             return;
         }
+    }
+}
+
+/// Streams vanish also by somebody's hand, while their server runs.
+async fn mend_what_vanished(connection: Connection) {
+    let missing = topology::check(&connection, &Stream::ALL).await;
+    if let Err(MissingStreams::Missing { streams, .. }) = missing {
+        tracing::warn!(?streams, "streams have vanished: made again");
+        mend(connection).await;
     }
 }
 

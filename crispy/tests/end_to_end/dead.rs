@@ -52,6 +52,29 @@ impl GivenUp {
         given_up
     }
 
+    /// The reason is mended: what is sent again will be uploaded.
+    fn mend(&self) {
+        fs::remove_file(&self.foreign).unwrap();
+    }
+
+    /// Whether the chunk that was given up is all that the bucket lacks.
+    fn lacks_one(&self) -> bool {
+        self.house.bucket().chunks().len() == self.chunks - 1
+    }
+
+    /// Replayed by command, it is uploaded, and its ingestor is told.
+    fn is_replayed(&self) {
+        let replayed = self.dead(["replay"]).run().with_code(0);
+        assert!(replayed.stdout[0].ends_with(": replayed"), "{replayed}");
+        until("the chunk is in the bucket", || {
+            self.house.bucket().chunks().len() == self.chunks
+        });
+        let none = self.dead(["list"]).run().with_code(0);
+        assert_eq!(none.stdout, ["no dead letters"]);
+        self.ingestor("front").run().with_code(0);
+        self.house.no_chunk_is_in_the_spool();
+    }
+
     fn ingestor(&self, camera: &str) -> Program {
         let source = format!("{camera}={}", video::irregular().display());
         let ingestor = self.house.program("crispy-ingestor");
@@ -105,16 +128,65 @@ fn what_was_given_up_is_replayed_once_its_reason_is_mended() {
     let dry = given_up.dead(["replay", "--dry-run"]).run().with_code(0);
     assert!(dry.stdout[0].contains("would be replayed"), "{dry}");
 
-    fs::remove_file(&given_up.foreign).unwrap();
-    let replayed = given_up.dead(["replay"]).run().with_code(0);
-    assert!(replayed.stdout[0].ends_with(": replayed"), "{replayed}");
-    let house = &given_up.house;
-    until("the chunk is in the bucket", || {
-        house.bucket().chunks().len() == given_up.chunks
-    });
+    given_up.mend();
+    given_up.is_replayed();
+}
+
+#[test]
+fn what_was_given_up_stays_parked_when_its_ingestor_is_killed_and_started_anew() {
+    let given_up = GivenUp::new();
+    given_up.mend();
+    let mut killed = given_up.ingestor("front").start();
+    killed.until_stderr("they are kept and not sent");
+    killed.signal(Signal::KILL);
+    killed.end();
+    let again = given_up.ingestor("front").run().with_code(52);
+    again.saying(&["crispy dead list", "crispy dead replay"]);
+    assert!(given_up.lacks_one());
+    assert_eq!(given_up.server.messages("CRISPY_CHUNKS"), 0);
+    assert_eq!(given_up.server.messages("CRISPY_DEAD"), 1);
+    given_up.is_replayed();
+}
+
+#[test]
+fn a_wiped_queue_leaves_what_is_parked_parked_and_its_dead_letter_comes_back() {
+    let mut given_up = GivenUp::new();
+    given_up.mend();
+    given_up.server.wipe();
+    let setup = given_up.house.program("crispy").arguments(["setup"]);
+    at(&given_up.server, setup).run().with_code(0);
     let none = given_up.dead(["list"]).run().with_code(0);
     assert_eq!(none.stdout, ["no dead letters"]);
-    given_up.ingestor("front").run().with_code(0);
+
+    let again = given_up.ingestor("front").run().with_code(52);
+    assert_eq!(again.stderr_with("published again").len(), 1, "{again}");
+    let listed = given_up.dead(["list"]).run().with_code(0);
+    assert!(listed.to_string().contains("rejected"), "{listed}");
+    assert!(given_up.lacks_one());
+    // It is there now, and not published a second time.
+    let again = given_up.ingestor("front").run().with_code(52);
+    assert_eq!(again.stderr_with("published again").len(), 0, "{again}");
+    assert_eq!(given_up.server.messages("CRISPY_DEAD"), 1);
+    given_up.is_replayed();
+}
+
+#[test]
+fn crispy_up_leaves_what_is_parked_until_it_is_told_to_replay_it() {
+    let house = House::new();
+    let file = video::irregular();
+    let up = || house.up(&[("front", &file)]);
+    up().run().with_code(0);
+    let objects = house.bucket().one_run();
+    for file in house.bucket().files() {
+        fs::remove_file(file).unwrap();
+    }
+    fs::write(&objects[0].path, "somebody else's").unwrap();
+    up().run().with_code(52);
+    fs::remove_file(&objects[0].path).unwrap();
+    up().run().with_code(52).saying(&["--replay"]);
+    assert_eq!(house.bucket().chunks().len(), objects.len() - 1);
+    up().arguments(["--replay"]).run().with_code(0);
+    assert_eq!(house.bucket().chunks().len(), objects.len());
     house.no_chunk_is_in_the_spool();
 }
 

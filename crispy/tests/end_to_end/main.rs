@@ -13,6 +13,7 @@
 //! * [`by_hand`]: the daemons one by one, without `crispy up`
 //! * [`poison`]: a chunk that takes its inspector down, and one that is no video
 //! * [`dead`]: what was given up, replayed or dropped by command
+//! * [`full`]: a queue without room, and one that vanishes
 //! * [`status`]: how the queue stands, and what needs a human
 //! * [`bad_input`], [`bad_place`], [`bad_server`]: each mistake has its own exit code and message, and leaves nothing half done
 //! * [`secrets`]: what must not be said, and whom not to speak to
@@ -28,6 +29,7 @@ mod bad_place;
 mod bad_server;
 mod by_hand;
 mod dead;
+mod full;
 mod house;
 mod identity;
 mod killed;

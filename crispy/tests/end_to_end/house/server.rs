@@ -1,12 +1,16 @@
 //! A nats-server that can be asked what it holds, by its own monitoring page.
 
 use std::{
+    future::Future,
     io::{Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
     time::Duration,
 };
 
-use async_nats::jetstream::consumer::{Consumer, FromConsumer, pull::Config};
+use async_nats::jetstream::{
+    consumer::{Consumer, FromConsumer, pull::Config},
+    stream,
+};
 use serde_json::Value;
 use testbed::{NatsOptions, NatsServer};
 
@@ -38,6 +42,26 @@ impl Monitored {
     /// The same address, with user and password in it.
     pub(crate) fn url_with(&self, credentials: &str) -> String {
         self.url().replace("://", &format!("://{credentials}@"))
+    }
+
+    /// Loses everything that the server holds, as with its disk; it comes back empty, at the same address.
+    pub(crate) fn wipe(&mut self) {
+        self.server.wipe();
+        self.server.restart();
+    }
+
+    /// Sets how many bytes a stream may hold, as an operator may.
+    pub(crate) fn room(&self, stream: &str, bytes: i64) {
+        within_a_runtime(async {
+            let client = async_nats::connect(self.url()).await.unwrap();
+            let jetstream = async_nats::jetstream::new(client);
+            let found = jetstream.get_stream(stream).await.unwrap();
+            let config = stream::Config {
+                max_bytes: bytes,
+                ..found.cached_info().config.clone()
+            };
+            jetstream.update_stream(config).await.unwrap();
+        });
     }
 
     /// The names of its streams, in order.
@@ -75,7 +99,7 @@ impl Monitored {
 
     /// Tunes how long a consumer leaves a message with a worker that is not heard of, as an operator may.
     pub(crate) fn lease(&self, stream: &str, consumer: &str, lease: Duration) {
-        let tune = async {
+        within_a_runtime(async {
             let client = async_nats::connect(self.url()).await.unwrap();
             let jetstream = async_nats::jetstream::new(client);
             let stream = jetstream.get_stream(stream).await.unwrap();
@@ -85,9 +109,7 @@ impl Monitored {
                 ..Config::try_from_consumer_config(consumer.cached_info().config.clone()).unwrap()
             };
             stream.update_consumer(config).await.unwrap();
-        };
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_all().build().unwrap().block_on(tune);
+        });
     }
 
     fn stream_details(&self) -> Vec<Value> {
@@ -110,6 +132,29 @@ impl Monitored {
         let (_, page) = answer.split_once("\r\n\r\n").unwrap_or_default();
         serde_json::from_str(page).unwrap_or_else(|error| panic!("{path}: {error}: {answer}"))
     }
+}
+
+/// Deletes a stream of the server at `url`, as somebody may by mistake.
+pub(crate) fn delete_stream(url: &str, stream: &str) {
+    within_a_runtime(async {
+        let client = async_nats::connect(url).await.unwrap();
+        let jetstream = async_nats::jetstream::new(client);
+        jetstream.delete_stream(stream).await.unwrap();
+    });
+}
+
+/// Whether the server at `url` has a stream.
+pub(crate) fn has_stream(url: &str, stream: &str) -> bool {
+    within_a_runtime(async {
+        let client = async_nats::connect(url).await.unwrap();
+        let jetstream = async_nats::jetstream::new(client);
+        jetstream.get_stream(stream).await.is_ok()
+    })
+}
+
+fn within_a_runtime<T>(work: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build().unwrap().block_on(work)
 }
 
 /// Requests for work that wait at the uploaders' consumer.

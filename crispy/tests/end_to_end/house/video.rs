@@ -24,6 +24,17 @@ pub(crate) fn many(seconds: u32) -> PathBuf {
         .make()
 }
 
+/// As [`many`], of as many bytes as matter.
+pub(crate) fn many_larger(seconds: u32) -> PathBuf {
+    clips::h264(seconds.into())
+        .size(320, 180)
+        .frame_rate("5")
+        .encoder(
+            "-c:v libx264 -preset ultrafast -qp 18 -g 5 -bf 0 -x264-params scenecut=0:open-gop=0",
+        )
+        .make()
+}
+
 /// The ticks that the video in `path` covers, first shown to last ended, and how many of them make a second's fraction: `1/12800`.
 pub(crate) fn ticks(path: &Path) -> (i64, String) {
     let said = ffprobe(

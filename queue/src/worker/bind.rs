@@ -30,6 +30,8 @@ pub(super) struct Binding {
     /// Unix microseconds.
     pub(super) created_us: i64,
     pub(super) lease: Duration,
+    /// How often the link had been made before it was looked at.
+    pub(super) connects: u64,
 }
 
 /// A worker cannot begin.
@@ -74,6 +76,7 @@ impl BindError {
 /// Looks once.
 pub(super) async fn look(connection: &Connection, stage: Stage) -> Result<Binding, BindError> {
     let stream = stage.source().name(connection.prefix());
+    let connects = connection.consuming().connects();
     let both = tokio::try_join!(
         api::stream_info(connection, &stream),
         api::consumer_info(connection, &stream, stage.as_str()),
@@ -88,6 +91,7 @@ pub(super) async fn look(connection: &Connection, stage: Stage) -> Result<Bindin
                     lease => lease,
                 },
                 stream,
+                connects,
             })
         }
         Err(ApiError::NoStream) => Err(BindError::MissingStream { stream }),

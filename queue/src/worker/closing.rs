@@ -4,11 +4,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use proto::v1::dead_letter::Kind;
 
 use super::{
     failure::chain,
+    ground,
     held::{Parcel, Place},
     history::Failures,
     job::Bench,
@@ -29,7 +31,7 @@ pub(super) enum Closed {
 
 /// Done: the server has to know.
 pub(super) async fn ack(bench: Arc<Bench>, parcel: Arc<Parcel>) -> (Place, Closed) {
-    let confirmed = settle::ack(bench.connection.consuming(), &parcel.reply).await;
+    let confirmed = confirmed(&bench, &parcel, settle::ACK).await;
     (parcel.place, Closed::Acked { confirmed })
 }
 
@@ -66,15 +68,24 @@ pub(super) async fn bury(
         };
         return (place, closed);
     }
-    settle::term(
-        bench.connection.consuming(),
-        &parcel.reply,
-        &obituary.reason,
-    )
-    .await;
+    confirmed(&bench, &parcel, settle::term(&obituary.reason)).await;
     if kind == Kind::CrashGuard {
         bench.suspects.clear(place).await;
     }
     let reason = obituary.reason;
     (place, Closed::Buried { kind, reason })
+}
+
+/// Says `body` of the message, confirmed by the server. False where no confirmation came.
+async fn confirmed(bench: &Bench, parcel: &Parcel, body: Bytes) -> bool {
+    for _ in 0..settle::ATTEMPTS {
+        if !ground::is_there(bench, parcel.place).await {
+            return false;
+        }
+        let link = bench.connection.consuming();
+        if let Some(confirmed) = settle::confirmed(link, &parcel.reply, body.clone()).await {
+            return confirmed;
+        }
+    }
+    false
 }

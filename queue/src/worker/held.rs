@@ -115,6 +115,18 @@ impl Held {
         self.parcels.remove(&place)
     }
 
+    /// Forgets what waits and was taken from a stream that was created at another time. Hands that are on such a message keep it to their end.
+    pub(super) fn forget_others(&mut self, created_us: i64) {
+        let parcels = &mut self.parcels;
+        self.waiting.retain(|place| {
+            let stays = place.created_us == created_us;
+            if !stays {
+                parcels.remove(place);
+            }
+            stays
+        });
+    }
+
     /// Gives away all that wait.
     pub(super) fn release_waiting(&mut self) -> Vec<Arc<Parcel>> {
         let places = std::mem::take(&mut self.waiting);
@@ -130,8 +142,8 @@ impl Held {
         self.parcels.drain().map(|(_, parcel)| parcel).collect()
     }
 
-    /// Where to send signs of life.
-    pub(super) fn replies(&self) -> impl Iterator<Item = &Subject> {
-        self.parcels.values().map(|parcel| &parcel.reply)
+    /// Everything, to send signs of life.
+    pub(super) fn parcels(&self) -> impl Iterator<Item = &Parcel> {
+        self.parcels.values().map(Arc::as_ref)
     }
 }

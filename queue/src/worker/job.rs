@@ -7,6 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Delivery, Handler, WorkerConfig,
+    bind::Binding,
+    ground::{self, Ground},
     held::Parcel,
     history::Failures,
     outcome::{Circumstances, Decision, Ending, decide},
@@ -20,11 +22,13 @@ pub(super) struct Bench {
     pub(super) connection: Connection,
     pub(super) config: WorkerConfig,
     pub(super) suspects: Suspects,
+    pub(super) ground: Ground,
 }
 
 impl Bench {
-    pub(super) fn new(connection: Connection, config: WorkerConfig) -> Self {
+    pub(super) fn new(connection: Connection, config: WorkerConfig, binding: &Binding) -> Self {
         Self {
+            ground: Ground::new(binding),
             suspects: Suspects::new(&connection, config.stage),
             connection,
             config,
@@ -49,7 +53,7 @@ impl<H: Handler> Job<H> {
         let delivery = self.parcel.delivery(self.failures);
         let ending = self.handle(&delivery).await;
         let before = self.failures.unwrap_or_default();
-        decide(
+        let decision = decide(
             ending,
             &Circumstances {
                 before,
@@ -57,7 +61,12 @@ impl<H: Handler> Job<H> {
                 limits: &self.bench.config.limits,
                 random: rand::random(),
             },
-        )
+        );
+        if matches!(decision, Decision::HandBack { .. }) {
+            // The worker hands it back at once, or not at all: by then it must be known whose it is.
+            ground::is_there(&self.bench, self.parcel.place).await;
+        }
+        decision
     }
 
     async fn handle(&self, delivery: &Delivery) -> Ending {

@@ -9,8 +9,8 @@
 //!
 //! One task owns everything (`shift`): what is held, what runs, what is remembered. Jobs run beside it and tell it what is to become of their
 //! messages; a hand is free again then, while `closing` waits for the server. Decisions are pure functions (`outcome`, `breaker`), `suspects`
-//! tells a message that kills its workers from one that only waits, and only `settle` speaks to the server about a message. A `nak` is sent by
-//! the task itself, never by a job: sent from beside it, a progress sign might overtake it and undo its pause.
+//! tells a message that kills its workers from one that only waits, `ground` a stream from its successor, and only `settle` speaks to the server
+//! about a message. A `nak` is sent by the task itself, never by a job: sent from beside it, a progress sign might overtake it and undo its pause.
 
 mod bind;
 mod breaker;
@@ -18,6 +18,7 @@ mod closing;
 mod config;
 mod delivery;
 mod failure;
+mod ground;
 mod handler;
 mod held;
 mod history;
@@ -30,6 +31,7 @@ mod suspects;
 
 use std::sync::Arc;
 
+use async_nats::Subscriber;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +58,8 @@ pub struct Worker {
     config: WorkerConfig,
     binding: Binding,
     puller: Puller,
+    /// Word that the stream was deleted. Whoever may not hear it learns of it by its requests.
+    deletions: Subscriber,
     state: watch::Sender<WorkerState>,
 }
 
@@ -93,7 +97,10 @@ impl Worker {
         )
         .await
         .map_err(BindError::Closed)?;
+        let advisory = format!("$JS.EVENT.ADVISORY.STREAM.DELETED.{}", binding.stream);
+        let deletions = connection.consuming().client.subscribe(advisory);
         Ok(Self {
+            deletions: deletions.await.map_err(BindError::Closed)?,
             connection: connection.clone(),
             config,
             binding,

@@ -12,19 +12,17 @@ use crate::connection::Link;
 const CONFIRM: Duration = Duration::from_secs(5);
 
 /// Attempts at a confirmation. More is not worth it: the message comes again, and its handler finds that all is done.
-const ATTEMPTS: usize = 2;
+pub(super) const ATTEMPTS: usize = 2;
 
-/// "Done", confirmed by the server. False where no confirmation came.
-pub(super) async fn ack(link: &Link, reply: &Subject) -> bool {
-    confirmed(link, reply, Bytes::from_static(b"+ACK")).await
-}
+/// "Done".
+pub(super) const ACK: Bytes = Bytes::from_static(b"+ACK");
 
-/// "Never again", confirmed by the server.
-pub(super) async fn term(link: &Link, reply: &Subject, reason: &str) -> bool {
+/// "Never again".
+pub(super) fn term(reason: &str) -> Bytes {
     // The reason shows up in the server's advisory, which is one line.
     let line = reason.lines().next().unwrap_or_default();
     let short: String = line.chars().take(200).collect();
-    confirmed(link, reply, format!("+TERM {short}").into()).await
+    format!("+TERM {short}").into()
 }
 
 /// "Not me": for anybody else, after `pause`. Without one the server delivers again at once.
@@ -44,20 +42,53 @@ pub(super) async fn progress(link: &Link, reply: &Subject) {
         .await;
 }
 
+/// Says `body` and waits for the server's confirmation; None where none came in time, or the connection was made anew.
+///
 /// async-nats' own double ack takes any reply for a confirmation, also the 503 that says that the consumer is gone. A status is a no.
-async fn confirmed(link: &Link, reply: &Subject, body: Bytes) -> bool {
-    for _ in 0..ATTEMPTS {
-        let connects = link.connects();
-        let request = Request::new().payload(body.clone()).timeout(Some(CONFIRM));
-        let answer = tokio::select! {
-            answer = link.client.send_request(reply.clone(), request) => answer,
-            () = link.remade(connects) => continue,
-        };
-        match answer {
-            Ok(message) => return message.status.is_none(),
-            Err(error) if error.kind() == async_nats::RequestErrorKind::TimedOut => {}
-            Err(_) => return false,
-        }
+pub(super) async fn confirmed(link: &Link, reply: &Subject, body: Bytes) -> Option<bool> {
+    let connects = link.connects();
+    let request = Request::new().payload(body).timeout(Some(CONFIRM));
+    let answer = tokio::select! {
+        answer = link.client.send_request(reply.clone(), request) => answer,
+        () = link.remade(connects) => return None,
+    };
+    match answer {
+        Ok(message) => Some(message.status.is_none()),
+        Err(error) if error.kind() == async_nats::RequestErrorKind::TimedOut => None,
+        Err(_) => Some(false),
     }
-    false
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+    use testbed::NatsServer;
+
+    use super::*;
+    use crate::{ConnectOptions, connect};
+
+    #[tokio::test]
+    async fn only_an_answer_confirms_and_a_status_is_none() {
+        let server = NatsServer::start();
+        let options = ConnectOptions {
+            servers: server.url(),
+            ..ConnectOptions::default()
+        };
+        let connection = connect(&options).await.unwrap();
+        let link = connection.consuming();
+        link.remade(0).await;
+        let reply = Subject::from("$JS.ACK.S.uploader.1.1.1.1.0");
+        let said = confirmed(link, &reply, ACK).await;
+        assert_eq!(said, Some(false), "503: nobody is there");
+
+        let mut listener = link.client.subscribe(reply.clone()).await.unwrap();
+        let answering = async {
+            let message = listener.next().await.unwrap();
+            let inbox = message.reply.unwrap();
+            link.client.publish(inbox, Bytes::new()).await.unwrap();
+            message.payload
+        };
+        let (said, heard) = tokio::join!(confirmed(link, &reply, ACK), answering);
+        assert_eq!((said, heard), (Some(true), ACK));
+    }
 }

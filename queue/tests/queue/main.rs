@@ -21,6 +21,7 @@ mod reader;
 mod readiness;
 mod scene;
 mod stopping;
+mod successor;
 mod suspect;
 mod topology;
 mod ways_in;

@@ -33,7 +33,7 @@ impl<H: Handler> Shift<H> {
                     self.decided(place, decision).await;
                 },
                 Some((place, closed)) = self.closing.next() => self.closed(place, closed).await,
-                _ = self.signs_of_life.tick() => show_life(self.bench.connection.consuming(), &self.held).await,
+                _ = self.signs_of_life.tick() => show_life(&self.bench, &self.held).await,
                 () = sleep_until(deadline) => {
                     self.hands.abort_all();
                     self.closing.clear();

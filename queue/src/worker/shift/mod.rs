@@ -4,6 +4,7 @@ mod drain;
 
 use std::{sync::Arc, time::Duration};
 
+use async_nats::Subscriber;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
     task::{JoinError, JoinSet},
@@ -23,10 +24,7 @@ use super::{
     outcome::Decision,
     report, settle,
 };
-use crate::{
-    connection::Link,
-    pull::{Pulled, Puller},
-};
+use crate::pull::{Pulled, Puller};
 
 /// How long one probe may take.
 const PROBE: Duration = Duration::from_secs(2);
@@ -38,6 +36,7 @@ pub(super) struct Shift<H> {
     binding: Binding,
     state: tokio::sync::watch::Sender<super::WorkerState>,
     puller: Puller,
+    deletions: Subscriber,
     held: Held,
     history: History,
     /// One for each message that is being handled.
@@ -58,12 +57,17 @@ impl<H: Handler> Shift<H> {
     pub(super) fn new(worker: Worker, handler: Arc<H>) -> Self {
         let breaker = Breaker::new(worker.config.limits.probe_every);
         Self {
-            bench: Arc::new(Bench::new(worker.connection, worker.config)),
+            bench: Arc::new(Bench::new(
+                worker.connection,
+                worker.config,
+                &worker.binding,
+            )),
             handler,
             signs_of_life: signs_of_life(worker.binding.lease),
             binding: worker.binding,
             state: worker.state,
             puller: worker.puller,
+            deletions: worker.deletions,
             held: Held::default(),
             history: History::default(),
             hands: JoinSet::new(),
@@ -78,11 +82,20 @@ impl<H: Handler> Shift<H> {
 
     pub(super) async fn run(mut self, stop: &CancellationToken) -> Drained {
         while !stop.is_cancelled() {
+            self.know_the_ground();
             self.puller.want(self.free_hands()).await;
             self.step(stop).await;
             self.catch_up().await;
         }
         self.drain().await
+    }
+
+    /// Nothing is taken before it is known from which stream, nor after a new connection before it is known again.
+    fn know_the_ground(&mut self) {
+        let link = self.bench.connection.consuming();
+        if link.is_connected() && self.seeks.is_empty() && !self.bench.ground.is_known(link) {
+            self.seek("the connection was made anew");
+        }
     }
 
     /// What may be asked for: nothing while the destination is away, or while it is not known whose sequences these are. What is being closed
@@ -106,9 +119,14 @@ impl<H: Handler> Shift<H> {
         tokio::select! {
             () = stop.cancelled() => {}
             pulled = self.puller.next() => self.pulled(pulled).await,
+            Some(_) = self.deletions.next() => {
+                // One that is under way may have seen what is no more.
+                self.seeks = JoinSet::new();
+                self.seek("the stream was deleted");
+            }
             Some(done) = self.hands.join_next() => self.done(done).await,
             Some((place, closed)) = self.closing.next() => self.closed(place, closed).await,
-            _ = self.signs_of_life.tick() => show_life(self.bench.connection.consuming(), &self.held).await,
+            _ = self.signs_of_life.tick() => show_life(&self.bench, &self.held).await,
             Some(binding) = self.seeks.join_next() => self.bound(binding),
             Some(back) = self.probes.join_next() => self.probed(back.unwrap_or(false)),
             () = sleep_until(probe_at.unwrap_or_else(Instant::now)), if probe_at.is_some() => self.probe(),
@@ -151,14 +169,17 @@ impl<H: Handler> Shift<H> {
                 self.start_waiting();
             }
             Pulled::Expired => {}
-            Pulled::Broken(reason) => {
-                debug!(reason, "looking for the durable again");
-                if self.seeks.is_empty() {
-                    let (connection, stage) = (&self.bench.connection, self.bench.config.stage);
-                    self.seeks.spawn(bind::seek(connection.clone(), stage));
-                    self.state.send_modify(|state| state.bound = false);
-                }
-            }
+            Pulled::Broken(reason) => self.seek(reason),
+        }
+    }
+
+    fn seek(&mut self, reason: &str) {
+        debug!(reason, "looking for the durable again");
+        self.bench.ground.doubt();
+        if self.seeks.is_empty() {
+            let (connection, stage) = (&self.bench.connection, self.bench.config.stage);
+            self.seeks.spawn(bind::seek(connection.clone(), stage));
+            self.state.send_modify(|state| state.bound = false);
         }
     }
 
@@ -169,6 +190,8 @@ impl<H: Handler> Shift<H> {
         if binding.lease != self.binding.lease {
             self.signs_of_life = signs_of_life(binding.lease);
         }
+        self.bench.ground.found(&binding);
+        self.held.forget_others(binding.created_us);
         self.binding = binding;
         self.state.send_modify(|state| state.bound = true);
     }
@@ -275,17 +298,23 @@ impl<H: Handler> Shift<H> {
 }
 
 async fn hand_back(bench: &Bench, parcel: &Parcel, pause: Duration) {
-    settle::hand_back(bench.connection.consuming(), &parcel.reply, pause).await;
+    let link = bench.connection.consuming();
+    if bench.ground.holds(parcel.place, link) {
+        settle::hand_back(link, &parcel.reply, pause).await;
+    }
 }
 
 /// Tells the server that everything held is still being worked on, wherever it waits. Not while there is no connection: nobody would hear it,
 /// and it would be sent when it is stale.
-async fn show_life(link: &Link, held: &Held) {
+async fn show_life(bench: &Bench, held: &Held) {
+    let link = bench.connection.consuming();
     if !link.is_connected() {
         return;
     }
-    for reply in held.replies() {
-        settle::progress(link, reply).await;
+    for parcel in held.parcels() {
+        if bench.ground.holds(parcel.place, link) {
+            settle::progress(link, &parcel.reply).await;
+        }
     }
 }
 

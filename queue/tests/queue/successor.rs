@@ -1,0 +1,73 @@
+//! A stream that is deleted, or lost with its server's disk, and made again: what was taken from the old one says nothing to the new one.
+
+use std::sync::Arc;
+
+use crispy_queue::{Stream, WorkerConfig, message_id};
+use tokio::sync::Semaphore;
+
+use crate::scene::{Hand, Scene, chunk, eventually, quick};
+
+/// A worker with one hand, that finishes a message for each permit of its gate.
+async fn gated(scene: &Scene) -> (Hand, Arc<Semaphore>) {
+    let gate = Arc::new(Semaphore::new(0));
+    let passing = Arc::clone(&gate);
+    let act = move |_, _| {
+        let gate = Arc::clone(&passing);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            Ok(())
+        }
+    };
+    let config = WorkerConfig {
+        concurrency: 1,
+        ..quick()
+    };
+    (scene.worker(config, act).await, gate)
+}
+
+/// One worker is at message 1 of the old stream, another at message 1 of the new one, when the first is done.
+async fn a_late_ack_settles_nothing(mut scene: Scene, lose: impl AsyncFn(&mut Scene)) {
+    let (mut late, late_gate) = gated(&scene).await;
+    scene.publish(0..1).await;
+    assert_eq!(late.next().await.0, 0);
+    lose(&mut scene).await;
+    scene.set_up().await;
+    let (mut other, other_gate) = gated(&scene).await;
+    scene.publish(5..6).await;
+    assert_eq!(other.next().await.0, 5);
+
+    late_gate.add_permits(1);
+    // It asks for the next message once it has settled the one before.
+    scene.publish(6..7).await;
+    assert_eq!(late.next().await.0, 6);
+    let id = message_id::ready(&chunk(5));
+    let queued = scene.connection.is_queued(Stream::Chunks, 1, &id).await;
+    assert!(queued.unwrap(), "the other worker is still at it");
+
+    late_gate.add_permits(1);
+    other_gate.add_permits(1);
+    scene.until_count(Stream::Chunks, 0).await;
+    assert_eq!(other.stop().await.handled, 1);
+    assert_eq!(late.stop().await.retried, 0);
+    assert_eq!(scene.count(Stream::Dead).await, 0);
+}
+
+#[tokio::test]
+async fn what_was_taken_from_a_deleted_stream_settles_nothing_of_its_successor() {
+    let delete = async |scene: &mut Scene| {
+        let jetstream = scene.connection.jetstream();
+        jetstream.delete_stream("CRISPY_CHUNKS").await.unwrap();
+    };
+    a_late_ack_settles_nothing(Scene::new().await, delete).await;
+}
+
+#[tokio::test]
+async fn what_was_taken_from_a_wiped_server_settles_nothing_of_its_successor() {
+    let wipe = async |scene: &mut Scene| {
+        scene.server.wipe();
+        scene.server.restart();
+        let state = scene.connection.state();
+        eventually(async || state.borrow().connected).await;
+    };
+    a_late_ack_settles_nothing(Scene::new().await, wipe).await;
+}

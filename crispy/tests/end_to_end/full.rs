@@ -43,8 +43,8 @@ fn a_full_queue_takes_no_memory_of_an_ingestor_that_goes_on_recording() {
     assert!((1..WARM as u64).contains(&queued), "{queued} are queued");
     let files = house.chunks_in(&house.path("spool")).into_iter();
     let bytes: u64 = files.map(|file| fs::metadata(file).unwrap().len()).sum();
-    println!("peak {before} KiB after {WARM} chunks, {after} KiB after {CHUNKS}, of {bytes} bytes");
     assert!(bytes > 4 * 1024 * ALLOWED_KIB, "growth would show: {bytes}");
+    // Measured: 49 MiB, and 1.3 MiB more for 62 MiB of video. With the bytes kept: 59 MiB more.
     assert!(after - before < ALLOWED_KIB, "{before} KiB, then {after}");
 
     server.room("CRISPY_CHUNKS", 64 << 20);
@@ -60,11 +60,8 @@ fn a_full_queue_takes_no_memory_of_an_ingestor_that_goes_on_recording() {
 fn a_stream_that_vanishes_is_made_again_by_crispy_up() {
     let (house, port) = (House::new(), free_port().to_string());
     let file = video::many(1200);
-    let up = house
-        .up(&[("front", &file)])
-        .flag("--nats-port", &port)
-        .start();
-    let mut up = up;
+    let up = house.up(&[("front", &file)]);
+    let mut up = up.flag("--nats-port", &port).start();
     up.until_stdout_lines(5);
     let url = format!("nats://127.0.0.1:{port}");
     delete_stream(&url, "CRISPY_DEAD");

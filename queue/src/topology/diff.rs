@@ -134,11 +134,7 @@ pub(super) fn align_stream(
         &wanted.allow_rollup,
     );
     if force {
-        let (from, to) = (config.max_bytes, wanted.max_bytes);
-        if from != to {
-            set.0.push(("max_bytes", bytes(from), bytes(to)));
-            config.max_bytes = to;
-        }
+        set.take_bytes("max_bytes", &mut config.max_bytes, wanted.max_bytes);
         set.take("max_age", &mut config.max_age, &wanted.max_age);
         set.take(
             "max_msg_size",
@@ -205,6 +201,13 @@ impl Setter<'_> {
             self.0
                 .push((setting, format!("{is:?}"), format!("{shall:?}")));
             *is = shall.clone();
+        }
+    }
+
+    fn take_bytes(&mut self, setting: &'static str, is: &mut i64, shall: i64) {
+        if *is != shall {
+            self.0.push((setting, bytes(*is), bytes(shall)));
+            *is = shall;
         }
     }
 }

@@ -211,16 +211,19 @@ fn verdict(
     if let Some(failed) = first {
         return Err(failed);
     }
-    if remains.parked > 0 {
+    // Something is left to be done, so it was told to stop: that is no failure, whatever else is in the spool.
+    let stopped = stopped || remains.waiting > 0;
+    if remains.parked > 0 && !stopped {
         let message = anyhow!(
             "{} chunks were given up and stay in the spool: see `crispy dead list`, mend the reason, then `crispy dead replay`, or `drop`",
             remains.parked
         );
         return Err(Failed::new(Exit::DeadLetters, message));
     }
-    if stopped || remains.waiting > 0 {
+    if stopped {
         info!(
             chunks = remains.waiting,
+            parked = remains.parked,
             "stopped; what the bucket has not confirmed stays in the spool for the next start"
         );
     }

@@ -1,10 +1,8 @@
 //! What a worker takes, and how it keeps it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crispy_queue::{Stream, WorkerConfig};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use crate::scene::{LEASE, Scene, quick};
@@ -29,16 +27,7 @@ async fn a_handler_that_takes_three_leases_is_not_disturbed() {
 async fn a_worker_never_holds_more_than_it_has_hands_for() {
     let scene = Scene::new().await;
     scene.publish(0..100).await;
-    let gate = Arc::new(Semaphore::new(0));
-    let passing = Arc::clone(&gate);
-    let act = move |_, _| {
-        let gate = Arc::clone(&passing);
-        async move {
-            gate.acquire().await.unwrap().forget();
-            Ok(())
-        }
-    };
-    let mut hand = scene.worker(quick(), act).await;
+    let (mut hand, gate) = scene.gated(quick()).await;
     for round in 0..10 {
         for _ in 0..8 {
             hand.next().await;

@@ -10,7 +10,7 @@ use crispy_queue::{
 use proto::v1::{ChunkReady, DeadLetter};
 use testbed::{NatsOptions, NatsServer};
 use tokio::{
-    sync::mpsc,
+    sync::{Semaphore, mpsc},
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
@@ -140,6 +140,20 @@ impl Scene {
         Fut: Future<Output = Result<(), Failure>> + Send + 'static,
     {
         self.worker_with_probe(config, act, || true).await
+    }
+
+    /// A worker that finishes a message for each permit of its gate.
+    pub(crate) async fn gated(&self, config: WorkerConfig) -> (Hand, Arc<Semaphore>) {
+        let gate = Arc::new(Semaphore::new(0));
+        let passing = Arc::clone(&gate);
+        let act = move |_, _| {
+            let gate = Arc::clone(&passing);
+            async move {
+                gate.acquire().await.unwrap().forget();
+                Ok(())
+            }
+        };
+        (self.worker(config, act).await, gate)
     }
 
     pub(crate) async fn worker_with_probe<F, Fut, P>(

@@ -1,38 +1,24 @@
 //! A stream that is deleted, or lost with its server's disk, and made again: what was taken from the old one says nothing to the new one.
 
-use std::sync::Arc;
-
 use crispy_queue::{Stream, WorkerConfig, message_id};
-use tokio::sync::Semaphore;
 
-use crate::scene::{Hand, Scene, chunk, eventually, quick};
+use crate::scene::{Scene, chunk, eventually, quick};
 
-/// A worker with one hand, that finishes a message for each permit of its gate.
-async fn gated(scene: &Scene) -> (Hand, Arc<Semaphore>) {
-    let gate = Arc::new(Semaphore::new(0));
-    let passing = Arc::clone(&gate);
-    let act = move |_, _| {
-        let gate = Arc::clone(&passing);
-        async move {
-            gate.acquire().await.unwrap().forget();
-            Ok(())
-        }
-    };
-    let config = WorkerConfig {
+fn one_hand() -> WorkerConfig {
+    WorkerConfig {
         concurrency: 1,
         ..quick()
-    };
-    (scene.worker(config, act).await, gate)
+    }
 }
 
 /// One worker is at message 1 of the old stream, another at message 1 of the new one, when the first is done.
 async fn a_late_ack_settles_nothing(mut scene: Scene, lose: impl AsyncFn(&mut Scene)) {
-    let (mut late, late_gate) = gated(&scene).await;
+    let (mut late, late_gate) = scene.gated(one_hand()).await;
     scene.publish(0..1).await;
     assert_eq!(late.next().await.0, 0);
     lose(&mut scene).await;
     scene.set_up().await;
-    let (mut other, other_gate) = gated(&scene).await;
+    let (mut other, other_gate) = scene.gated(one_hand()).await;
     scene.publish(5..6).await;
     assert_eq!(other.next().await.0, 5);
 

@@ -27,13 +27,7 @@ const ANSWER: Duration = Duration::from_millis(500);
 /// Both with one crew and under one load: the second meets the queue as the first has left it.
 pub(crate) async fn four_processes_work_on_when_the_leader_is_killed_and_when_it_is_cut_off() {
     let mut cluster = NatsCluster::start();
-    let connection = set_up_with(&cluster.urls(), 3).await;
-    let unnamed = topology::plan(&connection, None, true).await.unwrap();
-    assert_eq!(
-        unnamed.changes(),
-        [],
-        "replicas are kept where none are named"
-    );
+    let connection = in_three_copies(&cluster).await;
     let hands = crew(&mut cluster);
     let load = Load::on(&connection).await;
     all_heard(&hands, SystemTime::now()).await;
@@ -183,4 +177,12 @@ async fn leaders(connection: &Connection) -> Option<[String; 2]> {
     let durable = stream.consumer_info("uploader").await.ok()?;
     let of_stream = stream.cached_info().cluster.as_ref()?.leader.clone()?;
     Some([of_stream, durable.cluster?.leader?])
+}
+
+/// Sets up with three replicas, which setting up again keeps where none are named.
+async fn in_three_copies(cluster: &NatsCluster) -> Connection {
+    let connection = set_up_with(&cluster.urls(), 3).await;
+    let unnamed = topology::plan(&connection, None, true).await.unwrap();
+    assert_eq!(unnamed.changes(), []);
+    connection
 }

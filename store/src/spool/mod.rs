@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The spool is the truth and the queue a hint: what is committed here is sent again until it is answered. Three orders carry that
-//! (marks keep an order of their own: [`park`]):
+//! (marks keep an order of their own, see `park`):
 //!
 //! * **Commit**: bytes under a temporary name, synced, renamed; the descriptor the same way and last; then the folder, synced. A crash
 //!   at any point leaves a whole chunk or one without a descriptor, which the next scan removes.

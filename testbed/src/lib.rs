@@ -14,11 +14,13 @@
 
 pub mod clips;
 mod fault_proxy;
+pub mod gcs;
 mod http_server;
 mod nats_cluster;
 mod nats_server;
 
 pub use fault_proxy::{FaultProxy, Traffic};
+pub use gcs::GcsServer;
 pub use http_server::{Fault, HttpServer};
 pub use nats_cluster::NatsCluster;
 pub use nats_server::{NatsOptions, NatsServer, nats_server_binary};

@@ -1,0 +1,88 @@
+//! The sums of an object, and `x-goog-hash`, in which they are sent.
+//!
+//! CRC32C is computed of every object; MD5, which costs ten times as much, only where the client gives one to hold it against. What then
+//! has none looks like one of Google's composite objects.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use hyper::HeaderMap;
+use md5::{Digest, Md5};
+
+use super::{objects::Content, refusal::Refusal};
+
+/// The sums of one object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    pub(crate) crc32c: u32,
+    pub(crate) md5: Option<[u8; 16]>,
+}
+
+impl Sums {
+    pub(crate) fn crc32c_base64(&self) -> String {
+        BASE64_STANDARD.encode(self.crc32c.to_be_bytes())
+    }
+
+    pub(crate) fn md5_base64(&self) -> Option<String> {
+        self.md5.map(|sum| BASE64_STANDARD.encode(sum))
+    }
+
+    /// As `x-goog-hash` says it.
+    pub(crate) fn header(&self) -> String {
+        let crc32c = format!("crc32c={}", self.crc32c_base64());
+        match self.md5_base64() {
+            Some(md5) => format!("{crc32c},md5={md5}"),
+            None => crc32c,
+        }
+    }
+}
+
+/// What the client says that the sums are, in base64.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Claims {
+    pub(crate) crc32c: Option<String>,
+    pub(crate) md5: Option<String>,
+}
+
+impl Claims {
+    /// From any number of `x-goog-hash`, and `content-md5`.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let mut claims = Self::default();
+        let text = |name| headers.get_all(name).into_iter();
+        let hashes = text("x-goog-hash").filter_map(|value| value.to_str().ok());
+        for (name, sum) in hashes
+            .flat_map(|value| value.split(','))
+            .filter_map(|hash| hash.trim().split_once('='))
+        {
+            match name {
+                "crc32c" => claims.crc32c = Some(sum.to_owned()),
+                "md5" => claims.md5 = Some(sum.to_owned()),
+                _ => {}
+            }
+        }
+        if let Some(sum) = headers.get("content-md5").and_then(|sum| sum.to_str().ok()) {
+            claims.md5 = Some(sum.to_owned());
+        }
+        claims
+    }
+
+    /// The sums of these bytes, if they are what was said.
+    pub(crate) fn check(&self, content: &Content) -> Result<Sums, Refusal> {
+        let pieces = content.0.iter();
+        let crc32c = pieces.fold(0, |sum, piece| crc32c::crc32c_append(sum, piece));
+        let md5 = self.md5.as_ref().map(|_| {
+            let mut hasher = Md5::new();
+            content.0.iter().for_each(|piece| hasher.update(piece));
+            hasher.finalize().into()
+        });
+        let sums = Sums { crc32c, md5 };
+        let computed = sums.crc32c_base64();
+        if let Some(given) = self.crc32c.as_ref().filter(|given| **given != computed) {
+            return Err(Refusal::bad_digest("CRC32C", given, &computed));
+        }
+        if let (Some(given), Some(computed)) = (&self.md5, sums.md5_base64())
+            && *given != computed
+        {
+            return Err(Refusal::bad_digest("MD5", given, &computed));
+        }
+        Ok(sums)
+    }
+}

@@ -1,0 +1,6 @@
+//! The simulator of Google Cloud Storage, judged by object_store's own client for the real one.
+
+mod client;
+mod faults;
+mod objects;
+mod tokens;

@@ -87,39 +87,23 @@ pub(crate) async fn serve(
         // With nothing left to read, hyper sees a client go, and drops this future.
         sleep(time).await;
     }
-    let is_xml = target.is_xml();
-    let refuse = |refusal: &Refusal| {
-        if is_xml {
-            xml::refuse(refusal)
-        } else {
-            json::refuse(refusal)
-        }
-    };
-    let answer = match harm.and_then(instead) {
-        Some(refusal) => refuse(&refusal),
-        None => shared
-            .carry_out(parts, target, content)
-            .unwrap_or_else(|refusal| refuse(&refusal)),
-    };
-    sleep(shared.options.latency).await;
-    let answer = match harm {
+    let answer = shared.answer(parts, target, content, harm);
+    if !shared.options.latency.is_zero() {
+        sleep(shared.options.latency).await;
+    }
+    let breaks_off = match harm {
         Some(Harm::LostAnswer) => return Err(Broken),
+        Some(Harm::BreaksOffAfter(bytes)) => Some(bytes),
         Some(Harm::LateAnswer(time)) => {
             sleep(time).await;
-            answer
+            None
         }
-        Some(Harm::CommittedThen(status)) => refuse(&Refusal::of(status_of(status))),
-        Some(Harm::StatusAfter(_, wait)) => answer.retry_after(wait),
-        _ => answer,
+        _ => None,
     };
     let status = answer.status.as_u16();
     shared
         .journal
         .note(place, |asked| asked.status = Some(status));
-    let breaks_off = match harm {
-        Some(Harm::BreaksOffAfter(bytes)) => Some(bytes),
-        _ => None,
-    };
     Ok(answer.into_response(&method, breaks_off))
 }
 
@@ -169,6 +153,25 @@ fn flip_a_bit(content: &mut Content) {
 }
 
 impl Shared {
+    /// What is answered in the end, in the language of the request.
+    fn answer(&self, parts: Parts, target: Target, content: Content, harm: Option<Harm>) -> Answer {
+        let refuse = if target.is_xml() {
+            xml::refuse
+        } else {
+            json::refuse
+        };
+        let done = match harm.and_then(instead) {
+            Some(refusal) => Err(refusal),
+            None => self.carry_out(parts, target, content),
+        };
+        let answer = done.unwrap_or_else(|refusal| refuse(&refusal));
+        match harm {
+            Some(Harm::CommittedThen(status)) => refuse(&Refusal::of(status_of(status))),
+            Some(Harm::StatusAfter(_, wait)) => answer.retry_after(wait),
+            _ => answer,
+        }
+    }
+
     fn carry_out(&self, parts: Parts, target: Target, content: Content) -> Result<Answer, Refusal> {
         match &target {
             Target::Token => return Ok(self.tokens().answer()),

@@ -35,13 +35,16 @@ pub enum Harm {
     BreaksOffAfter(usize),
 }
 
+/// Which keys are meant.
+type IsMeant = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// A harm, and the requests that it strikes: all that are about buckets and objects, unless told otherwise.
 #[derive(Clone)]
 pub struct Fault {
     harm: Harm,
     tokens: bool,
     method: Option<&'static str>,
-    key: Option<Arc<dyn Fn(&str) -> bool + Send + Sync>>,
+    key: Option<IsMeant>,
     pass: usize,
     times: usize,
     lasting: Option<Duration>,
@@ -110,8 +113,7 @@ impl Fault {
     }
 
     fn is_meant(&self, method: &str, target: &Target) -> bool {
-        let key =
-            |is: &Arc<dyn Fn(&str) -> bool + Send + Sync>| target.key().is_some_and(|key| is(key));
+        let key = |is: &IsMeant| target.key().is_some_and(|key| is(key));
         self.tokens == target.is_of_tokens()
             && self.method.is_none_or(|wanted| wanted == method)
             && self.key.as_ref().is_none_or(key)

@@ -1,5 +1,7 @@
 //! The simulator of Google Cloud Storage, judged by object_store's own client for the real one.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod client;
 mod faults;
 mod objects;

@@ -8,8 +8,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::{
-    FaultProxy, NatsOptions, NatsServer, Traffic,
-    nats_server::{free_port, start_together},
+    FaultProxy, NatsOptions, NatsServer, Traffic, nats_server::start_together, program::free_port,
 };
 
 /// How many there are: the least that survives the loss of any one.

@@ -2,17 +2,13 @@
 
 use std::{
     env, fs,
-    net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::Command,
 };
 
 use tempfile::TempDir;
 
-/// How long a server may take to listen, on a machine that is busy with other tests.
-const STARTING: Duration = Duration::from_secs(20);
+use crate::program::{Program, free_port};
 
 /// Room for JetStream's files where a test does not say: twice what all streams together reserve. The server's own default, three quarters of
 /// the free disk, would make tests depend on the machine.
@@ -37,7 +33,7 @@ pub struct NatsOptions {
 pub struct NatsServer {
     folder: TempDir,
     port: u16,
-    process: Option<Child>,
+    process: Option<Program>,
 }
 
 impl NatsServer {
@@ -79,16 +75,12 @@ impl NatsServer {
 
     /// Its process id; None while it is down.
     pub fn pid(&self) -> Option<u32> {
-        self.process.as_ref().map(Child::id)
+        self.process.as_ref().map(Program::id)
     }
 
     /// Kills it as `kill -9` does, and waits until it is gone. Nothing happens when it is down.
     pub fn kill9(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            // Both fail only when the process has gone by itself.
-            let _ = process.kill();
-            let _ = process.wait();
-        }
+        self.process = None;
     }
 
     /// Tells it to close as an operator does before an upgrade: it lets nobody in any more, says so to its clients, and after its grace period
@@ -112,12 +104,7 @@ impl NatsServer {
     ///
     /// When its process cannot be looked at.
     pub fn is_down(&mut self) -> bool {
-        if let Some(process) = &mut self.process
-            && process
-                .try_wait()
-                .expect("look at a child of ours")
-                .is_some()
-        {
+        if self.process.as_mut().is_some_and(Program::has_ended) {
             self.process = None;
         }
         self.process.is_none()
@@ -130,23 +117,9 @@ impl NatsServer {
     /// When it does not come up.
     pub fn restart(&mut self) {
         self.kill9();
-        self.process = Some(self.spawn());
-        self.wait_until_it_listens();
-    }
-
-    fn wait_until_it_listens(&mut self) {
-        let deadline = Instant::now() + STARTING;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
-            let process = self.process.as_mut().expect("just started");
-            let ended = process.try_wait().expect("look at a child of ours");
-            assert!(
-                ended.is_none() && Instant::now() < deadline,
-                "nats-server did not come up on port {}: {}",
-                self.port,
-                self.log()
-            );
-            thread::sleep(Duration::from_millis(5));
-        }
+        let mut process = self.spawn();
+        process.wait_until_it_listens();
+        self.process = Some(process);
     }
 
     /// Kills it and removes everything that it has stored. [`Self::restart`] starts it empty.
@@ -185,25 +158,14 @@ impl NatsServer {
         )
     }
 
-    fn spawn(&self) -> Child {
-        let binary = nats_server_binary();
-        // util-linux' setpriv asks the kernel to kill the server with its parent, which Rust can only do with unsafe code.
-        Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "--"])
-            .arg(&binary)
-            .arg("-c")
-            .arg(self.config_path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("start {} by setpriv: {error}", binary.display()))
-    }
-}
-
-impl Drop for NatsServer {
-    fn drop(&mut self) {
-        self.kill9();
+    fn spawn(&self) -> Program {
+        let (binary, log) = (nats_server_binary(), self.folder.path().join("log"));
+        Program::spawn(
+            &binary,
+            [Path::new("-c"), &self.config_path()],
+            self.port,
+            &log,
+        )
     }
 }
 
@@ -213,17 +175,13 @@ pub(crate) fn start_together(options: &[NatsOptions]) -> Vec<NatsServer> {
     for server in &mut servers {
         server.process = Some(server.spawn());
     }
-    for server in &mut servers {
-        server.wait_until_it_listens();
+    for process in servers
+        .iter_mut()
+        .filter_map(|server| server.process.as_mut())
+    {
+        process.wait_until_it_listens();
     }
     servers
-}
-
-/// A port that nobody listens on. Somebody else may take it before we do; tests that meet that are run again by their reader, and the range
-/// that the kernel takes these from is 28,000 ports wide.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("find a free port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 /// The server to start: what `CRISPY_NATS_SERVER` names, else what `make setup` has put into `tools/bin`, else the one on PATH.
@@ -246,6 +204,12 @@ pub fn nats_server_binary() -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        net::{Ipv4Addr, TcpStream},
+        thread,
+        time::{Duration, Instant},
+    };
+
     use super::*;
 
     #[test]

@@ -4,5 +4,6 @@
 
 mod client;
 mod faults;
+mod google;
 mod objects;
 mod tokens;

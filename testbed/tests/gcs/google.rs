@@ -1,0 +1,40 @@
+//! The simulator, judged by Google's own client.
+
+use std::{path::Path, process::Command};
+
+use object_store::{ObjectStoreExt, path::Path as Key};
+use testbed::GcsServer;
+
+use crate::client::{client, create};
+
+#[tokio::test]
+async fn googles_own_client_finds_what_it_expects() {
+    let gcs = GcsServer::start();
+    create(&client(&gcs), "made/by/object_store", "bytes")
+        .await
+        .unwrap();
+    let house = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = house.join("../tools/venv/bin/python");
+    assert!(python.is_file(), "there is no tools/venv: run `make setup`");
+    let done = Command::new(python)
+        .arg(house.join("tests/gcs/google_client.py"))
+        .arg(GcsServer::BUCKET)
+        .env("STORAGE_EMULATOR_HOST", gcs.url())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{said}\n{:#?}", gcs.requests());
+    // And the other way round: what Google's client made is what object_store finds.
+    let found = client(&gcs)
+        .get(&Key::from("v1/site/camera/chunk 0.mp4"))
+        .await
+        .unwrap();
+    assert_eq!(
+        found
+            .attributes
+            .get(&object_store::Attribute::Metadata("camera".into()))
+            .map(|value| &**value),
+        Some("door")
+    );
+    assert_eq!(found.meta.size, 1_536_000);
+}

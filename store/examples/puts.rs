@@ -104,8 +104,8 @@ async fn put(work: &Arc<Work>, number: u64) {
     let read = tokio::task::spawn_blocking(move || reading.reader.read(&chunk));
     let bytes = read.await.expect("a thread").expect("the chunk");
     let key = format!("v1/bench/{}/{number:010}.mp4", std::process::id());
-    let put = work.bucket.put_once(&key, bytes, &sums, &metadata());
-    let put = put.await;
+    let metadata = metadata();
+    let put = work.bucket.put_once(&key, bytes, &sums, &metadata).await;
     assert!(matches!(put, Ok(Put::Stored { .. })), "{put:?}");
 }
 
@@ -126,7 +126,7 @@ fn prepare(folder: &Path, bucket: &str) -> Work {
             .map(|at| (at.wrapping_mul(at + sequence) >> 7) as u8)
             .collect();
         let chunk = describe(&spool, sequence, &Checksums::of(&bytes));
-        spool.commit(&chunk, &bytes).expect("a commit");
+        let _ = spool.commit(&chunk, &bytes).expect("a commit");
         chunk
     };
     Work {

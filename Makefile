@@ -21,8 +21,13 @@ help: ## list the commands
 setup: ## install what building, testing and the demo need
 	@tools/setup
 
+# What a demo does not need, and tests do, takes half a minute more.
+.PHONY: setup-demo
+setup-demo:
+	@tools/setup demo
+
 # The clip is made if it is the one asked for; any other VIDEO, a URL too, is for crispy to judge.
-demo: setup $(filter demo/clip.mp4,$(VIDEO)) ## one minute of video (VIDEO=file takes yours) through the whole system, into demo/bucket
+demo: setup-demo $(filter demo/clip.mp4,$(VIDEO)) ## one minute of video (VIDEO=file takes yours) through the whole system, into demo/bucket
 	@$(CARGO) build --release --bins
 	@target/release/crispy up --camera demo=$(VIDEO) --bucket file://$(CURDIR)/demo/bucket --data-dir demo/data --site demo
 
@@ -38,12 +43,14 @@ test: setup ## all tests, with a real nats-server
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 
-bench: setup demo/clip.mp4 ## what a minute costs from exec to exit, a GB in CPU beside ffmpeg alone, and a message beside a bare loop
+bench: setup demo/clip.mp4 ## what a minute costs from exec to exit, a GB beside ffmpeg, a message beside a bare loop, a put beside Google's client
 	@$(CARGO) build --release --bins
 	@$(CARGO) build --release --package crispy-ingestor --example ladder
 	@tools/bench demo/clip.mp4
 	@tools/bench-media demo/clip.mp4
 	@$(CARGO) run --release --quiet --package crispy-queue --example pace
+	@$(CARGO) build --release --package crispy-store --example puts
+	@tools/bench-puts
 
 fuzz: ## many times more hostile bytes than the tests send
 	CRISPY_HOSTILE_CASES=100000 $(CARGO) test --release -p crispy-media hostile

@@ -178,6 +178,17 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_ends_with_its_time() {
+        let mut faults = Faults::default();
+        let lasting = |time| Fault::new(Harm::Silent).lasting(time);
+        faults.add(lasting(Duration::ZERO));
+        assert_eq!(faults.strike("PUT", &Target::of("/b/k")), None);
+        faults.add(lasting(Duration::from_secs(3600)));
+        let harm = faults.strike("PUT", &Target::of("/b/k"));
+        assert_eq!(harm, Some(Harm::Silent));
+    }
+
+    #[test]
     fn a_fault_of_tokens_spares_objects_and_the_other_way_round() {
         let mut faults = Faults::default();
         faults.add(Fault::new(Harm::Status(500)).of_tokens());

@@ -18,13 +18,12 @@ pub(crate) fn write(
 ) -> Result<Arc<Object>, Refusal> {
     let there = objects.bucket(bucket)?.get(&draft.key);
     request.permissions.need(Permission::Create)?;
-    let condition = request.condition()?;
-    // What may not be overwritten need not be forbidden to be overwritten.
-    condition.check(there.map(|object| &**object))?;
+    // What is not to be overwritten need not be forbidden to be overwritten.
+    request.condition()?.check(there.map(|object| &**object))?;
     if there.is_some() {
         request.permissions.need(Permission::Delete)?;
     }
-    objects.put(bucket, condition, draft)
+    objects.put(bucket, draft)
 }
 
 /// Deletes an object, under the same terms.
@@ -36,5 +35,8 @@ pub(crate) fn delete(
 ) -> Result<(), Refusal> {
     objects.bucket(bucket)?;
     request.permissions.need(Permission::Delete)?;
-    objects.delete(bucket, key, request.condition()?)
+    request
+        .condition()?
+        .check(Some(&*objects.get(bucket, key)?))?;
+    objects.delete(bucket, key)
 }

@@ -28,7 +28,7 @@ setup-demo:
 
 # The clip is made if it is the one asked for; any other VIDEO, a URL too, is for crispy to judge.
 demo: setup-demo $(filter demo/clip.mp4,$(VIDEO)) ## one minute of video (VIDEO=file takes yours) through the whole system, into demo/bucket
-	@$(CARGO) build --release --bins
+	@$(CARGO) build --release --workspace --exclude crispy-testbed --bins
 	@target/release/crispy up --camera demo=$(VIDEO) --bucket file://$(CURDIR)/demo/bucket --data-dir demo/data --site demo
 
 demo/clip.mp4: tools/clip

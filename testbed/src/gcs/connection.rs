@@ -187,6 +187,7 @@ impl Shared {
         let permissions = self.tokens().permissions(&parts.headers)?;
         let uri_query = parts.uri.query().unwrap_or_default().to_owned();
         let mut request = Request::new(parts, content, permissions);
+        request.conditions_first = self.options.conditions_first;
         if !self.options.preconditions {
             request.headers.remove("x-goog-if-generation-match");
             request.query.remove("ifGenerationMatch");

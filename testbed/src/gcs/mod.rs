@@ -64,6 +64,9 @@ pub struct Options {
     pub generation_of_puts: bool,
     /// Whether `if-generation-match` is heeded. Some emulators do not.
     pub preconditions: bool,
+    /// Whether `if-generation-match` is judged before the right to overwrite. Google does not document which comes first: to somebody who
+    /// may create and not delete, an object that is there already is 412 this way and 403 the other.
+    pub conditions_first: bool,
 }
 
 impl Default for Options {
@@ -77,6 +80,7 @@ impl Default for Options {
             room: None,
             generation_of_puts: true,
             preconditions: true,
+            conditions_first: true,
         }
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Request {
     pub(crate) content: Content,
     /// What its sender may do.
     pub(crate) permissions: Permissions,
+    /// [`super::Options::conditions_first`].
+    pub(crate) conditions_first: bool,
 }
 
 impl Request {
@@ -40,6 +42,7 @@ impl Request {
             headers: parts.headers,
             content,
             permissions,
+            conditions_first: true,
         }
     }
 

@@ -18,10 +18,15 @@ pub(crate) fn write(
 ) -> Result<Arc<Object>, Refusal> {
     let there = objects.bucket(bucket)?.get(&draft.key);
     request.permissions.need(Permission::Create)?;
-    // What is not to be overwritten need not be forbidden to be overwritten.
-    request.condition()?.check(there.map(|object| &**object))?;
-    if there.is_some() {
-        request.permissions.need(Permission::Delete)?;
+    let holds = request.condition()?.check(there.map(|object| &**object));
+    let allowed = match there {
+        Some(_) => request.permissions.need(Permission::Delete),
+        None => Ok(()),
+    };
+    if request.conditions_first {
+        holds.and(allowed)?;
+    } else {
+        allowed.and(holds)?;
     }
     objects.put(bucket, draft)
 }

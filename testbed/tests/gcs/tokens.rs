@@ -89,6 +89,19 @@ async fn who_may_only_create_can_neither_overwrite_nor_read() {
 }
 
 #[tokio::test]
+async fn the_right_to_overwrite_can_come_before_the_condition() {
+    let gcs = GcsServer::start_with(Options {
+        conditions_first: false,
+        ..Options::default()
+    });
+    gcs.allow(&[Permission::Create, Permission::Get]);
+    let store = client(&gcs);
+    create(&store, "key", "x").await.unwrap();
+    let again = create(&store, "key", "x").await.unwrap_err();
+    assert!(matches!(again, Error::PermissionDenied { .. }), "{again}");
+}
+
+#[tokio::test]
 async fn a_refusal_names_the_permission_as_google_does() {
     let gcs = GcsServer::start();
     gcs.allow(&[Permission::Get]);

@@ -52,11 +52,11 @@ impl Answer {
         Self::text(StatusCode::OK, "application/json; charset=UTF-8", text)
     }
 
-    /// With one header more. One that HTTP does not allow is left out: its writer could not have sent it either.
+    /// With one header more, beside those of the same name. One that HTTP does not allow is left out: its writer could not have sent it either.
     pub(crate) fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
         let value = HeaderValue::from_bytes(value.as_ref().as_bytes());
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), value) {
-            self.headers.insert(name, value);
+            self.headers.append(name, value);
         }
         self
     }

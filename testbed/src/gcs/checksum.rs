@@ -25,13 +25,11 @@ impl Sums {
         self.md5.map(|sum| BASE64_STANDARD.encode(sum))
     }
 
-    /// As `x-goog-hash` says it.
-    pub(crate) fn header(&self) -> String {
+    /// The values of `x-goog-hash`, which Google sends once for each sum.
+    pub(crate) fn headers(&self) -> Vec<String> {
+        let md5 = self.md5_base64().map(|sum| format!("md5={sum}"));
         let crc32c = format!("crc32c={}", self.crc32c_base64());
-        match self.md5_base64() {
-            Some(md5) => format!("{crc32c},md5={md5}"),
-            None => crc32c,
-        }
+        std::iter::once(crc32c).chain(md5).collect()
     }
 }
 

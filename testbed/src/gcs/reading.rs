@@ -85,16 +85,15 @@ pub(crate) fn give(request: &Request, object: &Object) -> Result<Answer, Refusal
 
 /// With what tells this version of an object from every other.
 pub(crate) fn identify(answer: Answer, object: &Object) -> Answer {
-    answer
+    let length = object.content.len().to_string();
+    let answer = answer
         .with("etag", object.etag())
         .with("x-goog-generation", object.generation.to_string())
         .with("x-goog-metageneration", "1")
-        .with("x-goog-hash", object.sums.header())
         .with("x-goog-stored-content-encoding", "identity")
-        .with(
-            "x-goog-stored-content-length",
-            object.content.len().to_string(),
-        )
+        .with("x-goog-stored-content-length", length);
+    let sums = object.sums.headers().into_iter();
+    sums.fold(answer, |answer, sum| answer.with("x-goog-hash", sum))
 }
 
 /// The first byte that is wanted and the one after the last. None is all of them: what is no range, or several, is not heeded.

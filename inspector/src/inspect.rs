@@ -180,7 +180,12 @@ async fn read_back(
         // The store failed while we read: that says nothing about the object.
         Err(ProbeError::Io { source }) => {
             let (object, source) = (object.to_owned(), Box::new(source));
-            return Err(InspectError::Read(GetError::Transient { object, source }));
+            let retry_after = None;
+            return Err(InspectError::Read(GetError::Transient {
+                object,
+                source,
+                retry_after,
+            }));
         }
         Err(error) => report.disagreements = vec![unreadable(descriptor, &error)],
     }

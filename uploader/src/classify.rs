@@ -157,6 +157,7 @@ mod tests {
                 UploadError::Put(PutError::Unavailable {
                     object: object(),
                     source: lost(),
+                    retry_after: None,
                 }),
                 Outcome::Destination,
             ),
@@ -164,6 +165,7 @@ mod tests {
                 UploadError::LookUp(GetError::Unavailable {
                     object: object(),
                     source: lost(),
+                    retry_after: None,
                 }),
                 Outcome::Destination,
             ),
@@ -172,6 +174,7 @@ mod tests {
                 UploadError::Put(PutError::Transient {
                     object: object(),
                     source: lost(),
+                    retry_after: None,
                 }),
                 Outcome::Retry,
             ),
@@ -179,6 +182,7 @@ mod tests {
                 UploadError::LookUp(GetError::Transient {
                     object: object(),
                     source: lost(),
+                    retry_after: None,
                 }),
                 Outcome::Retry,
             ),

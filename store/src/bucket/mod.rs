@@ -27,7 +27,7 @@ use std::{ops::Range, path::Path, sync::Arc};
 use bytes::Bytes;
 use object_store::{ObjectStore, memory::InMemory};
 
-pub use error::{GetError, OpenError, PutError};
+pub use error::{GetError, MAX_RETRY_AFTER, OpenError, PutError};
 pub use fault::Cause;
 pub use metadata::{Metadata, MetadataError};
 
@@ -287,5 +287,5 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, Fault> {
     let folder = Arc::clone(folder);
     let done = tokio::task::spawn_blocking(move || work(&folder)).await;
-    done.unwrap_or_else(|error| Err(Fault::Transient(error.into())))
+    done.unwrap_or_else(|error| Err(Fault::transient(error)))
 }

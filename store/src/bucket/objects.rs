@@ -46,9 +46,9 @@ impl Objects {
                 match self.lookup(key, size, &checksums.sha256).await? {
                     Lookup::Mine { generation } => Ok(Put::AlreadyMine { generation }),
                     Lookup::Foreign(found) => Ok(Put::Foreign(found)),
-                    Lookup::Absent => Err(Fault::Transient(
-                        "the object was there and is gone again".into(),
-                    )),
+                    Lookup::Absent => {
+                        Err(Fault::transient("the object was there and is gone again"))
+                    }
                 }
             }
             Err(error) => Err(error.into()),

@@ -104,7 +104,7 @@ impl Folder {
                 Ok(false) if self.root().join(key).is_dir() => {
                     return Err(Fault::invalid("a folder has this name"));
                 }
-                Ok(false) => return Err(Fault::Transient("the object comes and goes".into())),
+                Ok(false) => return Err(Fault::transient("the object comes and goes")),
                 // A folder that this process has made or seen was removed since, empty as it was.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tries == 0 => {
                     tries += 1;

@@ -31,6 +31,14 @@ pub enum OpenError {
         /// What is wrong with it, and what would be right.
         why: String,
     },
+    /// Options that it does not take, or that do not fit together.
+    #[error("bucket {url}: {why}")]
+    Options {
+        /// The bucket.
+        url: String,
+        /// What is wrong with them, and what would be right.
+        why: String,
+    },
     /// The folder cannot be made or written.
     #[error("bucket {url} cannot be written")]
     NotWritable {

@@ -1,4 +1,5 @@
-//! What went wrong in a store, sorted by what a caller does next. The one place where answers of stores are judged.
+//! What went wrong in a bucket, sorted by what a caller does next. What a folder's disk says is judged here, what a store answers in
+//! [`judge`](super::remote).
 
 use std::{error::Error, io, time::Duration};
 
@@ -15,10 +16,6 @@ pub(super) enum Fault {
     /// This once it did not work.
     Transient(Cause, Option<Duration>),
     /// The store refused the bytes by their checksum.
-    #[expect(
-        dead_code,
-        reason = "neither memory nor folders check what they are sent"
-    )]
     Damaged(Cause),
     /// It will never work.
     Invalid(Cause),
@@ -70,21 +67,6 @@ impl Fault {
             | Kind::InvalidInput
             | Kind::FileTooLarge => Self::Invalid(error.into()),
             // EIO and what nobody thought of: worth another try, and the worker's own count ends it.
-            _ => Self::transient(error),
-        }
-    }
-}
-
-impl From<object_store::Error> for Fault {
-    fn from(error: object_store::Error) -> Self {
-        use object_store::Error as E;
-        match error {
-            E::NotFound { .. } => Self::Absent,
-            E::PermissionDenied { .. } | E::Unauthenticated { .. } => Self::unavailable(error),
-            E::InvalidPath { .. }
-            | E::NotSupported { .. }
-            | E::NotImplemented { .. }
-            | E::UnknownConfigurationKey { .. } => Self::Invalid(error.into()),
             _ => Self::transient(error),
         }
     }

@@ -4,13 +4,46 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use super::key;
+
 /// The schemes that this version opens.
-const KNOWN: &[&str] = &["file://", "memory://"];
+const KNOWN: &str = "gs://, s3://, az://, file:// and memory://";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Location {
     Folder(PathBuf),
     Memory,
+    Remote(Place),
+}
+
+/// A bucket, or a part of one, at a provider of object storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) kind: Kind,
+    /// Azure calls it a container.
+    pub(super) bucket: String,
+    /// What every key begins with, without a slash at its end; empty for none.
+    pub(super) prefix: String,
+}
+
+/// Whose language is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Google,
+    Amazon,
+    Azure,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Google, Self::Amazon, Self::Azure];
+
+    pub(super) const fn scheme(self) -> &'static str {
+        match self {
+            Self::Google => "gs",
+            Self::Amazon => "s3",
+            Self::Azure => "az",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,11 +86,39 @@ pub(super) fn parse(text: &str) -> Result<(Location, String), Refused> {
         "memory" => Err(malformed(
             "memory:// has no name: every one that is opened is its own",
         )),
-        _ => Err(Refused::UnknownScheme {
-            url: redact(text),
-            known: KNOWN.join(" and "),
-        }),
+        scheme => match Kind::ALL.into_iter().find(|kind| kind.scheme() == scheme) {
+            Some(kind) => {
+                let place = place(kind, &url).map_err(|why| malformed(&why))?;
+                let slash = if place.prefix.is_empty() { "" } else { "/" };
+                let shown = format!("{scheme}://{}{slash}{}", place.bucket, place.prefix);
+                Ok((Location::Remote(place), shown))
+            }
+            None => Err(Refused::UnknownScheme {
+                url: redact(text),
+                known: KNOWN.to_owned(),
+            }),
+        },
     }
+}
+
+fn place(kind: Kind, url: &Url) -> Result<Place, String> {
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("credentials do not belong into it; give them by the environment".into());
+    }
+    let bucket = url.host_str().unwrap_or_default();
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if bucket.is_empty() || !bucket.bytes().all(legal) || url.port().is_some() {
+        let scheme = kind.scheme();
+        return Err(format!(
+            "a bucket is {scheme}://name or {scheme}://name/prefix; its endpoint is given with --bucket-option"
+        ));
+    }
+    let prefix = key::folder(url.path().trim_start_matches('/'));
+    Ok(Place {
+        kind,
+        bucket: bucket.to_owned(),
+        prefix: prefix.map_err(|refused| refused.to_string())?.to_owned(),
+    })
 }
 
 /// Without user, password, query and fragment, each of which may be a secret. By text alone: what does not parse has secrets too.
@@ -94,6 +155,31 @@ mod tests {
     }
 
     #[test]
+    fn buckets_are_named_with_the_folder_in_them_that_is_meant() {
+        for (text, bucket, prefix, shown) in [
+            ("gs://my_video", "my_video", "", "gs://my_video"),
+            ("gs://video/", "video", "", "gs://video"),
+            (
+                "s3://v.example.com/site/a/",
+                "v.example.com",
+                "site/a",
+                "s3://v.example.com/site/a",
+            ),
+            ("az://container/x", "container", "x", "az://container/x"),
+        ] {
+            let (location, url) = parse(text).unwrap();
+            let Location::Remote(place) = location else {
+                panic!("{location:?}")
+            };
+            assert_eq!(
+                (place.bucket.as_str(), place.prefix.as_str()),
+                (bucket, prefix)
+            );
+            assert_eq!(url, shown);
+        }
+    }
+
+    #[test]
     fn what_is_no_bucket_url_is_refused_with_a_way_out() {
         for (text, hint) in [
             ("out", "file:///"),
@@ -104,6 +190,11 @@ mod tests {
             ("file:///a?b", "%3F"),
             ("memory://name", "no name"),
             ("http://[", "invalid"),
+            ("gs://", "gs://name"),
+            ("gs:///x", "gs://name"),
+            ("s3://h:9000/b", "--bucket-option"),
+            ("s3://b/a/../../c d", "is not a key"),
+            ("az://account:key@c", "environment"),
         ] {
             match parse(text) {
                 Err(Refused::Malformed { why, .. }) => assert!(why.contains(hint), "{text}: {why}"),
@@ -114,13 +205,10 @@ mod tests {
 
     #[test]
     fn an_unknown_scheme_is_told_the_known_ones() {
-        for text in ["gs://bucket", "s3://bucket/prefix", "az://c", "ftp://h/x"] {
+        for text in ["gcs://bucket", "ftp://h/x"] {
             match parse(text) {
                 Err(Refused::UnknownScheme { url, known }) => {
-                    assert_eq!(
-                        (url.as_str(), known.as_str()),
-                        (text, "file:// and memory://")
-                    );
+                    assert_eq!((url.as_str(), known.as_str()), (text, KNOWN));
                 }
                 other => panic!("{text}: {other:?}"),
             }

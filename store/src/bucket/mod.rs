@@ -4,7 +4,7 @@
 //!                      Bucket                one door: keys, metadata and ranges are checked here, errors get their coordinates here
 //!           ┌────────────┴───────────┐
 //!        Folder                   Objects
-//!   file:///some/folder     memory://, and whatever object_store speaks
+//!   file:///some/folder     memory://          gs:// s3:// az://, over HTTP (remote)
 //! ```
 //!
 //! [`Bucket::put_once`] creates and never overwrites, so that it does not matter how often a chunk is sent, or by how many: whoever
@@ -21,21 +21,24 @@ mod key;
 mod location;
 mod metadata;
 mod objects;
+mod options;
+mod remote;
 
 use std::{ops::Range, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use object_store::{ObjectStore, memory::InMemory};
 
 pub use error::{GetError, MAX_RETRY_AFTER, OpenError, PutError};
 pub use fault::Cause;
 pub use metadata::{Metadata, MetadataError};
+pub use options::{BucketOptions, OptionError};
 
 use crate::Checksums;
 use fault::Fault;
 use folder::Folder;
 use location::Location;
 use objects::Objects;
+use remote::Connection;
 
 /// What a put did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,17 +115,37 @@ pub struct Bucket {
 #[derive(Clone, Debug)]
 enum Store {
     Folder(Arc<Folder>),
-    Objects(Objects),
+    Objects(Arc<Objects>),
 }
 
 impl Bucket {
-    /// Opens a bucket: `file:///path/of/folder`, made where there is none, or `memory://`, new and empty, for tests.
+    /// Opens a bucket as [`Bucket::open_with`] does, with what the environment says and no options.
     pub fn open(url: &str) -> Result<Self, OpenError> {
+        Self::open_with(url, &BucketOptions::of_environment())
+    }
+
+    /// Opens a bucket: `file:///path/of/folder`, made where there is none; `memory://`, new and empty, for tests; or `gs://bucket`,
+    /// `s3://bucket` and `az://container`, each with or without `/a/prefix` of all its keys, which are not asked anything yet: whether they
+    /// are there, and ours to write, [`Bucket::check_writable`] finds out.
+    pub fn open_with(url: &str, options: &BucketOptions) -> Result<Self, OpenError> {
         let (location, url) = location::parse(url)?;
+        let kind = match &location {
+            Location::Remote(place) => Some(place.kind),
+            _ => None,
+        };
+        let refused = |why: String| OpenError::Options {
+            url: url.clone(),
+            why,
+        };
+        options
+            .check(kind)
+            .map_err(|error| refused(error.to_string()))?;
+        let objects = |connection| Store::Objects(Arc::new(Objects::new(connection)));
         let store = match location {
-            Location::Memory => Store::Objects(Objects::new(
-                Arc::new(InMemory::new()) as Arc<dyn ObjectStore>
-            )),
+            Location::Memory => {
+                objects(Connection::memory().map_err(|error| refused(error.to_string()))?)
+            }
+            Location::Remote(place) => objects(Connection::open(&place, options).map_err(refused)?),
             Location::Folder(root) => match Folder::open(&root) {
                 Ok(folder) => Store::Folder(Arc::new(folder)),
                 Err(source) => return Err(OpenError::NotWritable { url, source }),
@@ -147,15 +170,19 @@ impl Bucket {
         }
     }
 
-    /// Checks that an object of `size` bytes can be created here, without leaving one: on a disk that is almost full a small one can, and
-    /// a large one cannot.
+    /// Checks that objects can be created and found here, without leaving one.
+    ///
+    /// * A folder: an object of `size` bytes is written by the very steps of a put, and removed: on a disk that is almost full a small one
+    ///   can be, and a large one cannot.
+    /// * A store: it is asked to replace an object that is not there, which it refuses to everybody who may write, after it has
+    ///   looked at their rights; then to show one, which it calls absent to everybody who may read and list. That proves endpoint, bucket,
+    ///   credentials and rights. It does not prove that there is room: stores have no limit, or tell it at the put itself.
     pub async fn check_writable(&self, size: u64) -> Result<(), PutError> {
         let checked = match &self.store {
             Store::Folder(folder) => {
                 blocking(folder, move |folder| folder.check_writable(size)).await
             }
-            // Its own memory can be written.
-            Store::Objects(_) => Ok(()),
+            Store::Objects(objects) => objects.check_writable().await,
         };
         checked.map_err(|fault| PutError::new(self.url.to_string(), fault))
     }
@@ -270,9 +297,15 @@ impl Bucket {
     }
 
     /// A URL of the object's bytes, of this generation where the store has generations.
-    pub fn media_link(&self, key: &str, _generation: &str) -> String {
+    ///
+    /// Whoever follows it needs the right to read: it is no signed URL.
+    pub fn media_link(&self, key: &str, generation: &str) -> String {
+        let link = match &self.store {
+            Store::Folder(_) => None,
+            Store::Objects(objects) => objects.link(key, generation),
+        };
         // Neither folders nor memory have generations, and the characters of keys need no escaping.
-        self.object(key)
+        link.unwrap_or_else(|| self.object(key))
     }
 
     fn object(&self, key: &str) -> String {

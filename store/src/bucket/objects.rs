@@ -1,27 +1,55 @@
-//! Objects through object_store: memory now, and the place of every store that is reached over HTTP.
+//! Objects through object_store: in memory, and in every store that is reached over HTTP.
+//!
+//! A put is create-only, and whatever does not clearly say what came of it is settled by looking what lies there:
+//!
+//! ```text
+//!   put ── 200 ───────────────────────────────────────────────────► Stored
+//!    ├── 403, 409, 412, 5xx, no answer, reset ── look up ── mine ──► AlreadyMine (perhaps by this very put)
+//!    │                                              ├────── other ─► Foreign
+//!    │                                              └────── none ──► the error
+//!    └── any other refusal ────────────────────────────────────────► the error
+//! ```
+//!
+//! Stores are known that ignore the condition of a put, some emulators and old S3-likes among them. [`Objects::check_writable`] finds
+//! that out, and from then on a put looks first. That leaves a gap between looking and putting, in which a second writer is not noticed:
+//! use such a store for tests only.
 
-use std::{fmt, ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use object_store::{
-    Attribute, Attributes, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
-    PutPayload, path::Path,
+    Attribute, Attributes, Extensions, GetOptions, GetRange, ObjectStore, PutMode, PutOptions,
+    PutPayload, PutResult, UpdateVersion, path::Path,
 };
 
-use super::{Found, Head, Listed, Lookup, Metadata, Put, fault::Fault, metadata};
+use super::{
+    Found, Head, Listed, Lookup, Metadata, Put,
+    fault::Fault,
+    key,
+    location::Kind,
+    metadata,
+    remote::{Connection, Deed, GoogleCrc32c, Verdict},
+};
 use crate::{Checksums, checksum::hex};
 
+/// The object that a check asks for. It is never written, but by a store that ignores conditions, where it stays, empty.
+const PROBE: &str = ".crispy-probe";
+/// A version that no object has ever had: Google's are microseconds since 1970.
+const NO_GENERATION: &str = "1";
+/// Nor this one: an etag is a hash of some kind.
+const NO_ETAG: &str = "\"crispy-probe\"";
+
 /// Guarantee: two objects are called equal when their sizes are, and their SHA-256, by the metadata that every put stores or, where
-/// somebody else wrote the object without, by its bytes.
-#[derive(Clone)]
+/// somebody else wrote the object without, by its bytes; and, where the store itself keeps a CRC32C, when that is the metadata's.
+#[derive(Debug)]
 pub(super) struct Objects {
-    store: Arc<dyn ObjectStore>,
+    connection: Connection,
 }
 
 impl Objects {
-    pub(super) fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store }
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection }
     }
 
     pub(super) async fn put_once(
@@ -32,27 +60,96 @@ impl Objects {
         metadata: &Metadata,
     ) -> Result<Put, Fault> {
         let size = bytes.len() as u64;
+        if self.connection.known.ignores_conditions()
+            && let Some(put) = self.settled(key, size, checksums).await?
+        {
+            return Ok(put);
+        }
+        let doubt = match self.create(key, bytes, checksums, metadata).await {
+            Ok(result) => match self.proved(key, result, checksums).await? {
+                Some(generation) => return Ok(Put::Stored { generation }),
+                None => Fault::transient("the store says that it has other bytes than were sent"),
+            },
+            Err(Verdict::Conflict(words)) => {
+                let settled = self.settled(key, size, checksums).await?;
+                return settled.ok_or_else(|| {
+                    Fault::transient(format!("{words}; and then it was gone again"))
+                });
+            }
+            Err(Verdict::Forbidden(fault)) => {
+                let settled = self.settled(key, size, checksums).await;
+                return settled.ok().flatten().ok_or(fault);
+            }
+            Err(verdict) => verdict.into_fault(),
+        };
+        match doubt {
+            Fault::Transient(..) => match self.settled(key, size, checksums).await {
+                Ok(Some(put)) => Ok(put),
+                // A connection that broke is trouble of this object's, until there is no other to be had.
+                Err(outage @ Fault::Unavailable(..)) => Err(outage),
+                // What could not be asked now is asked by the next attempt.
+                Ok(None) | Err(_) => Err(doubt),
+            },
+            fault => Err(fault),
+        }
+    }
+
+    async fn create(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        checksums: &Checksums,
+        metadata: &Metadata,
+    ) -> Result<PutResult, Verdict> {
+        let path = self.connection.path(key).map_err(Verdict::Fault)?;
+        let mut extensions = Extensions::new();
+        if self.connection.kind() == Some(Kind::Google) {
+            extensions.insert(GoogleCrc32c(checksums.crc32c));
+        }
         let options = PutOptions {
             mode: PutMode::Create,
             attributes: attributes(metadata),
+            extensions,
             ..PutOptions::default()
         };
-        let payload = PutPayload::from_bytes(bytes);
-        match self.store.put_opts(&path(key)?, payload, options).await {
-            Ok(result) => Ok(Put::Stored {
-                generation: result.version.unwrap_or_default(),
-            }),
-            Err(object_store::Error::AlreadyExists { .. }) => {
-                match self.lookup(key, size, &checksums.sha256).await? {
-                    Lookup::Mine { generation } => Ok(Put::AlreadyMine { generation }),
-                    Lookup::Foreign(found) => Ok(Put::Foreign(found)),
-                    Lookup::Absent => {
-                        Err(Fault::transient("the object was there and is gone again"))
-                    }
-                }
-            }
-            Err(error) => Err(error.into()),
+        let size = bytes.len() as u64;
+        let put = |store: Arc<dyn ObjectStore>| {
+            let payload = PutPayload::from_bytes(bytes.clone());
+            let (path, options) = (path.clone(), options.clone());
+            async move { store.put_opts(&path, payload, options).await }
+        };
+        self.connection.ask(Deed::Put, size, put).await
+    }
+
+    /// The generation of what was stored; none where the answer's own checksum is of other bytes. Some of those who speak as Google does
+    /// answer without a generation, and a link needs it.
+    async fn proved(
+        &self,
+        key: &str,
+        result: PutResult,
+        checksums: &Checksums,
+    ) -> Result<Option<String>, Fault> {
+        let sum = result.extensions.get::<GoogleCrc32c>();
+        if sum.is_some_and(|sum| sum.0 != checksums.crc32c) {
+            return Ok(None);
         }
+        if result.version.is_none() && self.connection.kind() == Some(Kind::Google) {
+            return Ok(Some(self.head(key).await?.generation));
+        }
+        Ok(Some(result.version.unwrap_or_default()))
+    }
+
+    async fn settled(
+        &self,
+        key: &str,
+        size: u64,
+        checksums: &Checksums,
+    ) -> Result<Option<Put>, Fault> {
+        Ok(match self.lookup(key, size, &checksums.sha256).await? {
+            Lookup::Absent => None,
+            Lookup::Mine { generation } => Some(Put::AlreadyMine { generation }),
+            Lookup::Foreign(found) => Some(Put::Foreign(found)),
+        })
     }
 
     pub(super) async fn lookup(
@@ -61,7 +158,7 @@ impl Objects {
         size: u64,
         sha256: &[u8; 32],
     ) -> Result<Lookup, Fault> {
-        let head = match self.head(key).await {
+        let (head, sum) = match self.head_and_sum(key).await {
             Err(Fault::Absent) => return Ok(Lookup::Absent),
             head => head?,
         };
@@ -71,7 +168,7 @@ impl Objects {
                 sha256,
             }))
         };
-        if head.size != size {
+        if head.size != size || !agrees(sum, &head.metadata) {
             return foreign(None);
         }
         let (wanted, mine) = (
@@ -84,7 +181,10 @@ impl Objects {
             Some(found) if found == wanted => Ok(mine),
             Some(_) => foreign(None),
             None => {
-                let whole = self.store.get(&path(key)?).await?.bytes().await?;
+                let whole = self
+                    .bytes(key, size, None)
+                    .await
+                    .map_err(Verdict::into_fault)?;
                 let found = Checksums::of(&whole).sha256;
                 if found == *sha256 {
                     Ok(mine)
@@ -96,11 +196,23 @@ impl Objects {
     }
 
     pub(super) async fn head(&self, key: &str) -> Result<Head, Fault> {
-        let options = GetOptions {
-            head: true,
-            ..GetOptions::default()
+        Ok(self.head_and_sum(key).await?.0)
+    }
+
+    async fn head_and_sum(&self, key: &str) -> Result<(Head, Option<GoogleCrc32c>), Fault> {
+        let path = self.connection.path(key)?;
+        let head = |store: Arc<dyn ObjectStore>| {
+            let path = path.clone();
+            let options = GetOptions {
+                head: true,
+                ..GetOptions::default()
+            };
+            async move { store.get_opts(&path, options).await }
         };
-        let found = self.store.get_opts(&path(key)?, options).await?;
+        let found = match self.connection.ask(Deed::Get, 0, head).await {
+            Err(Verdict::Fault(Fault::Absent)) => return Err(self.absence(key).await),
+            found => found.map_err(Verdict::into_fault)?,
+        };
         let stored = found
             .attributes
             .iter()
@@ -108,54 +220,135 @@ impl Objects {
                 Attribute::Metadata(key) => Some((key.as_ref(), value.as_ref())),
                 _ => None,
             });
-        Ok(Head {
+        let head = Head {
             size: found.meta.size,
             metadata: Metadata::decoded(stored),
             generation: found.meta.version.unwrap_or_default(),
-        })
+        };
+        Ok((head, found.extensions.get().copied()))
     }
 
-    pub(super) async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Fault> {
-        let options = GetOptions {
-            range: Some(GetRange::Bounded(range.clone())),
-            ..GetOptions::default()
-        };
-        let path = path(key)?;
-        match self.store.get_opts(&path, options).await {
-            Ok(found) => Ok(found.bytes().await?),
-            Err(error) => {
-                // Stores have no common word for a range beyond the end, so the size has the say.
-                let size = self.store.head(&path).await?.size;
-                if range.start >= size {
-                    return Err(Fault::invalid(format!(
-                        "it has {size} bytes, none from {} on",
-                        range.start
-                    )));
-                }
-                Err(error.into())
-            }
+    /// The answer to a HEAD has no words, so that a missing bucket looks like a missing object; and a chunk must not be called gone because
+    /// its bucket is. The first byte is asked for in words.
+    async fn absence(&self, key: &str) -> Fault {
+        if self.connection.kind().is_none() {
+            return Fault::Absent;
+        }
+        match self.bytes(key, 1, Some(0..1)).await {
+            Ok(_) => Fault::transient("it came while it was asked for"),
+            Err(verdict) => verdict.into_fault(),
         }
     }
 
+    async fn bytes(
+        &self,
+        key: &str,
+        most: u64,
+        range: Option<Range<u64>>,
+    ) -> Result<Bytes, Verdict> {
+        let path = self.connection.path(key).map_err(Verdict::Fault)?;
+        let get = |store: Arc<dyn ObjectStore>| {
+            let path = path.clone();
+            let options = GetOptions {
+                range: range.clone().map(GetRange::Bounded),
+                ..GetOptions::default()
+            };
+            async move { store.get_opts(&path, options).await?.bytes().await }
+        };
+        self.connection.ask(Deed::Get, most, get).await
+    }
+
+    pub(super) async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Fault> {
+        let verdict = match self
+            .bytes(key, range.end - range.start, Some(range.clone()))
+            .await
+        {
+            Ok(bytes) => return Ok(bytes),
+            Err(Verdict::Fault(fault @ (Fault::Absent | Fault::Unavailable(..)))) => {
+                return Err(fault);
+            }
+            Err(verdict) => verdict,
+        };
+        // Stores have no common word for a range beyond the end, so the size has the say.
+        let size = self.head(key).await?.size;
+        if range.start >= size {
+            return Err(Fault::invalid(format!(
+                "it has {size} bytes, none from {} on",
+                range.start
+            )));
+        }
+        Err(verdict.into_fault())
+    }
+
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<Listed>, Fault> {
-        let prefix = (!folder.is_empty()).then(|| path(folder)).transpose()?;
-        let listed = self.store.list(prefix.as_ref()).map_ok(|object| Listed {
-            key: object.location.into(),
-            size: object.size,
+        let path = self.connection.path(folder)?;
+        let list = |store: Arc<dyn ObjectStore>| {
+            let path = path.clone();
+            async move {
+                let prefix = (!path.as_ref().is_empty()).then_some(&path);
+                let all = store
+                    .list(prefix)
+                    .map_ok(|object| (object.location, object.size));
+                all.try_collect::<Vec<(Path, u64)>>().await
+            }
+        };
+        let all = self
+            .connection
+            .ask(Deed::List, 0, list)
+            .await
+            .map_err(Verdict::into_fault)?;
+        let ours = all.into_iter().filter_map(|(path, size)| {
+            let key = self.connection.key(path.as_ref())?;
+            // The probe of a store that ignores conditions, and names that are not ours.
+            key::check(&key).is_ok().then_some(Listed { key, size })
         });
-        Ok(listed.try_collect().await?)
+        Ok(ours.collect())
+    }
+
+    /// Asks for a put that must be refused, over the very way that puts go: who may not write, or has no bucket, or no connection, hears of
+    /// it, and nothing is written. Then asks for an object that is not there: who may not list is told that it is forbidden, and
+    /// could never learn that an object is absent.
+    pub(super) async fn check_writable(&self) -> Result<(), Fault> {
+        if self.connection.kind().is_none() {
+            return Ok(());
+        }
+        let path = self.connection.path(PROBE)?;
+        let put = |store: Arc<dyn ObjectStore>| {
+            let path = path.clone();
+            let mode = PutMode::Update(UpdateVersion {
+                e_tag: Some(NO_ETAG.into()),
+                version: Some(NO_GENERATION.into()),
+            });
+            let options = PutOptions {
+                mode,
+                ..PutOptions::default()
+            };
+            async move { store.put_opts(&path, PutPayload::new(), options).await }
+        };
+        let ignored = match self.connection.ask(Deed::Put, 0, put).await {
+            Ok(_) => true,
+            // There is no such object, or it has another version.
+            Err(Verdict::Conflict(_) | Verdict::Fault(Fault::Absent)) => false,
+            Err(verdict) => return Err(verdict.into_fault()),
+        };
+        self.connection.known.note_conditions(ignored);
+        match self.head(PROBE).await {
+            Ok(_) | Err(Fault::Absent) => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    pub(super) fn link(&self, key: &str, generation: &str) -> Option<String> {
+        self.connection.link(key, generation)
     }
 }
 
-impl fmt::Debug for Objects {
-    /// Never the store's own output, which may hold credentials.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Objects")
+/// What the store computed of the bytes that it has, against what was stored with them.
+fn agrees(sum: Option<GoogleCrc32c>, metadata: &Metadata) -> bool {
+    match (sum, metadata.get(metadata::CRC32C)) {
+        (Some(GoogleCrc32c(sum)), Some(told)) => format!("{sum:08x}") == told,
+        _ => true,
     }
-}
-
-fn path(key: &str) -> Result<Path, Fault> {
-    Path::parse(key).map_err(Fault::invalid)
 }
 
 fn attributes(metadata: &Metadata) -> Attributes {

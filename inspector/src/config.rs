@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "crispy-inspector", version, after_help = EXAMPLES)]
 pub struct Config {
-    /// A bucket that uploaders write to, as a URL: file:///some/folder; once for each
+    /// A bucket that uploaders write to, as a URL: gs://bucket, s3://bucket, az://container or file:///some/folder; once for each
     #[arg(
         long,
         env = "CRISPY_BUCKET",
@@ -13,6 +13,10 @@ pub struct Config {
         required = true
     )]
     pub bucket: Vec<String>,
+
+    /// What each of these buckets is told beside its URL.
+    #[command(flatten)]
+    pub options: stage::BucketFlags,
 
     /// Inspections at a time
     #[arg(long, env = "CRISPY_CONCURRENCY", value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -34,7 +38,7 @@ pub struct Config {
 
 const EXAMPLES: &str = "\
 Examples:
-  crispy-inspector --bucket file:///srv/video
+  crispy-inspector --bucket gs://my-video/site-12
   crispy-inspector --bucket file:///srv/video --log-chunks problems --nats-server nats://hub:4222";
 
 /// Which chunks have a line in the log.

@@ -28,7 +28,7 @@ use queue::Stage;
 pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
     let mut buckets = Vec::with_capacity(config.bucket.len());
     for url in &config.bucket {
-        buckets.push(stage::open_bucket(url)?);
+        buckets.push(stage::open_bucket(url, &config.options)?);
     }
     let connection = stage::connect(&config.nats.options("crispy-inspector")?).await?;
     let producer = daemon::producer(env!("CARGO_PKG_VERSION"));

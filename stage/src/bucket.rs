@@ -1,23 +1,46 @@
-//! From `--bucket` to a bucket.
+//! From `--bucket` and its options to a bucket.
 
 use anyhow::anyhow;
+use clap::Args;
 use daemon::{Exit, Failed};
-use store::bucket::{Bucket, OpenError};
+use store::bucket::{Bucket, BucketOptions, OpenError};
+
+/// What a program that opens buckets is told about them, beside their URLs.
+#[derive(Clone, Debug, Default, Args)]
+pub struct BucketFlags {
+    /// Option of the bucket, such as region=eu-central-1 or endpoint=https://minio:9000; once for each (docs/buckets.md)
+    #[arg(
+        long,
+        env = "CRISPY_BUCKET_OPTION",
+        value_name = "KEY=VALUE",
+        value_delimiter = ','
+    )]
+    pub bucket_option: Vec<String>,
+}
 
 /// Opens the bucket at `url`. One in memory is refused: each process would have its own, and none would find another's objects.
 ///
 /// # Errors
-/// [`Exit::UnknownScheme`] for a scheme that this version does not know, else [`Exit::BucketUnavailable`].
-pub fn open_bucket(url: &str) -> Result<Bucket, Failed> {
+/// [`Exit::UnknownScheme`] for a scheme that this version does not know, [`Exit::Configuration`] for options that the bucket does not
+/// take, else [`Exit::BucketUnavailable`].
+pub fn open_bucket(url: &str, flags: &BucketFlags) -> Result<Bucket, Failed> {
     if url.starts_with("memory:") {
         let message = anyhow!(
             "bucket {url}: memory is not shared between processes; give a folder as file:///some/folder"
         );
         return Err(Failed::new(Exit::UnknownScheme, message));
     }
-    Bucket::open(url).map_err(|error| {
+    let mut options = BucketOptions::of_environment();
+    for text in &flags.bucket_option {
+        options = options.with_option(text).map_err(|error| {
+            let error = anyhow::Error::new(error).context("read --bucket-option");
+            Failed::new(Exit::Configuration, error)
+        })?;
+    }
+    Bucket::open_with(url, &options).map_err(|error| {
         let exit = match error {
             OpenError::UnknownScheme { .. } => Exit::UnknownScheme,
+            OpenError::Options { .. } => Exit::Configuration,
             _ => Exit::BucketUnavailable,
         };
         Failed::new(exit, anyhow::Error::new(error).context("open the bucket"))

@@ -17,7 +17,7 @@ mod exits;
 mod nats;
 mod worker;
 
-pub use bucket::open_bucket;
+pub use bucket::{BucketFlags, open_bucket};
 pub use exits::{exit_of_answers, exit_of_bind, exit_of_check, exit_of_overview, exit_of_reader};
 pub use nats::{ContextError, FieldError, NatsFlags, Secret, check_streams, connect};
 pub use worker::work;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "crispy-uploader", version, after_help = EXAMPLES)]
 pub struct Config {
-    /// Bucket as a URL: file:///some/folder
+    /// Bucket as a URL: gs://bucket, s3://bucket, az://container, each with or without a /prefix, or file:///some/folder
     #[arg(
         long,
         env = "CRISPY_BUCKET",
@@ -14,6 +14,10 @@ pub struct Config {
         hide_env_values = true
     )]
     pub bucket: String,
+
+    /// What the bucket is told beside its URL.
+    #[command(flatten)]
+    pub options: stage::BucketFlags,
 
     /// A spool that this host can read, by its folder; once for each
     #[arg(
@@ -35,7 +39,8 @@ pub struct Config {
 
 const EXAMPLES: &str = "\
 Examples:
-  crispy-uploader --spool ./crispy-spool --bucket file:///srv/video
+  crispy-uploader --spool ./crispy-spool --bucket gs://my-video/site-12
+  crispy-uploader --spool ./crispy-spool --bucket s3://video --bucket-option endpoint=https://minio:9000
   crispy-uploader --spool /mnt/a --spool /mnt/b --bucket file:///srv/video --nats-server nats://hub:4222
 
 Start as many as you like, on any hosts that can read the spools: each takes what it has hands for.";

@@ -31,7 +31,7 @@ use upload::{Refused, Upload};
 
 /// Uploads until it is told to stop.
 pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
-    let bucket = stage::open_bucket(&config.bucket)?;
+    let bucket = stage::open_bucket(&config.bucket, &config.options)?;
     bucket
         .check_writable(0)
         .await

@@ -15,7 +15,7 @@ pub(crate) struct Up {
     #[command(flatten)]
     pub(super) cut: CutFlags,
 
-    /// Bucket as a URL: file:///some/folder [default: the folder "bucket" of the data directory]
+    /// Bucket as a URL: gs://bucket, s3://bucket, az://container or file:///some/folder [default: the folder "bucket" of the data directory]
     #[arg(
         long,
         env = "CRISPY_BUCKET",
@@ -23,6 +23,9 @@ pub(crate) struct Up {
         hide_env_values = true
     )]
     pub bucket: Option<String>,
+
+    #[command(flatten)]
+    pub(super) options: stage::BucketFlags,
 
     /// Folder for the queue, the spool and the logs
     #[arg(

@@ -53,7 +53,7 @@ impl Preflight {
             Some(bucket) => bucket.clone(),
             None => bucket_in(&data_dir)?,
         };
-        let bucket = stage::open_bucket(&bucket)?.url().to_owned();
+        let bucket = stage::open_bucket(&bucket, &up.options)?.url().to_owned();
         Ok(Self {
             site,
             cameras,

@@ -32,6 +32,14 @@ impl Recipes<'_> {
             )
         };
         let bucket = || ("CRISPY_BUCKET", self.flight.bucket.clone().into());
+        let options = self.up.options.bucket_option.join(",");
+        let bucket_and = |mut own: Settings| {
+            own.push(bucket());
+            if !options.is_empty() {
+                own.push(("CRISPY_BUCKET_OPTION", options.clone().into()));
+            }
+            own
+        };
         let mut source = vec![
             ("CRISPY_CAMERA", self.up.cameras.camera.join("\n").into()),
             ("CRISPY_SITE", self.flight.site.as_str().into()),
@@ -42,8 +50,8 @@ impl Recipes<'_> {
         let [ingestor, uploader, inspector] = &self.flight.programs;
         [
             self.recipe("crispy-ingestor", ingestor, source),
-            self.recipe("crispy-uploader", uploader, vec![spool(), bucket()]),
-            self.recipe("crispy-inspector", inspector, vec![bucket()]),
+            self.recipe("crispy-uploader", uploader, bucket_and(vec![spool()])),
+            self.recipe("crispy-inspector", inspector, bucket_and(Vec::new())),
         ]
     }
 

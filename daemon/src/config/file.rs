@@ -27,13 +27,14 @@ const PROGRAMS: [&str; 5] = ["ingestor", "uploader", "inspector", "crispy", "loa
 
 /// Keys that may stand at the top of the file: flags that mean the same in every program that has them.
 /// A program that lacks one passes over it.
-pub const SHARED: [&str; 22] = [
+pub const SHARED: [&str; 23] = [
     "site",
     "camera",
     "window",
     "audio",
     "container",
     "bucket",
+    "bucket-option",
     "spool",
     "data-dir",
     "prefix",

@@ -117,10 +117,9 @@ async fn an_object_that_somebody_copied_here_is_known_by_its_bytes() {
         put(&bucket, "copied", b"other").await,
         Ok(Put::Foreign(_))
     ));
-    assert_eq!(
-        bucket.head("copied").await.unwrap().metadata,
-        Metadata::new()
-    );
+    let sums = Checksums::of(b"bytes");
+    let metadata = bucket.head("copied").await.unwrap().metadata;
+    assert_eq!(metadata.get("sha256"), Some(sums.sha256_hex().as_str()));
 }
 
 #[tokio::test]
@@ -229,4 +228,96 @@ fn an_unwritable_folder_is_refused_by_name() {
         refused.to_string(),
         format!("bucket {url} cannot be written")
     );
+}
+
+/// On a file system that does not keep the order of names a power cut can take one and leave the other.
+#[tokio::test]
+async fn whatever_a_power_cut_took_of_an_unanswered_put_the_next_one_mends() {
+    let (_dir, bucket, root) = bucket();
+    let object = root.join("a/b");
+    let _ = put(&bucket, "a/b", b"bytes").await.unwrap();
+    let whole = bucket.head("a/b").await.unwrap();
+    fs::remove_file(sidecar(&object, b"bytes")).unwrap();
+    assert!(matches!(
+        put(&bucket, "a/b", b"bytes").await,
+        Ok(Put::AlreadyMine { .. })
+    ));
+    assert_eq!(bucket.head("a/b").await.unwrap(), whole);
+    fs::remove_file(&object).unwrap();
+    assert!(matches!(
+        put(&bucket, "a/b", b"bytes").await,
+        Ok(Put::Stored { .. })
+    ));
+    assert_eq!(bucket.head("a/b").await.unwrap(), whole);
+}
+
+/// Watches the system calls of a put, of itself in another process: what has no name yet is synced, then named; folders last.
+#[test]
+fn bytes_metadata_and_their_names_are_synced_before_a_put_answers() {
+    if let Ok(root) = std::env::var("CRISPY_PUT_INTO") {
+        return put_between_marks(Path::new(&root));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("calls");
+    let claim = "bytes_metadata_and_their_names_are_synced_before_a_put_answers";
+    let watched = std::process::Command::new("strace")
+        .args([
+            "-f",
+            "-y",
+            "-qq",
+            "-e",
+            "trace=fsync,fdatasync,linkat,link,mkdir",
+            "-o",
+        ])
+        .arg(&log)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", claim])
+        .env("CRISPY_PUT_INTO", dir.path())
+        .output()
+        .expect("run strace: make setup installs it");
+    assert!(watched.status.success(), "{watched:?}");
+    let calls = fs::read_to_string(&log).unwrap();
+    let calls: Vec<&str> = calls
+        .lines()
+        .filter_map(|line| name_of(line, dir.path()))
+        .collect();
+    let put = calls.split(|call| *call == "mark").nth(1).unwrap();
+    let expected = [
+        "make folder",
+        "sync root",
+        "sync bytes",
+        "name metadata",
+        "sync bytes",
+        "name object",
+        "sync folder",
+    ];
+    assert_eq!(put, expected, "{calls:?}");
+}
+
+fn put_between_marks(dir: &Path) {
+    let bucket = Bucket::open(&format!("file://{}/root", dir.display())).unwrap();
+    fs::create_dir(dir.join("mark-1")).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let stored = runtime.block_on(put(&bucket, "folder/object", b"bytes"));
+    fs::create_dir(dir.join("mark-2")).unwrap();
+    assert!(matches!(stored, Ok(Put::Stored { .. })));
+}
+
+/// What a system call was about.
+fn name_of(line: &str, dir: &Path) -> Option<&'static str> {
+    let root = dir.join("root").display().to_string();
+    let is = |call: &str| line.contains(&format!(" {call}("));
+    let named = |name: String| line.contains(&name);
+    Some(match () {
+        () if is("mkdir") && named("/mark-".into()) => "mark",
+        () if is("mkdir") => "make folder",
+        () if is("fsync") && named(format!("<{root}>")) => "sync root",
+        () if is("fsync") && named(format!("<{root}/folder>")) => "sync folder",
+        () if is("fdatasync") => "sync bytes",
+        () if (is("link") || is("linkat")) && named("/.object.".into()) => "name metadata",
+        () if is("link") || is("linkat") => "name object",
+        () => return None,
+    })
 }

@@ -13,6 +13,9 @@
 //! 3. bytes, synced, then given their name, which is the commit: link(2) fails where the name is taken, so one writer wins.
 //! 4. the folder, synced: both names survive a power cut. Only then the caller hears of it, and the spool is freed.
 //!
+//! A power cut between 3 and 4 may take either name. Where it took the object's, the next attempt makes it; where it took the
+//! metadata's, the next attempt finds its own bytes and gives them their metadata again.
+//!
 //! Bytes in the making have no name at all where the kernel allows it ([`draft`]), so that a crash leaves none behind.
 
 mod draft;
@@ -89,7 +92,9 @@ impl Folder {
                 Lookup::Absent => {}
                 Lookup::Foreign(found) => return Ok(Put::Foreign(found)),
                 Lookup::Mine { generation } => {
-                    self.make_safe(key).map_err(Fault::writing)?;
+                    let safe = self.describe(key, checksums, metadata);
+                    safe.and_then(|()| self.make_safe(key))
+                        .map_err(Fault::writing)?;
                     return Ok(Put::AlreadyMine { generation });
                 }
             }
@@ -126,15 +131,26 @@ impl Folder {
         let path = self.root().join(key);
         let folder = self.root().join(parent(key));
         self.folders.ensure(parent(key))?;
-        let sidecar = sidecar::path(&path, checksums);
-        // Taken: by an earlier attempt with the same bytes, which was cut short or is going on now.
-        let _ =
-            Draft::write(self.drafts, &folder, &sidecar::encode(metadata))?.publish(&sidecar)?;
+        self.describe(key, checksums, metadata)?;
         let created = Draft::write(self.drafts, &folder, bytes)?.publish(&path)?;
         if created {
             durable::sync_folder(&folder)?;
         }
         Ok(created)
+    }
+
+    /// Metadata, where there is none: of a new object, or of one that somebody copied here, or whose metadata a power cut took on a file
+    /// system that does not keep the order of names.
+    fn describe(&self, key: &str, checksums: &Checksums, metadata: &Metadata) -> io::Result<()> {
+        let sidecar = sidecar::path(&self.root().join(key), checksums);
+        if fs::exists(&sidecar)? {
+            return Ok(());
+        }
+        let folder = self.root().join(parent(key));
+        // Taken meanwhile: by another attempt with the same bytes.
+        let _ =
+            Draft::write(self.drafts, &folder, &sidecar::encode(metadata))?.publish(&sidecar)?;
+        Ok(())
     }
 
     /// Whoever wrote the object may have been killed before it had synced the folders, and the caller is about to free the spool.

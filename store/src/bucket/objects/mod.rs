@@ -14,19 +14,19 @@
 //! that out, and from then on a put looks first. That leaves a gap between looking and putting, in which a second writer is not noticed:
 //! use such a store for tests only.
 
-use std::{ops::Range, sync::Arc};
+mod reading;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
 use object_store::{
-    Attribute, Attributes, Extensions, GetOptions, GetRange, ObjectStore, PutMode, PutOptions,
-    PutPayload, PutResult, UpdateVersion, path::Path,
+    Attribute, Attributes, Extensions, ObjectStore, PutMode, PutOptions, PutPayload, PutResult,
+    UpdateVersion,
 };
 
 use super::{
-    Found, Head, Listed, Lookup, Metadata, Put,
+    Found, Lookup, Metadata, Put,
     fault::Fault,
-    key,
     location::Kind,
     metadata,
     remote::{Connection, Deed, GoogleCrc32c, Verdict},
@@ -43,16 +43,16 @@ const NO_ETAG: &str = "\"crispy-probe\"";
 /// Guarantee: two objects are called equal when their sizes are, and their SHA-256, by the metadata that every put stores or, where
 /// somebody else wrote the object without, by its bytes; and, where the store itself keeps a CRC32C, when that is the metadata's.
 #[derive(Debug)]
-pub(super) struct Objects {
+pub(in crate::bucket) struct Objects {
     connection: Connection,
 }
 
 impl Objects {
-    pub(super) fn new(connection: Connection) -> Self {
+    pub(in crate::bucket) fn new(connection: Connection) -> Self {
         Self { connection }
     }
 
-    pub(super) async fn put_once(
+    pub(in crate::bucket) async fn put_once(
         &self,
         key: &str,
         bytes: Bytes,
@@ -152,7 +152,7 @@ impl Objects {
         })
     }
 
-    pub(super) async fn lookup(
+    pub(in crate::bucket) async fn lookup(
         &self,
         key: &str,
         size: u64,
@@ -195,120 +195,10 @@ impl Objects {
         }
     }
 
-    pub(super) async fn head(&self, key: &str) -> Result<Head, Fault> {
-        Ok(self.head_and_sum(key).await?.0)
-    }
-
-    async fn head_and_sum(&self, key: &str) -> Result<(Head, Option<GoogleCrc32c>), Fault> {
-        let path = self.connection.path(key)?;
-        let head = |store: Arc<dyn ObjectStore>| {
-            let path = path.clone();
-            let options = GetOptions {
-                head: true,
-                ..GetOptions::default()
-            };
-            async move { store.get_opts(&path, options).await }
-        };
-        let found = match self.connection.ask(Deed::Get, 0, head).await {
-            Err(Verdict::Fault(Fault::Absent)) => return Err(self.absence(key).await),
-            found => found.map_err(Verdict::into_fault)?,
-        };
-        let stored = found
-            .attributes
-            .iter()
-            .filter_map(|(attribute, value)| match attribute {
-                Attribute::Metadata(key) => Some((key.as_ref(), value.as_ref())),
-                _ => None,
-            });
-        let head = Head {
-            size: found.meta.size,
-            metadata: Metadata::decoded(stored),
-            generation: found.meta.version.unwrap_or_default(),
-        };
-        Ok((head, found.extensions.get().copied()))
-    }
-
-    /// The answer to a HEAD has no words, so that a missing bucket looks like a missing object; and a chunk must not be called gone because
-    /// its bucket is. The first byte is asked for in words.
-    async fn absence(&self, key: &str) -> Fault {
-        if self.connection.kind().is_none() {
-            return Fault::Absent;
-        }
-        match self.bytes(key, 1, Some(0..1)).await {
-            Ok(_) => Fault::transient("it came while it was asked for"),
-            Err(verdict) => verdict.into_fault(),
-        }
-    }
-
-    async fn bytes(
-        &self,
-        key: &str,
-        most: u64,
-        range: Option<Range<u64>>,
-    ) -> Result<Bytes, Verdict> {
-        let path = self.connection.path(key).map_err(Verdict::Fault)?;
-        let get = |store: Arc<dyn ObjectStore>| {
-            let path = path.clone();
-            let options = GetOptions {
-                range: range.clone().map(GetRange::Bounded),
-                ..GetOptions::default()
-            };
-            async move { store.get_opts(&path, options).await?.bytes().await }
-        };
-        self.connection.ask(Deed::Get, most, get).await
-    }
-
-    pub(super) async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Fault> {
-        let verdict = match self
-            .bytes(key, range.end - range.start, Some(range.clone()))
-            .await
-        {
-            Ok(bytes) => return Ok(bytes),
-            Err(Verdict::Fault(fault @ (Fault::Absent | Fault::Unavailable(..)))) => {
-                return Err(fault);
-            }
-            Err(verdict) => verdict,
-        };
-        // Stores have no common word for a range beyond the end, so the size has the say.
-        let size = self.head(key).await?.size;
-        if range.start >= size {
-            return Err(Fault::invalid(format!(
-                "it has {size} bytes, none from {} on",
-                range.start
-            )));
-        }
-        Err(verdict.into_fault())
-    }
-
-    pub(super) async fn list(&self, folder: &str) -> Result<Vec<Listed>, Fault> {
-        let path = self.connection.path(folder)?;
-        let list = |store: Arc<dyn ObjectStore>| {
-            let path = path.clone();
-            async move {
-                let prefix = (!path.as_ref().is_empty()).then_some(&path);
-                let all = store
-                    .list(prefix)
-                    .map_ok(|object| (object.location, object.size));
-                all.try_collect::<Vec<(Path, u64)>>().await
-            }
-        };
-        let all = self
-            .connection
-            .ask(Deed::List, 0, list)
-            .await
-            .map_err(Verdict::into_fault)?;
-        let ours = all.into_iter().filter_map(|(path, size)| {
-            let key = self.connection.key(path.as_ref())?;
-            // The probe of a store that ignores conditions, and names that are not ours.
-            key::check(&key).is_ok().then_some(Listed { key, size })
-        });
-        Ok(ours.collect())
-    }
-
     /// Asks for a put that must be refused, over the very way that puts go: who may not write, or has no bucket, or no connection, hears of
     /// it, and nothing is written. Then asks for an object that is not there: who may not list is told that it is forbidden, and
     /// could never learn that an object is absent.
-    pub(super) async fn check_writable(&self) -> Result<(), Fault> {
+    pub(in crate::bucket) async fn check_writable(&self) -> Result<(), Fault> {
         if self.connection.kind().is_none() {
             return Ok(());
         }
@@ -338,7 +228,7 @@ impl Objects {
         }
     }
 
-    pub(super) fn link(&self, key: &str, generation: &str) -> Option<String> {
+    pub(in crate::bucket) fn link(&self, key: &str, generation: &str) -> Option<String> {
         self.connection.link(key, generation)
     }
 }

@@ -46,3 +46,24 @@ pub fn open_bucket(url: &str, flags: &BucketFlags) -> Result<Bucket, Failed> {
         Failed::new(exit, anyhow::Error::new(error).context("open the bucket"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_that_cannot_be_opened_has_its_exit_code() {
+        for (url, options, exit) in [
+            ("ftp://x", &[][..], Exit::UnknownScheme),
+            ("memory://", &[], Exit::UnknownScheme),
+            ("gs://b", &["regoin=x"], Exit::Configuration),
+            ("gs://b", &["no value"], Exit::Configuration),
+            ("s3://b", &["secret_access_key=x"], Exit::Configuration),
+            ("gs://", &[], Exit::BucketUnavailable),
+        ] {
+            let bucket_option = options.iter().map(ToString::to_string).collect();
+            let refused = open_bucket(url, &BucketFlags { bucket_option }).unwrap_err();
+            assert_eq!(refused.exit, exit, "{url}: {:#}", refused.error);
+        }
+    }
+}

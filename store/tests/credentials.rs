@@ -517,6 +517,87 @@ async fn no_error_and_no_debug_form_shows_a_secret() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
+fn a_link_is_the_store_s_own_url_of_the_bytes() {
+    let with = |options: &[&str]| {
+        options.iter().fold(BucketOptions::new(), |all, option| {
+            all.with_option(option).unwrap()
+        })
+    };
+    for (url, options, version, expected) in [
+        (
+            "gs://b/site",
+            with(&[]),
+            "7",
+            "https://storage.googleapis.com/download/storage/v1/b/b/o/site%2Fv1%2Fk.mp4?generation=7&alt=media",
+        ),
+        (
+            "s3://b/site",
+            with(&["region=eu-central-1"]),
+            "",
+            "https://b.s3.eu-central-1.amazonaws.com/site/v1/k.mp4",
+        ),
+        (
+            "s3://b.c",
+            with(&[]),
+            "7",
+            "https://s3.us-east-1.amazonaws.com/b.c/v1/k.mp4?versionId=7",
+        ),
+        (
+            "s3://b",
+            with(&["endpoint=https://minio:9000/"]),
+            "",
+            "https://minio:9000/b/v1/k.mp4",
+        ),
+        (
+            "s3://b",
+            with(&[
+                "endpoint=https://b.minio",
+                "virtual_hosted_style_request=true",
+            ]),
+            "",
+            "https://b.minio/v1/k.mp4",
+        ),
+        (
+            "az://c",
+            with(&["account_name=a"]),
+            "",
+            "https://a.blob.core.windows.net/c/v1/k.mp4",
+        ),
+        (
+            "az://c",
+            with(&["use_emulator=true"]),
+            "",
+            "http://127.0.0.1:10000/devstoreaccount1/c/v1/k.mp4",
+        ),
+    ] {
+        let bucket = Bucket::open_with(url, &options).unwrap();
+        assert_eq!(bucket.media_link("v1/k.mp4", version), expected);
+        assert_eq!(bucket.url(), url);
+    }
+}
+
+#[test]
+fn options_that_do_not_fit_are_refused_with_what_would() {
+    for (url, option, hint) in [
+        ("az://c", None, "account_name"),
+        ("gs://b", Some("base_url=ftp://x"), "http://host:port"),
+        ("gs://b", Some("base_url=https://u:hush@x"), "credentials"),
+        ("gs://b", Some("regoin=x"), "base_url"),
+        ("s3://b", Some("timeout=5"), "5s"),
+        ("file:///tmp/x", Some("region=x"), "no options"),
+    ] {
+        let mut options = BucketOptions::new();
+        if let Some(option) = option {
+            options = options.with_option(option).unwrap();
+        }
+        let refused = Bucket::open_with(url, &options).unwrap_err().to_string();
+        assert!(refused.contains(hint), "{refused}");
+        assert!(!refused.contains(SECRET), "{refused}");
+    }
+}
+
+#[test]
 fn credentials_are_not_sent_where_others_can_read_them() {
     let options = google("http://store.example");
     let refused = Bucket::open_with("gs://b", &options)

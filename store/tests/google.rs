@@ -356,6 +356,32 @@ async fn a_media_link_leads_to_the_bytes_of_this_generation() {
     assert!(answer.ends_with(BYTES), "{link}");
 }
 
+/// Somebody kept the metadata and not the bytes, or the store did: what it computed of what it has counts.
+#[tokio::test]
+async fn an_object_whose_bytes_are_not_those_of_its_metadata_is_foreign() {
+    let server = GcsServer::start();
+    let bucket = bucket(&server);
+    let sums = Checksums::of(BYTES);
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    let other = [b'x'; BYTES.len()];
+    write!(
+        stream,
+        "PUT /{}/site/{KEY} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\nx-goog-meta-sha256: {}\r\nx-goog-meta-crc32c: {}\r\n\r\n",
+        GcsServer::BUCKET,
+        other.len(),
+        sums.sha256_hex(),
+        sums.crc32c_hex()
+    )
+    .unwrap();
+    stream.write_all(&other).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let found = lookup(&bucket).await.unwrap();
+    assert!(matches!(found, Lookup::Foreign(_)), "{found:?}");
+    assert!(matches!(put(&bucket).await, Ok(Put::Foreign(_))));
+}
+
 #[tokio::test]
 async fn keys_of_other_prefixes_are_not_seen() {
     let server = GcsServer::start();

@@ -387,6 +387,11 @@ async fn nobody_s_credentials_are_said_to_be_missing() {
         "{refused:?}"
     );
     assert!(
+        said(&refused).contains("Connection refused"),
+        "{}",
+        said(&refused)
+    );
+    assert!(
         said(&refused).contains("GOOGLE_APPLICATION_CREDENTIALS"),
         "{}",
         said(&refused)

@@ -54,7 +54,8 @@ fn bucket(kind: Kind) -> &'static str {
     }
 }
 
-fn credentials(kind: Kind) -> &'static str {
+/// Where they are looked for.
+pub(super) fn credentials(kind: Kind) -> &'static str {
     match kind {
         Kind::Google => {
             "check the credentials: GOOGLE_APPLICATION_CREDENTIALS, gcloud auth application-default login, or the machine's service account"

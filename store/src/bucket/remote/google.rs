@@ -49,6 +49,8 @@ const ENDPOINT: &str = "https://storage.googleapis.com";
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
 /// Until a token is there. The metadata server answers within 0.1 s, an exchange of tokens within 1 s.
 const TOKEN: Duration = Duration::from_secs(10);
+/// Errors of a chain that are worth reading.
+const LAST: usize = 4;
 
 pub(super) fn provider(
     place: &Place,
@@ -203,17 +205,25 @@ pub(super) struct NoToken {
     said: String,
 }
 
-/// Every error of a chain, once: Google's own say little at the top.
+/// The last errors of a chain, each without the next one's words in it: the first ones only say that there was no token.
 fn chain(error: &(dyn Error + 'static)) -> String {
-    let (mut said, mut next) = (error.to_string(), error.source());
+    let mut errors = vec![error.to_string()];
+    let mut next = error.source();
     while let Some(error) = next {
         let more = error.to_string();
-        if !said.contains(&more) {
-            said = format!("{said}: {more}");
+        if let Some(last) = errors.last_mut()
+            && let Some(at) = last.find(&more)
+        {
+            last.truncate(at);
         }
+        errors.push(more);
         next = error.source();
     }
-    said
+    let own = errors
+        .iter()
+        .map(|error| error.trim_end_matches([':', ' ']));
+    let own: Vec<&str> = own.filter(|error| !error.is_empty()).collect();
+    own[own.len().saturating_sub(LAST)..].join(": ")
 }
 
 /// Guarantee: never shown, what it holds.

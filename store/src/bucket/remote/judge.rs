@@ -20,7 +20,7 @@ use object_store::client::{HttpError, HttpErrorKind};
 
 use super::{
     super::{fault::Fault, location::Kind},
-    advice::{Deed, advice},
+    advice::{Deed, advice, credentials},
     answer::{Refusal, without_secrets},
     wire::Latest,
 };
@@ -80,7 +80,8 @@ impl Judge {
         let unavailable = || Fault::Unavailable(said().into(), wait);
         let code = refusal.code.as_str();
         if !self.is_the_store(&refusal.host) {
-            let said = format!("{refusal}; this is where credentials come from");
+            let check = credentials(self.kind);
+            let said = format!("{refusal}; this is where credentials come from: {check}");
             return Verdict::Fault(Fault::Unavailable(Said(said).into(), wait));
         }
         match (refusal.status, code) {
@@ -102,8 +103,8 @@ impl Judge {
 
     /// There was no answer, or one that object_store does not understand.
     fn broken(&self, deed: Deed, error: &object_store::Error, host: &str) -> Verdict {
-        if let Some(credentials) = find::<super::google::NoToken>(error) {
-            let said = Said(credentials.to_string());
+        if let Some(none) = find::<super::google::NoToken>(error) {
+            let said = Said(none.to_string());
             return Verdict::Stale(Fault::unavailable(said));
         }
         let Some(http) = find::<HttpError>(error) else {

@@ -24,6 +24,8 @@ pub struct Delivery {
     pub attempt: u32,
     /// Deliveries by the server's count, to whomever, from 1.
     pub deliveries: u64,
+    /// This worker has had its hands on it before, and could not finish: its effects may be there already.
+    pub begun: bool,
     /// When the stream stored it, by the server's clock.
     pub published: Timestamp,
     /// Its headers.
@@ -33,7 +35,7 @@ pub struct Delivery {
 impl Delivery {
     /// Somebody has had it before: its effects may be there already.
     pub fn is_repeated(&self) -> bool {
-        self.deliveries > 1
+        self.deliveries > 1 || self.begun
     }
 
     /// The value of header `name`.

@@ -1,6 +1,6 @@
 //! What a handler may say instead of "done".
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 /// Any error: `anyhow::Error` and every `thiserror` enum turn into it.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -11,6 +11,8 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 pub enum Failure {
     /// It may work next time: again after a jittered pause; a dead letter once it has failed too often for too long.
     Retry(BoxError),
+    /// As [`Self::Retry`], and not sooner than whoever refused it has asked for; longer than [`crate::Limits::longest_pause`] nobody is heard.
+    RetryAfter(Duration, BoxError),
     /// It can never work: a dead letter at once.
     Reject(BoxError),
     /// It is not the message's fault: again when what is missing is back, however long that takes, and no attempt is counted.
@@ -21,7 +23,8 @@ pub enum Failure {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// What every message needs. The worker stops pulling, keeps what it holds, and asks [`crate::Handler::probe`] until it is back.
+    /// What every message needs. The worker stops pulling, drops what other handlers are doing, keeps what it holds, and asks
+    /// [`crate::Handler::probe`] until it is back.
     Destination,
     /// The owner of the spool with this id, which only its own messages need: they wait, all others flow on.
     Owner(String),
@@ -31,6 +34,11 @@ impl Failure {
     /// It may work next time.
     pub fn retry(error: impl Into<BoxError>) -> Self {
         Self::Retry(error.into())
+    }
+
+    /// It may work next time, and not sooner than after `pause`.
+    pub fn retry_after(pause: Duration, error: impl Into<BoxError>) -> Self {
+        Self::RetryAfter(pause, error.into())
     }
 
     /// It can never work.

@@ -58,6 +58,7 @@ impl Parcel {
             stream_created_us: self.place.created_us,
             attempt: retries.saturating_add(1),
             deliveries: self.facts.deliveries,
+            begun: failures.is_some(),
             published: self.facts.published,
             headers: self.headers.clone(),
         }

@@ -62,7 +62,12 @@ pub(super) fn decide(ending: Ending, circumstances: &Circumstances<'_>) -> Decis
     let bury = |kind, reason| Decision::Bury { kind, reason };
     match ending {
         Ending::Done => Decision::Ack,
-        Ending::Failed(Failure::Retry(error)) => circumstances.retry(chain(&*error)),
+        Ending::Failed(Failure::Retry(error)) => {
+            circumstances.retry(Duration::ZERO, chain(&*error))
+        }
+        Ending::Failed(Failure::RetryAfter(pause, error)) => {
+            circumstances.retry(pause, chain(&*error))
+        }
         Ending::Failed(Failure::Reject(error)) => bury(Kind::Rejected, chain(&*error)),
         Ending::Failed(Failure::Unavailable(Cause::Destination, error)) => Decision::Hold {
             reason: chain(&*error),
@@ -73,7 +78,9 @@ pub(super) fn decide(ending: Ending, circumstances: &Circumstances<'_>) -> Decis
         Ending::Failed(Failure::Unavailable(Cause::Owner(spool), error)) => {
             circumstances.wait(format!("spool {spool} is away: {}", chain(&*error)))
         }
-        Ending::Panicked(what) => circumstances.retry(format!("the handler panicked: {what}")),
+        Ending::Panicked(what) => {
+            circumstances.retry(Duration::ZERO, format!("the handler panicked: {what}"))
+        }
         Ending::Undecodable(error) if error.is_from_the_future() => {
             circumstances.wait(chain(&error))
         }
@@ -87,8 +94,8 @@ pub(super) fn decide(ending: Ending, circumstances: &Circumstances<'_>) -> Decis
 }
 
 impl Circumstances<'_> {
-    /// The attempt counts; it may have been the last.
-    fn retry(&self, reason: String) -> Decision {
+    /// The attempt counts; it may have been the last. If not, the next comes not sooner than `wished`, within the limit.
+    fn retry(&self, wished: Duration, reason: String) -> Decision {
         let failures = self.before.retries.saturating_add(1);
         if failures >= self.limits.retries && self.since_first >= self.limits.retrying {
             return Decision::Bury {
@@ -101,7 +108,9 @@ impl Circumstances<'_> {
             longest: self.limits.longest_pause,
         };
         Decision::HandBack {
-            pause: pauses.pause(failures, self.random),
+            pause: pauses
+                .pause(failures, self.random)
+                .max(wished.min(self.limits.longest_pause)),
             counts: true,
             reason,
         }
@@ -199,6 +208,20 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_that_was_asked_for_is_kept_and_does_not_shorten_ours() {
+        let pause = |retries, seconds| {
+            let wished = Duration::from_secs(seconds);
+            let failure = Failure::retry_after(wished, "busy");
+            match after(retries, 0, Ending::Failed(failure)) {
+                Decision::HandBack { pause, counts, .. } => (pause, counts),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(pause(0, 30), (Duration::from_secs(30), true));
+        assert_eq!(pause(20, 1), (LIMITS.longest_pause.mul_f64(0.75), true));
+    }
+
+    #[test]
     fn the_reason_names_every_cause() {
         #[derive(Debug, thiserror::Error)]
         #[error("put object")]
@@ -221,6 +244,7 @@ mod tests {
                 other => panic!("{other:?}"),
             };
             prop_assert!(pause(Failure::retry("x")) <= LIMITS.longest_pause);
+            prop_assert!(pause(Failure::retry_after(Duration::MAX, "x")) == LIMITS.longest_pause);
             prop_assert!(pause(Failure::owner("s", "x")) <= LIMITS.longest_absence);
         }
     }

@@ -75,6 +75,8 @@ async fn what_hangs_at_an_absent_destination_is_cut_short_and_done_when_it_is_ba
     let act = move |_, delivery: Delivery| {
         assert_eq!(delivery.attempt, 1, "no attempt was counted");
         let call = counting.fetch_add(1, Ordering::SeqCst);
+        // It came once, and was begun all the same: whoever cares about effects has to look for them.
+        assert_eq!((delivery.deliveries, delivery.is_repeated()), (1, call > 3));
         async move {
             match call {
                 0..3 => std::future::pending().await,

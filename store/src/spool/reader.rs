@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use memmap2::MmapMut;
 use proto::{
     id::{ChunkId, ChunkIdError},
     v1,
@@ -115,21 +116,56 @@ fn read_whole(mut file: File, size: u64) -> io::Result<Option<(Bytes, Checksums)
     if file.metadata()?.len() != size {
         return Ok(None);
     }
-    let mut bytes = Vec::with_capacity(size as usize);
+    let mut memory = Memory::of(size as usize)?;
     let mut sums = Summing::new();
-    while (bytes.len() as u64) < size {
-        let start = bytes.len();
-        let rest = size - start as u64;
-        if (&mut file)
-            .take(rest.min(BLOCK as u64))
-            .read_to_end(&mut bytes)?
-            == 0
-        {
-            return Ok(None);
+    for block in memory.as_mut().chunks_mut(BLOCK) {
+        match file.read_exact(block) {
+            Ok(()) => sums.update(block),
+            // Somebody has cut it short meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(error),
         }
-        sums.update(&bytes[start..]);
     }
-    Ok(Some((bytes.into(), sums.finish())))
+    Ok(Some((Bytes::from_owner(memory), sums.finish())))
+}
+
+/// Memory for one chunk.
+///
+/// Guarantee: what a large one took is the system's again when it is dropped. An allocator keeps it for the thread that asked, and each of a
+/// dozen reading threads would hold on to twice its largest chunk (glibc's, measured: 96 MiB where 48 MiB were in use).
+enum Memory {
+    Heap(Vec<u8>),
+    Map(MmapMut),
+}
+
+impl Memory {
+    /// From here on a map is worth its page faults. Of smaller ones a thread keeps 8 MiB at most, and the usual 1.5 MB are spared the faults.
+    const LARGE: usize = 4 << 20;
+
+    fn of(size: usize) -> io::Result<Self> {
+        if size < Self::LARGE {
+            return Ok(Self::Heap(vec![0; size]));
+        }
+        MmapMut::map_anon(size).map(Self::Map)
+    }
+}
+
+impl AsRef<[u8]> for Memory {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Heap(bytes) => bytes,
+            Self::Map(bytes) => bytes,
+        }
+    }
+}
+
+impl AsMut<[u8]> for Memory {
+    fn as_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Heap(bytes) => bytes,
+            Self::Map(bytes) => bytes,
+        }
+    }
 }
 
 /// A folder that is not a spool, or cannot be read.

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 /// Pauses that double from `first` to `longest`, at least half of each random: many who fail together must not try again together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Backoff {
-    pub(crate) first: Duration,
-    pub(crate) longest: Duration,
+pub struct Backoff {
+    /// After the first failure, at most.
+    pub first: Duration,
+    /// After however many, at most.
+    pub longest: Duration,
 }
 
 impl Backoff {
     /// The pause after failure number `failure` (from 1), given a `random` number in [0, 1).
-    pub(crate) fn pause(self, failure: u32, random: f64) -> Duration {
+    pub fn pause(self, failure: u32, random: f64) -> Duration {
         let doublings = failure.saturating_sub(1).min(31);
         let longest = self.first.saturating_mul(1 << doublings).min(self.longest);
         longest.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)

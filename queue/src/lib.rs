@@ -41,6 +41,7 @@ mod worker;
 pub use {
     answers::{Answer, Answers, AnswersError, Notice},
     api::ApiError,
+    backoff::Backoff,
     connection::{
         ConnectError, ConnectOptions, Connection, FlushError, LinkState, Version, connect,
     },

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::pace::Rate;
+
 /// Take descriptors from the queue and put their chunks into the bucket
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "crispy-uploader", version, after_help = EXAMPLES)]
@@ -32,6 +34,15 @@ pub struct Config {
     #[arg(long, env = "CRISPY_CONCURRENCY", value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
 
+    /// Bytes of chunks in memory at a time, read and not yet uploaded; a chunk that is larger passes alone
+    // Eight of the ordinary chunks are 12 MB. Four of the largest that are cut (64 MiB) may go at once, on hosts of 512 MB.
+    #[arg(long, env = "CRISPY_MAX_IN_FLIGHT", value_name = "SIZE", default_value = "256MiB", value_parser = daemon::config::size)]
+    pub max_in_flight: u64,
+
+    /// Bytes a second that leave at most, all uploads together, like 50MiB/s; without it, what the network takes
+    #[arg(long, env = "CRISPY_MAX_UPLOAD_RATE", value_name = "RATE")]
+    pub max_upload_rate: Option<Rate>,
+
     /// Where the queue is, and who asks.
     #[command(flatten)]
     pub nats: stage::NatsFlags,
@@ -41,6 +52,7 @@ const EXAMPLES: &str = "\
 Examples:
   crispy-uploader --spool ./crispy-spool --bucket gs://my-video/site-12
   crispy-uploader --spool ./crispy-spool --bucket s3://video --bucket-option endpoint=https://minio:9000
+  crispy-uploader --spool ./crispy-spool --bucket gs://my-video --max-upload-rate 5MiB/s
   crispy-uploader --spool /mnt/a --spool /mnt/b --bucket file:///srv/video --nats-server nats://hub:4222
 
 Start as many as you like, on any hosts that can read the spools: each takes what it has hands for.";

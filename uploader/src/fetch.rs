@@ -12,6 +12,8 @@ use bytes::Bytes;
 use proto::v1::ChunkReady;
 use store::spool::{ReadError, SpoolReader};
 
+use crate::room::Room;
+
 /// Why bytes were not found.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
@@ -40,22 +42,26 @@ pub enum FetchError {
 #[derive(Clone)]
 pub struct Spools {
     roots: Arc<[PathBuf]>,
+    room: Room,
     open: Arc<Mutex<Vec<Arc<SpoolReader>>>>,
 }
 
 impl Spools {
-    /// Spools below `roots`, which need not be there yet.
-    pub fn new(roots: &[PathBuf]) -> Self {
+    /// Spools at `roots`, which need not be there yet. What is read from them takes its place in `room`.
+    pub fn new(roots: &[PathBuf], room: Room) -> Self {
         Self {
             roots: roots.into(),
+            room,
             open: Arc::default(),
         }
     }
 
-    /// The bytes of a chunk, checked against its size and SHA-256.
+    /// The bytes of a chunk, checked against its size and SHA-256, when there is room for them.
     pub async fn fetch(&self, chunk: Arc<ChunkReady>) -> Result<Bytes, FetchError> {
+        let taken = self.room.take(chunk.size).await;
         let spools = self.clone();
-        let reading = tokio::task::spawn_blocking(move || spools.read(&chunk));
+        // The room goes with the bytes: a reading that nobody waits for any more goes on, and takes it until it ends.
+        let reading = tokio::task::spawn_blocking(move || Ok(taken.with(spools.read(&chunk)?)));
         reading.await.unwrap_or(Err(FetchError::Interrupted))
     }
 

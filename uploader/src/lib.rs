@@ -10,24 +10,32 @@
 //! * [`config`]: what it is told
 //! * [`work`]: what it is handed
 //! * [`upload`]: the handler
-//! * [`fetch`]: finding the bytes
+//! * `sending`: one object's attempts
+//! * [`fetch`]: finding the bytes, and [`room`] for them
+//! * [`destination`]: the bucket, watched, at its [`pace`]
 //! * [`classify`]: from errors to outcomes, pure
 //! * [`metadata`], [`run_state`]: what is written beside the bytes, pure
 #![warn(missing_docs)]
 
 pub mod classify;
 pub mod config;
+pub mod destination;
 pub mod fetch;
 pub mod metadata;
+pub mod pace;
+pub mod room;
 pub mod run_state;
+mod sending;
 pub mod upload;
 pub mod work;
 
 pub use config::Config;
 use daemon::{Exit, Failed, Stop, WithExit};
+use destination::Destination;
 use fetch::Spools;
 use queue::Stage;
-use upload::{Refused, Upload};
+use room::Room;
+use upload::Upload;
 
 /// Uploads until it is told to stop.
 pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
@@ -39,9 +47,8 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
     let connection = stage::connect(&config.nats.options("crispy-uploader")?).await?;
     let producer = daemon::producer(env!("CARGO_PKG_VERSION"));
     let upload = Upload {
-        bucket,
-        refused: Refused::default(),
-        spools: Spools::new(&config.spool),
+        destination: Destination::new(bucket, config.max_upload_rate),
+        spools: Spools::new(&config.spool, Room::new(config.max_in_flight)),
         publisher: connection.publisher().await,
         subjects: connection.subjects(),
         producer: producer.clone(),

@@ -1,38 +1,20 @@
-//! The handler against a real spool, a real bucket and a real queue: what a delivery does, and what a second one finds.
-#![allow(
-    clippy::unwrap_used,
-    reason = "in a test a panic with its line is the best report"
-)]
-
-use std::time::Duration;
+//! The handler alone: what a delivery does, and what a second one finds.
 
 use proto::{
-    id::{ChunkId, ObjectKey},
-    v1::{self, ChunkReady, ChunkUploaded, RunState},
+    id::ChunkId,
+    v1::{ChunkReady, RunState},
 };
-use queue::{
-    Cause, ConnectOptions, Connection, Delivery, Failure, From, Handler, Reader, Stream, topology,
-};
-use store::{
-    Checksums,
-    bucket::{Bucket, Metadata},
-    spool::Spool,
-};
-use testbed::NatsServer;
-use uploader::{
-    fetch::Spools,
-    upload::{Refused, Upload},
-    work::Work,
-};
+use queue::{Cause, Delivery, Failure, Handler};
+use store::{Bucket, Checksums, bucket::Metadata};
+use uploader::{upload::Upload, work::Work};
+
+use crate::ground::{Ground, key};
 
 const BYTES: &[u8] = b"not video, and the uploader does not care";
 
 /// A committed chunk, and an uploader that is about to be handed it.
 struct Scene {
-    _server: NatsServer,
-    _folder: tempfile::TempDir,
-    connection: Connection,
-    spool: Spool,
+    ground: Ground,
     bucket: Bucket,
     upload: Upload,
     chunk: ChunkReady,
@@ -41,37 +23,15 @@ struct Scene {
 
 impl Scene {
     async fn open() -> Self {
-        let server = NatsServer::start();
-        let options = ConnectOptions {
-            servers: server.url(),
-            ..ConnectOptions::default()
-        };
-        let connection = queue::connect(&options).await.unwrap();
-        let plan = topology::plan(&connection, None, false).await.unwrap();
-        plan.apply().await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::open(folder.path()).unwrap();
-        let chunk = chunk(&spool);
-        let _ = spool.commit(&chunk, BYTES).unwrap();
+        let ground = Ground::new().await;
+        let chunk = ground.commit(0, BYTES);
         let bucket = Bucket::open("memory://").unwrap();
-        let upload = Upload {
-            bucket: bucket.clone(),
-            refused: Refused::default(),
-            spools: Spools::new(&[folder.path().to_owned()]),
-            publisher: connection.publisher().await,
-            subjects: connection.subjects(),
-            producer: v1::Producer::default(),
-        };
-        let key = ObjectKey::of(&chunk).unwrap().to_string();
         Self {
-            _server: server,
-            _folder: folder,
-            connection,
-            spool,
+            upload: ground.upload(&bucket).await,
+            key: key(&chunk),
+            ground,
             bucket,
-            upload,
             chunk,
-            key,
         }
     }
 
@@ -89,48 +49,20 @@ impl Scene {
 
     fn free(&self) {
         let id = ChunkId::from_wire(self.chunk.id.as_ref()).unwrap();
-        assert!(self.spool.free(&id).unwrap());
+        assert!(self.ground.spool.free(&id).unwrap());
     }
 
     /// The first events: whether the object was there already.
     async fn events(&self, count: usize) -> Vec<bool> {
-        let reader = Reader::open(&self.connection, Stream::Uploaded, From::Start, &[]);
-        let mut reader = reader.await.unwrap();
-        let mut found = Vec::new();
-        while found.len() < count {
-            let next = reader.next::<ChunkUploaded>();
-            let event = tokio::time::timeout(Duration::from_secs(10), next).await;
-            let event = event.expect("it was published").unwrap().message;
+        let events = self.ground.events(count).await;
+        let found = events.into_iter().map(|event| {
             assert_eq!(
                 (event.size, &event.sha256),
                 (self.chunk.size, &self.chunk.sha256)
             );
-            found.push(event.already_there);
-        }
-        found
-    }
-}
-
-fn chunk(spool: &Spool) -> ChunkReady {
-    let sums = Checksums::of(BYTES);
-    let id: ChunkId = format!("demo/front/{}/0000000000", "0".repeat(26))
-        .parse()
-        .unwrap();
-    let start_us = 1_763_839_803_000_000;
-    ChunkReady {
-        id: Some(id.to_wire()),
-        wall: Some(v1::WallInterval {
-            start_us,
-            end_us: start_us + 3_000_000,
-            ..Default::default()
-        }),
-        duration_us: 3_000_000,
-        container: v1::Container::Mp4.into(),
-        size: BYTES.len() as u64,
-        crc32c: sums.crc32c,
-        sha256: sums.sha256.to_vec(),
-        spool_id: spool.id().as_str().to_owned(),
-        ..Default::default()
+            event.already_there
+        });
+        found.collect()
     }
 }
 

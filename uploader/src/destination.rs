@@ -1,0 +1,170 @@
+//! The bucket, as uploads meet it: puts in turn, none of them waited for in vain, and the one question that tells an outage from a chunk's own
+//! trouble.
+//!
+//! ```text
+//!   put ── turn (pace) ──► put_once ──────────────── answer
+//!                             └─ silent for 10 s? ── ask: may I write? ── yes: wait on, ask again
+//!                                                                      └─ no, or no answer: the bucket is away
+//! ```
+//!
+//! A store that swallows what it is sent is found out in half a minute, before its puts time out, and a put that is only slow is left alone.
+
+use std::{
+    future::Future,
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use store::{
+    Checksums,
+    bucket::{Bucket, Lookup, Metadata, Put, PutError},
+};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::{
+    classify::UploadError,
+    pace::{Pace, Rate},
+};
+
+/// How long a put may be silent before the bucket is asked.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// How long the bucket may take to answer the question. Five times what the worker's own probe gives it, since here a narrow line may be full of
+/// our own uploads.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// The most doublings of [`SILENCE`]: 5 minutes.
+const PATIENCE: u32 = 5;
+
+/// A bucket, and what this process knows of it.
+#[derive(Debug)]
+pub struct Destination {
+    bucket: Bucket,
+    pace: Pace,
+    /// The size of the largest object that the bucket had no place for since it was last there: a disk that is almost full takes small ones
+    /// still, and a probe that is smaller than the work would call it back, and away again, for as long as it stays so.
+    refused: AtomicU64,
+    /// How often in a row the bucket was called away because it was silent. On a line that is so narrow that our own uploads drown the question,
+    /// each such call ends uploads that were getting on; so the next waits twice as long, until one gets through.
+    alarms: AtomicU32,
+    /// When the latest question was asked that was answered well. Held by whoever asks: many hands that wait need one answer.
+    well: Mutex<Option<Instant>>,
+}
+
+/// The bucket is away, by its own word or for want of one.
+#[derive(Debug, thiserror::Error)]
+pub enum Absence {
+    /// It says so.
+    #[error("ask whether the bucket can be written")]
+    Refused(#[source] PutError),
+    /// It says nothing.
+    #[error("the bucket is silent: no answer within {ANSWER:?} to whether it can be written")]
+    Silent,
+}
+
+impl Destination {
+    /// `bucket`, written at most at this `rate`.
+    pub fn new(bucket: Bucket, rate: Option<Rate>) -> Self {
+        Self {
+            bucket,
+            pace: Pace::new(rate),
+            refused: AtomicU64::default(),
+            alarms: AtomicU32::default(),
+            well: Mutex::default(),
+        }
+    }
+
+    /// The bucket itself.
+    pub fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
+    /// Creates an object, when it is its turn.
+    pub async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        checksums: &Checksums,
+        metadata: &Metadata,
+    ) -> Result<Put, UploadError> {
+        let size = bytes.len() as u64;
+        self.pace.turn(size).await;
+        let put = self.bucket.put_once(key, bytes, checksums, metadata);
+        let put = self.unless_away(put).await?;
+        match &put {
+            Ok(_) => self.alarms.store(0, Ordering::Relaxed),
+            Err(PutError::Unavailable { .. }) => {
+                self.refused.fetch_max(size, Ordering::Relaxed);
+            }
+            Err(_) => {}
+        }
+        put.map_err(UploadError::Put)
+    }
+
+    /// Asks whether an object is there and has these bytes.
+    pub async fn look_up(
+        &self,
+        key: &str,
+        size: u64,
+        sha256: &[u8; 32],
+    ) -> Result<Lookup, UploadError> {
+        let found = self.bucket.lookup(key, size, sha256);
+        self.unless_away(found).await?.map_err(UploadError::LookUp)
+    }
+
+    /// Whether an object can be created there now, of any size that was refused before.
+    pub async fn ask(&self) -> Result<(), Absence> {
+        let question = self
+            .bucket
+            .check_writable(self.refused.load(Ordering::Relaxed));
+        match timeout(ANSWER, question).await {
+            Ok(answer) => answer.map_err(Absence::Refused),
+            Err(_) => Err(Absence::Silent),
+        }
+    }
+
+    /// [`Self::ask`], and forgets what was refused when it is back.
+    pub async fn is_back(&self) -> bool {
+        let back = self.ask().await.is_ok();
+        if back {
+            self.refused.store(0, Ordering::Relaxed);
+        }
+        back
+    }
+
+    /// What becomes of `work`, unless the bucket is found away before its end.
+    async fn unless_away<T>(&self, work: impl Future<Output = T>) -> Result<T, UploadError> {
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            absence = self.until_away() => Err(UploadError::Away(absence)),
+        }
+    }
+
+    async fn until_away(&self) -> Absence {
+        loop {
+            let begun = Instant::now();
+            let doublings = self.alarms.load(Ordering::Relaxed).min(PATIENCE);
+            sleep(SILENCE * (1 << doublings)).await;
+            if let Err(absence) = self.ask_since(begun).await {
+                self.alarms.fetch_add(1, Ordering::Relaxed);
+                return absence;
+            }
+        }
+    }
+
+    /// [`Self::ask`], unless somebody has asked after `begun`.
+    async fn ask_since(&self, begun: Instant) -> Result<(), Absence> {
+        let mut well = self.well.lock().await;
+        if well.is_none_or(|asked| asked < begun) {
+            let now = Instant::now();
+            self.ask().await?;
+            *well = Some(now);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,325 @@
+//! Every fault of a bucket, through worker and handler: what becomes of the message, what is sent, what is stored, what is said.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, stream};
+use proto::v1::{self, ChunkReady};
+use queue::Stream;
+use store::{
+    Checksums,
+    bucket::{Lookup, Metadata},
+};
+use testbed::gcs::{Fault, GcsServer, Harm};
+
+use crate::ground::{ANSWER, Ground, bucket, key};
+
+/// Rows at once: each has a nats-server of its own.
+const SIDE_BY_SIDE: usize = 4;
+
+/// Too late for the client, which gives these bytes a second of their own.
+const LATE: Duration = ANSWER.saturating_mul(10);
+
+/// How a row ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    /// In the bucket, by the last attempt.
+    Stored,
+    /// In the bucket, by an earlier attempt, or somebody else.
+    Mine,
+    /// In the dead letters.
+    Dead,
+}
+
+/// One fault.
+struct Row {
+    what: &'static str,
+    faults: Vec<Fault>,
+    prepare: fn(&mut ChunkReady),
+    /// Other bytes lie under the key.
+    taken: bool,
+    /// The server is down at first.
+    down: bool,
+    /// It is an outage: the worker waits, and then the faults are ended.
+    outage: bool,
+    end: End,
+    /// Puts of the chunk that were sent; in an outage at least so many.
+    puts: usize,
+    /// Attempts that were spent.
+    spent: u64,
+    at_least: Duration,
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Self {
+            what: "",
+            faults: Vec::new(),
+            prepare: |_| {},
+            taken: false,
+            down: false,
+            outage: false,
+            end: End::Stored,
+            puts: 1,
+            spent: 0,
+            at_least: Duration::ZERO,
+        }
+    }
+}
+
+/// Puts of chunks, and not of the probe.
+fn puts(harm: Harm) -> Fault {
+    Fault::new(harm).of("PUT").where_key(is_chunk)
+}
+
+fn is_chunk(key: &str) -> bool {
+    key.starts_with("v1/")
+}
+
+/// Failures of the server that pass.
+fn that_pass() -> Vec<Row> {
+    let second = Duration::from_secs(1);
+    let passing = |what, harm, times, sent| Row {
+        what,
+        faults: vec![puts(harm).times(times)],
+        puts: sent,
+        ..Row::default()
+    };
+    vec![
+        Row {
+            what: "nothing",
+            ..Row::default()
+        },
+        passing("503 twice", Harm::Status(503), 2, 3),
+        Row {
+            at_least: second * 2,
+            ..passing(
+                "429 twice with Retry-After",
+                Harm::StatusAfter(429, second),
+                2,
+                3,
+            )
+        },
+        passing("408", Harm::Status(408), 1, 2),
+        Row {
+            // Four, then the bucket is asked and is well; at the second delivery two more, and the seventh is taken.
+            spent: 1,
+            ..passing("500 six times", Harm::Status(500), 6, 7)
+        },
+        passing("409 where nothing is", Harm::Status(409), 1, 2),
+        passing("412 where nothing is", Harm::Status(412), 1, 2),
+        passing("an answer that comes too late", Harm::Late(LATE), 1, 2),
+        passing("a put that is not answered", Harm::Silent, 1, 2),
+        passing("a reset in mid-body", Harm::ResetAfter(100_000), 1, 2),
+        passing("a bit that flips on the way", Harm::BitFlip, 1, 2),
+        Row {
+            faults: vec![puts(Harm::StatusAfter(503, second * 30)).times(1)],
+            // Longer than a hand is held up: the worker waits, and not longer than its own limit, which is 2 s here.
+            what: "503 with a long Retry-After",
+            puts: 2,
+            spent: 1,
+            at_least: second * 2,
+            ..Row::default()
+        },
+    ]
+}
+
+/// Puts that were carried out, and nobody was told.
+fn in_doubt() -> Vec<Row> {
+    let committed = |what, harm| Row {
+        what,
+        faults: vec![puts(harm).times(1)],
+        end: End::Mine,
+        ..Row::default()
+    };
+    vec![
+        committed("stored, and the answer lost", Harm::LostAnswer),
+        committed("stored, and answered 503", Harm::CommittedThen(503)),
+        committed("stored, and answered too late", Harm::LateAnswer(LATE)),
+        Row {
+            // What came of it cannot be asked either: the next attempt finds it.
+            faults: vec![
+                puts(Harm::LostAnswer).times(1),
+                Fault::new(Harm::Status(503)).of("HEAD").times(1),
+            ],
+            puts: 2,
+            ..committed(
+                "stored, the answer lost, and no answer to a question",
+                Harm::LostAnswer,
+            )
+        },
+    ]
+}
+
+/// What is true of every chunk.
+fn outages() -> Vec<Row> {
+    let outage = |what, harm| Row {
+        what,
+        faults: vec![Fault::new(harm)],
+        outage: true,
+        puts: 2,
+        ..Row::default()
+    };
+    vec![
+        outage("401", Harm::Status(401)),
+        outage("403", Harm::Status(403)),
+        outage("404, the bucket", Harm::Status(404)),
+        outage("nobody pays for the bucket", Harm::Billing),
+        outage("503 for everything", Harm::Status(503)),
+        outage("429 for everything", Harm::Status(429)),
+        outage("500 for everything", Harm::Status(500)),
+        outage("a black hole", Harm::Silent),
+        Row {
+            what: "refused connections",
+            down: true,
+            outage: true,
+            ..Row::default()
+        },
+    ]
+}
+
+/// What will not change.
+fn for_ever() -> Vec<Row> {
+    let dead = || Row {
+        end: End::Dead,
+        ..Row::default()
+    };
+    vec![
+        Row {
+            what: "9,000 bytes of metadata",
+            prepare: |chunk| {
+                let codec_string = "x".repeat(9000);
+                chunk.video = Some(v1::VideoFormat {
+                    codec_string,
+                    ..Default::default()
+                });
+            },
+            puts: 0,
+            ..dead()
+        },
+        Row {
+            what: "other bytes under the key",
+            taken: true,
+            ..dead()
+        },
+        Row {
+            what: "a request that the store calls wrong",
+            faults: vec![puts(Harm::Status(413))],
+            ..dead()
+        },
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_of_a_bucket_ends_as_it_must_and_nothing_is_lost_or_doubled() {
+    let rows = [that_pass(), in_doubt(), outages(), for_ever()];
+    let played = stream::iter(rows.into_iter().flatten().map(play)).buffer_unordered(SIDE_BY_SIDE);
+    let wrong: Vec<String> = played.filter_map(async |wrong| wrong).collect().await;
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// Plays a row; what was not as it must.
+async fn play(row: Row) -> Option<String> {
+    let (ground, server) = (Ground::new().await, GcsServer::start());
+    let bucket = bucket(&server);
+    let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n / 7) as u8).collect();
+    let mut chunk = ground.commit(0, &bytes);
+    (row.prepare)(&mut chunk);
+    let key = key(&chunk);
+    if row.taken {
+        let other = &b"somebody else's"[..];
+        let (sums, none) = (Checksums::of(other), Metadata::new());
+        let put = bucket.put_once(&key, other.into(), &sums, &none);
+        let _ = put.await.unwrap();
+    }
+    let before = server.requests().len();
+    row.faults
+        .iter()
+        .for_each(|fault| server.inject(fault.clone()));
+    if row.down {
+        server.go_down();
+    }
+    ground.publish(&chunk).await;
+    let begun = Instant::now();
+    let mut hand = ground.worker(&bucket).await;
+    if row.outage {
+        if !hand.waits().await {
+            let requests = server.requests();
+            return Some(format!("{}: it does not wait\n  {requests:?}", row.what));
+        }
+        server.clear_faults();
+        server.come_back();
+    }
+    ground.until_count(Stream::Chunks, 0).await;
+    let took = begun.elapsed();
+    let waited = hand.has_waited();
+    let drained = hand.stop().await;
+    let requests = server.requests().split_off(before);
+    let sent = requests
+        .iter()
+        .filter(|asked| asked.method == "PUT" && asked.key.as_deref() == Some(&key));
+    let (sent, counts) = (sent.count(), server.counts());
+    let sha256 = Checksums::of(&bytes).sha256;
+    let found = bucket.lookup(&key, chunk.size, &sha256);
+    let ours = matches!(found.await.unwrap(), Lookup::Mine { .. });
+    let uploaded = ground.count(Stream::Uploaded).await;
+    let dead = ground.count(Stream::Dead).await;
+    let events = ground.events(uploaded as usize).await;
+    let already: Vec<bool> = events.iter().map(|event| event.already_there).collect();
+    let seen = Seen {
+        ours,
+        already,
+        dead,
+        created: counts.created,
+        overwritten: counts.overwritten,
+        spent: drained.retried,
+        deliveries: ground.deliveries().await,
+        waited,
+    };
+    let expected = row.expected();
+    let sends = if row.outage {
+        sent >= row.puts.min(1)
+    } else {
+        sent == row.puts
+    };
+    let what = row.what;
+    (seen != expected || !sends || took < row.at_least).then(|| {
+        format!("{what}: {sent} puts in {took:?}, wanted {}\n  seen   {seen:?}\n  wanted {expected:?}\n  {requests:?}", row.puts)
+    })
+}
+
+/// What can be seen afterwards.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    /// These bytes lie under the key.
+    ours: bool,
+    /// Events: whether the object was there already.
+    already: Vec<bool>,
+    dead: u64,
+    created: u64,
+    overwritten: u64,
+    spent: u64,
+    deliveries: u64,
+    /// The worker took the bucket for away.
+    waited: bool,
+}
+
+impl Row {
+    fn expected(&self) -> Seen {
+        let dead = self.end == End::Dead;
+        let already = match self.end {
+            End::Stored => vec![false],
+            End::Mine => vec![true],
+            End::Dead => vec![],
+        };
+        Seen {
+            ours: !dead,
+            already,
+            dead: dead.into(),
+            created: (!dead || self.taken).into(),
+            overwritten: 0,
+            spent: self.spent,
+            deliveries: 1 + self.spent,
+            waited: self.outage,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What an uploader process takes at most: memory, and the line.
+
+use std::ops::Range;
+
+use queue::Stream;
+use testbed::gcs::GcsServer;
+use tokio::time::Instant;
+
+use crate::{
+    ground::{Ground, eventually},
+    process::Uploader,
+};
+
+const MIB: u64 = 1 << 20;
+
+async fn publish(ground: &Ground, sequences: Range<u64>, size: u64) {
+    for sequence in sequences {
+        let bytes = sequence.to_le_bytes().repeat(size as usize / 8);
+        ground.publish(&ground.commit(sequence, &bytes)).await;
+    }
+}
+
+#[tokio::test]
+async fn chunks_in_flight_take_no_more_memory_than_their_limit_however_many_hands_there_are() {
+    const ROOM: u64 = 64 * MIB;
+    let (ground, server) = (Ground::new().await, GcsServer::start());
+    let idle = Uploader::start(&ground, server.url(), &["--max-in-flight", "64MiB"]);
+    publish(&ground, 0..1, 8).await;
+    ground.until_count(Stream::Chunks, 0).await;
+    let before = idle.most_memory();
+    // Eight hands: without the limit 192 MiB, with one copy of each.
+    publish(&ground, 1..25, 24 * MIB).await;
+    ground.until_count(Stream::Chunks, 0).await;
+    let most = idle.most_memory() - before;
+    assert!(most < ROOM + ROOM / 4, "{} MiB", most / MIB);
+    // And one that is larger than all the room passes.
+    ground
+        .publish(&ground.commit(99, &vec![7; 100 * MIB as usize]))
+        .await;
+    ground.until_count(Stream::Chunks, 0).await;
+    assert_eq!(ground.count(Stream::Dead).await, 0);
+    idle.stop();
+}
+
+#[tokio::test]
+async fn uploads_together_keep_their_rate_within_a_tenth() {
+    const CHUNKS: u64 = 25;
+    let (ground, server) = (Ground::new().await, GcsServer::start());
+    publish(&ground, 0..CHUNKS, MIB / 2).await;
+    let uploader = Uploader::start(&ground, server.url(), &["--max-upload-rate", "4MiB/s"]);
+    let created = async |many: u64| {
+        eventually(async || server.counts().created >= many).await;
+        Instant::now()
+    };
+    let (first, last) = (created(1).await, created(CHUNKS).await);
+    let sent = (CHUNKS - 1) * MIB / 2;
+    let rate = sent as f64 / (last - first).as_secs_f64() / (4 * MIB) as f64;
+    assert!((0.9..1.1).contains(&rate), "{rate} of the rate");
+    uploader.stop();
+}

@@ -1,0 +1,93 @@
+//! An uploader in a process of its own, gone with its test.
+
+use std::{
+    fs::{self, File},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::ground::{Ground, PATIENCE, bucket_url};
+
+/// The program, at work.
+pub(crate) struct Uploader {
+    child: Child,
+    log: tempfile::NamedTempFile,
+}
+
+impl Uploader {
+    /// Starts it on this ground, with a bucket at this address, and nothing of the environment of whoever runs the tests.
+    pub(crate) fn start(ground: &Ground, bucket: &str, arguments: &[&str]) -> Self {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        // setpriv (util-linux) has the kernel kill the program with its test, however that ends.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(env!("CARGO_BIN_EXE_crispy-uploader"))
+            .args(["--bucket", &bucket_url()])
+            .args(["--nats-server", &ground.server.url()])
+            .arg("--spool")
+            .arg(ground.folder.path())
+            .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("CRISPY_CONFIG", "/dev/null")
+            .env("STORAGE_EMULATOR_HOST", bucket)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(log.path()).unwrap())
+            .spawn()
+            .unwrap();
+        Self { child, log }
+    }
+
+    /// Bytes of memory that it has now.
+    pub(crate) fn memory(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// The most that it ever had.
+    pub(crate) fn most_memory(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, line: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let words = status.lines().find_map(|text| text.strip_prefix(line));
+        let kib = words.unwrap().trim().strip_suffix(" kB").unwrap();
+        kib.parse::<u64>().unwrap() * 1024
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.log.path()).unwrap()
+    }
+
+    /// Asks it to stop, and waits until it has, with exit code 0; what it has logged.
+    pub(crate) fn stop(mut self) -> String {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        let ended = loop {
+            if let Some(ended) = self.child.try_wait().unwrap() {
+                break ended;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "it does not stop: {}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert!(ended.success(), "{ended}: {}", self.log());
+        self.log()
+    }
+}
+
+impl Drop for Uploader {
+    fn drop(&mut self) {
+        // Both fail only when it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,9 +1,11 @@
 //! What an uploader process takes at most: memory, and the line.
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
+use futures_util::future::join_all;
+use proto::v1::ChunkReady;
 use queue::Stream;
-use testbed::gcs::GcsServer;
+use testbed::gcs::{GcsServer, Options};
 use tokio::time::Instant;
 
 use crate::{
@@ -13,17 +15,25 @@ use crate::{
 
 const MIB: u64 = 1 << 20;
 
+/// Commits chunks, and then publishes them all at once.
 async fn publish(ground: &Ground, sequences: Range<u64>, size: u64) {
-    for sequence in sequences {
+    let commit = |sequence: u64| {
         let bytes = sequence.to_le_bytes().repeat(size as usize / 8);
-        ground.publish(&ground.commit(sequence, &bytes)).await;
-    }
+        ground.commit(sequence, &bytes)
+    };
+    let chunks: Vec<ChunkReady> = sequences.map(commit).collect();
+    join_all(chunks.iter().map(|chunk| ground.publish(chunk))).await;
 }
 
 #[tokio::test]
 async fn chunks_in_flight_take_no_more_memory_than_their_limit_however_many_hands_there_are() {
     const ROOM: u64 = 64 * MIB;
-    let (ground, server) = (Ground::new().await, GcsServer::start());
+    // Answers take their time, so that every hand has its chunk in it.
+    let slow = Options {
+        latency: Duration::from_millis(300),
+        ..Options::default()
+    };
+    let (ground, server) = (Ground::new().await, GcsServer::start_with(slow));
     let idle = Uploader::start(&ground, server.url(), &["--max-in-flight", "64MiB"]);
     publish(&ground, 0..1, 8).await;
     ground.until_count(Stream::Chunks, 0).await;

@@ -35,7 +35,7 @@ demo/clip.mp4: tools/clip
 	@tools/clip $@
 
 ##@ Working on it
-.PHONY: test check bench cluster fuzz media-table fmt clippy doc deny advisories floors sizes links
+.PHONY: test check bench outage cluster fuzz media-table fmt clippy doc deny advisories floors sizes links
 check: setup fmt floors sizes links deny clippy doc test ## all that CI checks, cheap things first
 
 # First everything: tests start the programs of other crates, which cargo test alone may not build.
@@ -57,6 +57,9 @@ fuzz: ## many times more hostile bytes than the tests send
 
 media-table: ## write the table of frame identity into docs/media.md
 	CRISPY_WRITE_TABLE=1 $(CARGO) test -p crispy-media --test table
+
+outage: setup ## a bucket that is away for a minute, in three ways at once
+	CRISPY_OUTAGE_SECONDS=60 $(CARGO) test -p crispy-uploader --test uploads -- outage
 
 cluster: setup ## the claims about a cluster of three servers, a minute of elections
 	$(CARGO) test -p crispy-queue --test processes -- cut_off

@@ -97,9 +97,11 @@ impl Recipes<'_> {
 }
 
 /// What an operator may set for the stages in the environment of `crispy up`.
-const TUNING: [&str; 3] = [
+const TUNING: [&str; 5] = [
     "CRISPY_SPOOL_LIMIT",
     "CRISPY_CONCURRENCY",
+    "CRISPY_MAX_IN_FLIGHT",
+    "CRISPY_MAX_UPLOAD_RATE",
     "CRISPY_LOG_CHUNKS",
 ];
 

@@ -14,6 +14,7 @@
 //! * [`poison`]: a chunk that takes its inspector down, and one that is no video
 //! * [`dead`]: what was given up, replayed or dropped by command
 //! * [`full`]: a queue without room, and one that vanishes
+//! * [`google`]: a bucket of Google's instead of a folder
 //! * [`status`]: how the queue stands, and what needs a human
 //! * [`bad_input`], [`bad_place`], [`bad_server`]: each mistake has its own exit code and message, and leaves nothing half done
 //! * [`secrets`]: what must not be said, and whom not to speak to
@@ -30,6 +31,7 @@ mod bad_server;
 mod by_hand;
 mod dead;
 mod full;
+mod google;
 mod house;
 mod identity;
 mod killed;

@@ -37,8 +37,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// our own uploads.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// The most doublings of [`SILENCE`]: 5 minutes.
-const PATIENCE: u32 = 5;
+/// The longest that a put may be silent, after however many false alarms.
+const LONGEST_SILENCE: Duration = Duration::from_secs(320);
 
 /// A bucket, and what this process knows of it.
 #[derive(Debug)]
@@ -148,8 +148,7 @@ impl Destination {
     async fn until_away(&self) -> Absence {
         loop {
             let begun = Instant::now();
-            let doublings = self.alarms.load(Ordering::Relaxed).min(PATIENCE);
-            sleep(SILENCE * (1 << doublings)).await;
+            sleep(patience(self.alarms.load(Ordering::Relaxed))).await;
             if let Err(absence) = self.ask_since(begun).await {
                 self.alarms.fetch_add(1, Ordering::Relaxed);
                 return absence;
@@ -166,5 +165,24 @@ impl Destination {
             *well = Some(now);
         }
         Ok(())
+    }
+}
+
+/// How long a put may be silent after so many alarms.
+fn patience(alarms: u32) -> Duration {
+    SILENCE
+        .saturating_mul(1_u32.checked_shl(alarms).unwrap_or(u32::MAX))
+        .min(LONGEST_SILENCE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_too_narrow_for_the_question_is_given_twice_the_time_until_a_put_gets_through()
+    {
+        let seconds = [0, 1, 2, 5, 6, 31, 32, u32::MAX].map(|alarms| patience(alarms).as_secs());
+        assert_eq!(seconds, [10, 20, 40, 320, 320, 320, 320, 320]);
     }
 }

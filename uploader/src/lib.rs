@@ -35,15 +35,21 @@ use destination::Destination;
 use fetch::Spools;
 use queue::Stage;
 use room::Room;
+use store::bucket::PutError;
+use tracing::warn;
 use upload::Upload;
 
 /// Uploads until it is told to stop.
 pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
     let bucket = stage::open_bucket(&config.bucket, &config.options)?;
-    bucket
-        .check_writable(0)
-        .await
-        .exit(Exit::BucketUnavailable)?;
+    match bucket.check_writable(0).await {
+        // It is there, and has trouble: whoever is restarted in the middle of an outage waits for its end like all others.
+        Err(error @ PutError::Transient { .. }) => {
+            let error: &(dyn std::error::Error + 'static) = &error;
+            warn!(error, "the bucket fails; starting all the same");
+        }
+        checked => checked.exit(Exit::BucketUnavailable)?,
+    }
     let connection = stage::connect(&config.nats.options("crispy-uploader")?).await?;
     let producer = daemon::producer(env!("CARGO_PKG_VERSION"));
     let upload = Upload {

@@ -6,12 +6,12 @@ use futures_util::{StreamExt, stream};
 use proto::v1::{self, ChunkReady};
 use queue::Stream;
 use store::{
-    Checksums,
+    Bucket, Checksums,
     bucket::{Lookup, Metadata},
 };
 use testbed::gcs::{Fault, GcsServer, Harm};
 
-use crate::ground::{ANSWER, Ground, bucket, key};
+use crate::ground::{ANSWER, Ground, Hand, bucket, key};
 
 /// Rows at once: each has a nats-server of its own.
 const SIDE_BY_SIDE: usize = 4;
@@ -156,6 +156,7 @@ fn outages() -> Vec<Row> {
         what,
         faults: vec![Fault::new(harm)],
         outage: true,
+        // One that failed, and one that did not.
         puts: 2,
         ..Row::default()
     };
@@ -219,72 +220,99 @@ async fn every_fault_of_a_bucket_ends_as_it_must_and_nothing_is_lost_or_doubled(
 
 /// Plays a row; what was not as it must.
 async fn play(row: Row) -> Option<String> {
-    let (ground, server) = (Ground::new().await, GcsServer::start());
-    let bucket = bucket(&server);
-    let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n / 7) as u8).collect();
-    let mut chunk = ground.commit(0, &bytes);
-    (row.prepare)(&mut chunk);
-    let key = key(&chunk);
-    if row.taken {
-        let other = &b"somebody else's"[..];
-        let (sums, none) = (Checksums::of(other), Metadata::new());
-        let put = bucket.put_once(&key, other.into(), &sums, &none);
-        let _ = put.await.unwrap();
-    }
-    let before = server.requests().len();
-    row.faults
-        .iter()
-        .for_each(|fault| server.inject(fault.clone()));
-    if row.down {
-        server.go_down();
-    }
-    ground.publish(&chunk).await;
+    let stage = Stage::set(&row).await;
+    stage.ground.publish(&stage.chunk).await;
     let begun = Instant::now();
-    let mut hand = ground.worker(&bucket).await;
+    let mut hand = stage.ground.worker(&stage.bucket).await;
     if row.outage {
         if !hand.waits().await {
-            let requests = server.requests();
+            let requests = stage.server.requests();
             return Some(format!("{}: it does not wait\n  {requests:?}", row.what));
         }
-        server.clear_faults();
-        server.come_back();
+        stage.server.clear_faults();
+        stage.server.come_back();
     }
-    ground.until_count(Stream::Chunks, 0).await;
+    stage.ground.until_count(Stream::Chunks, 0).await;
     let took = begun.elapsed();
-    let waited = hand.has_waited();
-    let drained = hand.stop().await;
-    let requests = server.requests().split_off(before);
-    let sent = requests
-        .iter()
-        .filter(|asked| asked.method == "PUT" && asked.key.as_deref() == Some(&key));
-    let (sent, counts) = (sent.count(), server.counts());
-    let sha256 = Checksums::of(&bytes).sha256;
-    let found = bucket.lookup(&key, chunk.size, &sha256);
-    let ours = matches!(found.await.unwrap(), Lookup::Mine { .. });
-    let uploaded = ground.count(Stream::Uploaded).await;
-    let dead = ground.count(Stream::Dead).await;
-    let events = ground.events(uploaded as usize).await;
-    let already: Vec<bool> = events.iter().map(|event| event.already_there).collect();
-    let seen = Seen {
-        ours,
-        already,
-        dead,
-        created: counts.created,
-        overwritten: counts.overwritten,
-        spent: drained.retried,
-        deliveries: ground.deliveries().await,
-        waited,
+    let (seen, wanted, puts) = (stage.see(hand).await, row.wanted(), stage.puts());
+    let enough = match row.outage {
+        true => puts >= row.puts,
+        false => puts == row.puts,
     };
-    let expected = row.expected();
-    let sends = if row.outage {
-        sent >= row.puts.min(1)
-    } else {
-        sent == row.puts
-    };
-    let what = row.what;
-    (seen != expected || !sends || took < row.at_least).then(|| {
-        format!("{what}: {sent} puts in {took:?}, wanted {}\n  seen   {seen:?}\n  wanted {expected:?}\n  {requests:?}", row.puts)
+    (seen != wanted || !enough || took < row.at_least).then(|| {
+        let Row { what, puts: planned, .. } = row;
+        let requests = stage.server.requests();
+        format!("{what}: {puts} puts in {took:?}, wanted {planned}\n  seen   {seen:?}\n  wanted {wanted:?}\n  {requests:?}")
     })
+}
+
+/// What a row is played on.
+struct Stage {
+    ground: Ground,
+    server: GcsServer,
+    bucket: Bucket,
+    chunk: ChunkReady,
+    /// Puts under its key before it was published.
+    before: usize,
+}
+
+impl Stage {
+    async fn set(row: &Row) -> Self {
+        let (ground, server) = (Ground::new().await, GcsServer::start());
+        let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n / 7) as u8).collect();
+        let mut chunk = ground.commit(0, &bytes);
+        (row.prepare)(&mut chunk);
+        let mut stage = Self {
+            bucket: bucket(&server),
+            ground,
+            server,
+            chunk,
+            before: 0,
+        };
+        if row.taken {
+            let other = &b"somebody else's"[..];
+            let (key, sums, none) = (key(&stage.chunk), Checksums::of(other), Metadata::new());
+            let put = stage.bucket.put_once(&key, other.into(), &sums, &none);
+            let _ = put.await.unwrap();
+        }
+        stage.before = stage.puts();
+        let faults = row.faults.iter();
+        faults.for_each(|fault| stage.server.inject(fault.clone()));
+        if row.down {
+            stage.server.go_down();
+        }
+        stage
+    }
+
+    /// Puts of the chunk that arrived.
+    fn puts(&self) -> usize {
+        let (key, requests) = (key(&self.chunk), self.server.requests());
+        let puts = requests
+            .iter()
+            .filter(|asked| asked.method == "PUT" && asked.key.as_deref() == Some(&key));
+        puts.count() - self.before
+    }
+
+    async fn see(&self, mut hand: Hand) -> Seen {
+        let waited = hand.has_waited();
+        let spent = hand.stop().await.retried;
+        let sums = Checksums::described(&self.chunk).unwrap();
+        let key = key(&self.chunk);
+        let found = self.bucket.lookup(&key, self.chunk.size, &sums.sha256);
+        let uploaded = self.ground.count(Stream::Uploaded).await;
+        let events = self.ground.events(uploaded as usize).await;
+        let counts = self.server.counts();
+        Seen {
+            ours: matches!(found.await.unwrap(), Lookup::Mine { .. }),
+            already: events.iter().map(|event| event.already_there).collect(),
+            dead: self.ground.count(Stream::Dead).await,
+            created: counts.created,
+            overwritten: counts.overwritten,
+            spent,
+            deliveries: self.ground.deliveries().await,
+            waited,
+        }
+    }
 }
 
 /// What can be seen afterwards.
@@ -304,7 +332,7 @@ struct Seen {
 }
 
 impl Row {
-    fn expected(&self) -> Seen {
+    fn wanted(&self) -> Seen {
         let dead = self.end == End::Dead;
         let already = match self.end {
             End::Stored => vec![false],

@@ -18,7 +18,7 @@ use testbed::{
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
-    ground::{Ground, PATIENCE},
+    ground::{Ground, PATIENCE, eventually},
     process::Uploader,
 };
 
@@ -55,6 +55,20 @@ async fn a_bucket_that_is_away_in_any_way_costs_no_attempt_and_uploads_go_on_soo
     .await;
 }
 
+#[tokio::test]
+async fn an_uploader_that_is_started_while_its_bucket_fails_waits_for_it() {
+    let (ground, server) = (Ground::new().await, GcsServer::start());
+    server.inject(Fault::new(Harm::Status(503)));
+    let uploader = Uploader::start(&ground, server.url(), &[]);
+    ground.publish(&ground.commit(0, b"early")).await;
+    eventually(async || uploader.log().contains("the destination is away")).await;
+    server.clear_faults();
+    ground.until_count(Stream::Chunks, 0).await;
+    assert_eq!(server.counts().created, 1);
+    assert_eq!(ground.deliveries().await, 1);
+    uploader.stop();
+}
+
 async fn wait_out(away: Away) {
     let (ground, server) = (Arc::new(Ground::new().await), GcsServer::start());
     let proxy = FaultProxy::to(server.address());
@@ -82,8 +96,8 @@ async fn wait_out(away: Away) {
         Away::BlackHole => proxy.set(Traffic::Pass),
     }
     let back = Instant::now();
-    // Two more, since what a black hole held up may arrive by itself.
-    until_created(&server, stored + 10).await;
+    // More than every hand had under way: what a black hole held up may arrive by itself.
+    until_created(&server, stored + 20).await;
     let resumed = back.elapsed();
     assert!(resumed < RESUMES, "{away:?}: went on after {resumed:?}");
     assert!(

@@ -1,4 +1,4 @@
-//! The smallest program behind the door: it waits to be stopped, or ends as it is told. `tests/door.rs` rings it.
+//! The smallest program behind the door: it waits to be stopped, or ends as it is told. `tests/outside/door.rs` rings it.
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -9,6 +9,8 @@ use tokio::runtime;
 use tracing::{error, info};
 
 use crate::config::{self, ConfigError, Sources};
+use crate::logging::{Bursts, keep_sweeping};
+use crate::service::Service;
 use crate::{Exit, Failed, Stop, logging, signals};
 
 /// Who knocks: what [`main`] has to know about a program.
@@ -52,25 +54,36 @@ pub enum Threads {
     PerCore,
 }
 
-/// Runs a program: configuration, logs, signals, one "starting" line, `run`, exit code.
+/// Runs a program: configuration, telemetry, logs, health, signals, one "starting" line, `run`, exit code.
 ///
-/// * What is wrong with command line or file ends it before `run`, with [`Exit::Usage`] or [`Exit::Configuration`].
+/// * What is wrong with command line, file or environment ends it before `run`, with [`Exit::Usage`] or [`Exit::Configuration`].
 /// * The first SIGTERM or SIGINT requests the [`Stop`] that `run` was given; a `run` that then returns `Ok` ends in
 ///   [`Exit::Ok`]. The second ends the process at once, even one whose runtime is stuck.
 /// * A failure is shown once, as its chain on one line, with its exit code.
 /// * Tasks and blocking work that `run` has not joined when it returns are abandoned.
+/// * Traces and metrics that wait are sent before it ends, for two seconds at most.
 pub fn main<C, R, F>(about: &About, run: R) -> ExitCode
 where
     C: CommandFactory + FromArgMatches,
     R: FnOnce(C, Stop) -> F,
     F: Future<Output = Result<(), Failed>>,
 {
-    let (config, logs) = match config::parse::<C>(about.name, &Sources::of_process()) {
+    let (config, flags) = match config::parse::<C>(about.name, &Sources::of_process()) {
         Ok(parsed) => parsed,
         Err(error) => return refuse(error).into(),
     };
-    logging::init(&logs, about.role.default_level());
-    let outcome = start(about, |stop| run(config, stop));
+    let mut service = match Service::prepare(about, &flags) {
+        Ok(service) => service,
+        Err(failed) => {
+            say(&format!("error: {failed}"));
+            return failed.exit.into();
+        }
+    };
+    let bursts = logging::init(&flags.logs, about.role.default_level(), service.tracer());
+    let outcome = start(about, &mut service, bursts.clone(), |stop| {
+        run(config, stop)
+    });
+    bursts.flush();
     match (outcome, about.role) {
         (Ok(()), _) => {
             info!(program = about.name, "stopped");
@@ -89,7 +102,12 @@ where
     .into()
 }
 
-fn start<F>(about: &About, run: impl FnOnce(Stop) -> F) -> Result<(), Failed>
+fn start<F>(
+    about: &About,
+    service: &mut Service,
+    bursts: Bursts,
+    run: impl FnOnce(Stop) -> F,
+) -> Result<(), Failed>
 where
     F: Future<Output = Result<(), Failed>>,
 {
@@ -102,12 +120,14 @@ where
     let outcome = runtime.block_on(async {
         let stop = Stop::new();
         tokio::spawn(signals::first(stop.clone()).context("listen for signals")?);
+        tokio::spawn(keep_sweeping(bursts));
         info!(
             program = about.name,
             version = about.version,
             pid = std::process::id(),
             "starting"
         );
+        service.open(about, &stop)?;
         run(stop).await
     });
     runtime.shutdown_background();

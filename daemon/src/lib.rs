@@ -5,7 +5,7 @@
 //! ```text
 //!   argv ── CRISPY_* ── crispy.toml ── defaults
 //!                 │
-//!              config ──► logging ──► signals ──► "starting" ──► run(config, stop) ──► Exit
+//!              config ──► telemetry, logging ──► signals ──► "starting", health ──► run(config, stop) ──► Exit
 //!                 │                      │                          │    ▲                ▲
 //!                 └── wrong: exit 2, 13  └── first signal ── Stop ──┘    │                │
 //!                                        └── second signal ── at once ───┼── 130, 143 ────┤
@@ -33,14 +33,14 @@
 //! * [`main`] is the door; [`About`] says who knocks.
 //! * [`config`] puts flags over environment over `crispy.toml` over defaults, and reads durations and sizes.
 //! * [`logging`] writes lines to stderr: for people on a terminal, JSON elsewhere.
+//! * [`telemetry`] makes traces and metrics and sends them, if somebody asks for them; what is measured is in the crate `instruments`.
+//! * [`health`] says whether the program is alive and ready: on its admin pages, and to systemd.
 //! * [`Stop`] is how a program learns that it shall stop. Shutdown is an argument, never a global.
 //! * [`Exit`] is the one table of exit codes, [`Failed`] an error that knows its row in it.
 //! * [`Redacted`] shows an address without its password.
 //! * [`cameras`] reads the cameras and the site that a program was given, with one refusal for all programs.
 //! * [`cut`] reads how they are cut, alike for all programs.
 //! * [`producer`] and [`now_us`] sign a message: who wrote it, and when.
-//!
-//! Traces, metrics and the health endpoints live on this floor too, and come later.
 #![warn(missing_docs)]
 
 pub mod cameras;
@@ -49,11 +49,15 @@ pub mod cut;
 mod door;
 mod exit;
 mod failed;
+pub mod health;
 pub mod logging;
 mod redact;
+mod service;
+mod side;
 mod signals;
 mod signature;
 mod stop;
+pub mod telemetry;
 
 pub use door::{About, Role, Threads, main};
 pub use exit::Exit;

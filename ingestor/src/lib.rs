@@ -68,6 +68,7 @@ pub async fn record_all(config: Config, stop: Stop) -> Result<(), Failed> {
     report_scan(&spool);
     let connection = stage::connect(&config.nats.options("crispy-ingestor")?).await?;
     let (outbox, answers) = publish(&connection, &spool, &site).await?;
+    daemon::health::readiness().started();
 
     let (handoff, queue) = mpsc::unbounded_channel();
     let handoff = Handoff {

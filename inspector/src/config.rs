@@ -22,15 +22,6 @@ pub struct Config {
     #[arg(long, env = "CRISPY_CONCURRENCY", value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
 
-    /// Which chunks have a line in the log
-    #[arg(
-        long,
-        env = "CRISPY_LOG_CHUNKS",
-        value_name = "WHICH",
-        default_value = "all"
-    )]
-    pub log_chunks: LogChunks,
-
     /// Where the queue is, and who asks.
     #[command(flatten)]
     pub nats: stage::NatsFlags,
@@ -40,12 +31,3 @@ const EXAMPLES: &str = "\
 Examples:
   crispy-inspector --bucket gs://my-video/site-12
   crispy-inspector --bucket file:///srv/video --log-chunks problems --nats-server nats://hub:4222";
-
-/// Which chunks have a line in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogChunks {
-    /// Every one: right for ten cameras
-    All,
-    /// Those that disagree with their descriptor: right for a thousand
-    Problems,
-}

@@ -20,7 +20,6 @@ use tokio::runtime::Handle;
 
 use crate::{
     agree,
-    config::LogChunks,
     report::{self, Report},
 };
 
@@ -32,8 +31,6 @@ pub struct Inspect {
     pub publisher: Publisher,
     /// What results are called.
     pub subjects: Subjects,
-    /// Which chunks have a line in the log.
-    pub log_chunks: LogChunks,
     /// This process.
     pub producer: v1::Producer,
 }
@@ -106,7 +103,7 @@ impl Inspect {
             event.media_link = bucket.media_link(&event.object, &event.generation);
         }
         let inspected = report::message(event, report, &self.producer);
-        report::log(&id, &inspected, self.log_chunks);
+        report::log(&id, &inspected);
         let announced = self.announce(&id, &inspected, delivery).await;
         announced.map_err(InspectError::Announce)
     }

@@ -36,7 +36,6 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         buckets,
         publisher: connection.publisher().await,
         subjects: connection.subjects(),
-        log_chunks: config.log_chunks,
         producer: producer.clone(),
     };
     stage::work(

@@ -1,6 +1,6 @@
 //! What an inspection says: as a message for programs, as a line for people.
 
-use daemon::now_us;
+use daemon::{logging::CHUNKS, now_us};
 use jiff::Timestamp;
 use media::Probe;
 use proto::{
@@ -9,7 +9,7 @@ use proto::{
 };
 use tracing::{info, warn};
 
-use crate::{agree, config::LogChunks};
+use crate::agree;
 
 /// What was read back.
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ pub fn message(upload: ChunkUploaded, report: Report, producer: &v1::Producer) -
 }
 
 /// One line a chunk: what it is, how long, where, and whether that is what its descriptor says.
-pub fn log(id: &ChunkId, inspected: &ChunkInspected, which: LogChunks) {
+pub fn log(id: &ChunkId, inspected: &ChunkInspected) {
     let upload = inspected.upload.clone().unwrap_or_default();
     let wall = upload
         .chunk
@@ -87,8 +87,8 @@ pub fn log(id: &ChunkId, inspected: &ChunkInspected, which: LogChunks) {
     );
     let media_link = upload.media_link;
     let agrees = inspected.agrees;
-    if agrees && which == LogChunks::All {
-        info!(chunk = %id, resolution, duration, from, to, media_link, agrees, "inspected");
+    if agrees {
+        info!(target: CHUNKS, chunk = %id, resolution, duration, from, to, media_link, agrees, "inspected");
     }
     if !agrees {
         let differs = differences(&inspected.disagreements);

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use inspector::{config::LogChunks, inspect::Inspect};
+use inspector::inspect::Inspect;
 use media::{Chunks, Spec};
 use proto::v1::{
     self, CameraEvent, ChunkId, ChunkInspected, ChunkReady, ChunkUploaded, camera_event::Kind,
@@ -49,7 +49,6 @@ impl Scene {
             buckets: vec![bucket.clone()],
             publisher: connection.publisher().await,
             subjects: connection.subjects(),
-            log_chunks: LogChunks::All,
             producer: v1::Producer::default(),
         };
         let (bytes, descriptor) = chunk();

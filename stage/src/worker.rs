@@ -36,6 +36,7 @@ pub async fn work<H: Handler>(
     let worker = Worker::bind(&connection, config)
         .await
         .map_err(|error| Failed::new(exit_of_bind(&error), error))?;
+    daemon::health::readiness().started();
     let drained = worker.run(Arc::new(handler), stop.token()).await;
     info!(
         handled = drained.handled,

@@ -7,6 +7,7 @@
 //!   GcsServer    Google Cloud Storage, simulated: with the faults of the real one, by script
 //!   S3Server     Amazon S3, as moto answers for it; AzureServer, as Azurite does
 //!   HttpServer   the files of a folder over HTTP, with the faults of real servers on request
+//!   OtlpReceiver a collector of traces and metrics that keeps what it is sent
 //!   clips        video made by FFmpeg's own command, once; and the checksums of its decoded frames
 //! ```
 //!
@@ -22,6 +23,7 @@ pub mod gcs;
 mod http_server;
 mod nats_cluster;
 mod nats_server;
+mod otlp_receiver;
 mod program;
 mod s3_server;
 
@@ -31,4 +33,5 @@ pub use gcs::GcsServer;
 pub use http_server::{Fault, HttpServer};
 pub use nats_cluster::NatsCluster;
 pub use nats_server::{NatsOptions, NatsServer, nats_server_binary};
+pub use otlp_receiver::{Attributes, OtlpReceiver, ReceivedPoint, ReceivedSpan};
 pub use s3_server::S3Server;

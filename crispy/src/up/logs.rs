@@ -58,7 +58,8 @@ fn error_in(line: &str) -> Option<String> {
     }
     if line.starts_with('{') {
         let line: Value = serde_json::from_str(line).ok()?;
-        let is_error = line["level"] == "ERROR";
+        // Google Cloud Logging has another word for it.
+        let is_error = line["level"] == "ERROR" || line["severity"] == "ERROR";
         return line["message"]
             .as_str()
             .filter(|_| is_error)
@@ -79,7 +80,8 @@ mod tests {
         let text =
             "2026-11-22T20:34:02.895115Z ERROR open camera a/b: x is empty exit=21 program=\"p\"";
         let json = r#"{"timestamp":"t","level":"ERROR","message":"open camera a/b: x is empty","exit":21}"#;
-        for line in [text, json, "error: open camera a/b: x is empty"] {
+        let gcp = r#"{"severity":"ERROR","timestamp":{"seconds":1,"nanos":2},"message":"open camera a/b: x is empty","exit":21}"#;
+        for line in [text, json, gcp, "error: open camera a/b: x is empty"] {
             assert_eq!(
                 error_in(line).as_deref(),
                 Some("open camera a/b: x is empty"),

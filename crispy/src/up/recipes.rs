@@ -66,7 +66,12 @@ impl Recipes<'_> {
         // Everything comes from us: a file would have its say about the server too.
         environment.push(("CRISPY_CONFIG", "/dev/null".into()));
         environment.push(("CRISPY_LOG_LEVEL", self.log_level().into()));
-        environment.push(("CRISPY_LOG_FORMAT", self.log_format().into()));
+        environment.push(("CRISPY_LOG_FORMAT", log_format().into()));
+        environment.push(("CRISPY_LOG_CHUNKS", logging::chosen_chunks().into()));
+        // The rest of OpenTelemetry's variables they inherit.
+        if let Some(collector) = daemon::telemetry::chosen_endpoint() {
+            environment.push(("OTEL_EXPORTER_OTLP_ENDPOINT", collector.into()));
+        }
         environment.extend(own);
         Recipe {
             name,
@@ -85,24 +90,19 @@ impl Recipes<'_> {
         };
         logging::chosen_level().unwrap_or(quiet).to_owned()
     }
+}
 
-    /// Lines above bars are for people, whatever our stderr is to the children.
-    fn log_format(&self) -> &'static str {
-        if logging::writes_json() {
-            "json"
-        } else {
-            "text"
-        }
-    }
+/// Lines above bars are for people, whatever our stderr is to the children.
+fn log_format() -> &'static str {
+    logging::chosen_machine_format().unwrap_or("text")
 }
 
 /// What an operator may set for the stages in the environment of `crispy up`.
-const TUNING: [&str; 5] = [
+const TUNING: [&str; 4] = [
     "CRISPY_SPOOL_LIMIT",
     "CRISPY_CONCURRENCY",
     "CRISPY_MAX_IN_FLIGHT",
     "CRISPY_MAX_UPLOAD_RATE",
-    "CRISPY_LOG_CHUNKS",
 ];
 
 /// For a server that the operator named.

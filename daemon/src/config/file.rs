@@ -27,7 +27,7 @@ const PROGRAMS: [&str; 5] = ["ingestor", "uploader", "inspector", "crispy", "loa
 
 /// Keys that may stand at the top of the file: flags that mean the same in every program that has them.
 /// A program that lacks one passes over it.
-pub const SHARED: [&str; 23] = [
+pub const SHARED: [&str; 24] = [
     "site",
     "camera",
     "window",
@@ -51,6 +51,7 @@ pub const SHARED: [&str; 23] = [
     "log-level",
     "log-format",
     "log-chunks",
+    "otlp-endpoint",
 ];
 
 /// Why the configuration file cannot be used.

@@ -10,7 +10,7 @@
 //! a setting from the file does not count as *given* for clap's `requires` and `conflicts_with`, and flags that count
 //! their occurrences cannot be set in it.
 //!
-//! `--config` and the flags of [`LogArgs`] are added to every program here: no `Config` declares them.
+//! `--config` and the [`HouseFlags`] are added to every program here: no `Config` declares them.
 
 mod file;
 mod value;
@@ -26,7 +26,9 @@ pub use file::{FileError, SHARED};
 pub use value::{SizeError, duration, size};
 
 use crate::Exit;
+use crate::health::HealthArgs;
 use crate::logging::LogArgs;
+use crate::telemetry::TelemetryArgs;
 use file::Settings;
 
 /// Read if nothing names another file, and only if it is there.
@@ -88,6 +90,20 @@ impl Sources {
     }
 }
 
+/// The flags that every program has.
+#[derive(Clone, Args)]
+pub struct HouseFlags {
+    /// How it logs.
+    #[command(flatten)]
+    pub logs: LogArgs,
+    /// Where its telemetry goes.
+    #[command(flatten)]
+    pub telemetry: TelemetryArgs,
+    /// Where it says how it stands.
+    #[command(flatten)]
+    pub health: HealthArgs,
+}
+
 /// Reads the configuration `C` of the program called `name` (`crispy-uploader` has the table `[uploader]`).
 ///
 /// # Errors
@@ -95,7 +111,7 @@ impl Sources {
 pub fn parse<C: CommandFactory + FromArgMatches>(
     name: &str,
     sources: &Sources,
-) -> Result<(C, LogArgs), ConfigError> {
+) -> Result<(C, HouseFlags), ConfigError> {
     let config = Arg::new("config")
         .long("config")
         .global(true)
@@ -103,19 +119,19 @@ pub fn parse<C: CommandFactory + FromArgMatches>(
         .env("CRISPY_CONFIG")
         .value_parser(clap::value_parser!(PathBuf))
         .help("Configuration file [default: crispy.toml, if it is there]");
-    // Taken one by one: augmenting the command itself would put the story of the logs in place of the program's.
-    let logs = LogArgs::augment_args(Command::new("logs"));
-    let mut command = C::command().arg(config).args(logs.get_arguments());
+    // Taken one by one: augmenting the command itself would put the story of the flags in place of the program's.
+    let house = HouseFlags::augment_args(Command::new("house"));
+    let mut command = C::command().arg(config).args(house.get_arguments());
     if let Some(path) = sources.file() {
         let table = name.strip_prefix("crispy-").unwrap_or(name);
         command = Settings::read(&path, table, &command)?.apply(command)?;
     }
     let mut matches: ArgMatches = command.try_get_matches_from_mut(&sources.argv)?;
-    let logs =
-        LogArgs::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
+    let house = HouseFlags::from_arg_matches_mut(&mut matches)
+        .map_err(|error| error.format(&mut command))?;
     let config =
         C::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
-    Ok((config, logs))
+    Ok((config, house))
 }
 
 /// The value of `--config`, found before clap can look: what it names decides about the defaults that clap sees.

@@ -1,4 +1,4 @@
-//! Precedence and refusals, on a program made for the purpose. The environment is clap's to read: `tests/door.rs`
+//! Precedence and refusals, on a program made for the purpose. The environment is clap's to read: `tests/outside/door.rs`
 //! shows on a real process that it stands between flags and file.
 
 use std::fs;
@@ -180,9 +180,9 @@ fn a_subcommands_flag_is_set_by_the_file() {
 fn every_program_has_the_flags_about_logs() {
     let folder = Folder::with("log-format = \"json\"");
     let sources = folder.sources(&["up", "--site", "s", "--log-level", "debug"]);
-    let (_, logs) = parse::<Crispy>("crispy", &sources).unwrap();
+    let (_, house) = parse::<Crispy>("crispy", &sources).unwrap();
     assert_eq!(
-        (logs.log_level.as_deref(), logs.log_format),
+        (house.logs.log_level.as_deref(), house.logs.log_format),
         (Some("debug"), LogFormat::Json)
     );
 }

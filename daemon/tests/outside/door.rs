@@ -1,94 +1,15 @@
 //! What a real process does between its start and its exit: `examples/doorbell.rs` is rung from outside.
 
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::Child;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-/// The program. Cargo builds examples beside the tests whenever it builds all tests of a package.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().expect("the test knows where it is");
-    let folder = test
-        .ancestors()
-        .nth(2)
-        .expect("tests lie in target/<profile>/deps");
-    let program = folder.join("examples/doorbell");
-    assert!(
-        program.exists(),
-        "{program:?} is missing: it comes with cargo test -p crispy-daemon, not with --test door alone"
-    );
-    program
-}
-
-/// A program that runs, and the lines that it says. It does not outlive its test.
-struct Rung {
-    child: Child,
-    lines: std::io::Lines<BufReader<ChildStderr>>,
-}
-
-impl Rung {
-    fn start(flags: &[&str]) -> Rung {
-        Rung::start_with(flags, |_| {})
-    }
-
-    /// In an empty folder and without the settings of whoever runs the tests.
-    fn start_with(flags: &[&str], adjust: impl FnOnce(&mut Command)) -> Rung {
-        let mut command = Command::new(program());
-        command
-            .args(flags)
-            .current_dir(env!("CARGO_TARGET_TMPDIR"))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        for name in [
-            "RUST_LOG",
-            "CRISPY_LOG_LEVEL",
-            "CRISPY_LOG_FORMAT",
-            "CRISPY_CONFIG",
-            "CRISPY_PATIENCE",
-        ] {
-            command.env_remove(name);
-        }
-        adjust(&mut command);
-        let mut child = command.spawn().expect("start the program");
-        let lines = BufReader::new(child.stderr.take().expect("stderr is piped")).lines();
-        Rung { child, lines }
-    }
-
-    /// Reads on until a line holds `words`.
-    fn line_with(&mut self, words: &str) -> String {
-        let mut before = Vec::new();
-        for line in self.lines.by_ref().map_while(Result::ok) {
-            if line.contains(words) {
-                return line;
-            }
-            before.push(line);
-        }
-        panic!("no line with {words:?}, only {before:#?}");
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("send the signal");
-    }
-
-    fn code(mut self) -> Option<i32> {
-        let status: ExitStatus = self.child.wait().expect("wait for the program");
-        status.code()
-    }
-}
-
-impl Drop for Rung {
-    fn drop(&mut self) {
-        // One that has ended already cannot be killed, and need not be.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
+use super::program::Rung;
 
 #[test]
 fn the_first_sigterm_or_sigint_asks_and_the_program_exits_0() {
     for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT")] {
-        let mut rung = Rung::start(&[]);
+        let mut rung = Rung::start("doorbell", &[]);
         rung.line_with("waiting");
         rung.signal(signal);
         assert!(rung.line_with("stop requested").contains(name));
@@ -100,7 +21,7 @@ fn the_first_sigterm_or_sigint_asks_and_the_program_exits_0() {
 #[test]
 fn the_second_signal_ends_even_a_program_whose_runtime_is_stuck() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
-        let mut rung = Rung::start(&["--end", "stuck"]);
+        let mut rung = Rung::start("doorbell", &["--end", "stuck"]);
         rung.line_with("waiting");
         rung.signal(signal);
         wait_until_handled(&rung.child);
@@ -129,7 +50,7 @@ fn wait_until_handled(child: &Child) {
 
 #[test]
 fn a_failure_is_said_once_with_its_chain_and_becomes_the_exit_code() {
-    let mut rung = Rung::start(&["--end", "failed"]);
+    let mut rung = Rung::start("doorbell", &["--end", "failed"]);
     let line = rung.line_with("lock is held");
     assert!(
         line.contains(r#""message":"open spool /s: lock is held""#)
@@ -149,7 +70,7 @@ fn a_failure_is_said_once_with_its_chain_and_becomes_the_exit_code() {
 
 #[test]
 fn a_panic_is_logged_with_its_place() {
-    let mut rung = Rung::start(&["--end", "panicked"]);
+    let mut rung = Rung::start("doorbell", &["--end", "panicked"]);
     let line = rung.line_with("panicked: out of patience");
     assert!(
         line.contains(r#""level":"ERROR""#) && line.contains("doorbell.rs:"),
@@ -160,7 +81,7 @@ fn a_panic_is_logged_with_its_place() {
 
 #[test]
 fn starting_names_program_and_version() {
-    let line = Rung::start(&[]).line_with("starting");
+    let line = Rung::start("doorbell", &[]).line_with("starting");
     assert!(line.contains(r#""program":"crispy-doorbell""#), "{line}");
     assert!(
         line.contains(&format!(r#""version":"{}""#, env!("CARGO_PKG_VERSION"))),
@@ -173,7 +94,7 @@ fn the_environment_stands_between_flags_and_file() {
     let folder = tempfile::tempdir().expect("a folder for the test");
     std::fs::write(folder.path().join("crispy.toml"), "log-level = \"info\"")
         .expect("write the file");
-    let mut rung = Rung::start_with(&[], |command| {
+    let mut rung = Rung::start_with("doorbell", &[], |command| {
         command
             .current_dir(&folder)
             .env("CRISPY_LOG_LEVEL", "off,doorbell=info")
@@ -183,7 +104,7 @@ fn the_environment_stands_between_flags_and_file() {
         rung.line_with("\"message\"").contains("7s"),
         "the environment turned everything off but this line"
     );
-    let mut rung = Rung::start_with(&["--patience", "8s"], |command| {
+    let mut rung = Rung::start_with("doorbell", &["--patience", "8s"], |command| {
         command.current_dir(&folder).env("CRISPY_PATIENCE", "7s");
     });
     assert!(rung.line_with("waiting").contains("8s"));
@@ -191,22 +112,26 @@ fn the_environment_stands_between_flags_and_file() {
 
 #[test]
 fn rust_log_counts_only_where_nothing_of_ours_speaks() {
-    let mut rung = Rung::start_with(&["--end", "failed"], |command| {
+    let mut rung = Rung::start_with("doorbell", &["--end", "failed"], |command| {
         command.env("RUST_LOG", "error");
     });
     assert!(
         rung.line_with("\"message\"").contains("lock is held"),
         "no line below error"
     );
-    let mut rung = Rung::start_with(&["--end", "failed", "--log-level", "info"], |command| {
-        command.env("RUST_LOG", "error");
-    });
+    let mut rung = Rung::start_with(
+        "doorbell",
+        &["--end", "failed", "--log-level", "info"],
+        |command| {
+            command.env("RUST_LOG", "error");
+        },
+    );
     rung.line_with("starting");
 }
 
 #[test]
 fn text_is_without_colour_where_stderr_is_no_terminal() {
-    let line = Rung::start(&["--log-format", "text"]).line_with("starting");
+    let line = Rung::start("doorbell", &["--log-format", "text"]).line_with("starting");
     assert!(
         line.contains(" INFO ") && !line.contains('\u{1b}'),
         "{line:?}"
@@ -218,7 +143,7 @@ fn a_wrong_file_ends_it_before_it_starts() {
     let folder = tempfile::tempdir().expect("a folder for the test");
     std::fs::write(folder.path().join("crispy.toml"), "nats-sever = \"h\"")
         .expect("write the file");
-    let mut rung = Rung::start_with(&[], |command| {
+    let mut rung = Rung::start_with("doorbell", &[], |command| {
         command.current_dir(&folder);
     });
     let line = rung.line_with("nats-sever");
@@ -231,7 +156,7 @@ fn a_wrong_file_ends_it_before_it_starts() {
 
 #[test]
 fn a_wrong_flag_is_a_usage_error() {
-    let mut rung = Rung::start(&["--no-such-flag"]);
+    let mut rung = Rung::start("doorbell", &["--no-such-flag"]);
     rung.line_with("--no-such-flag");
     assert_eq!(rung.code(), Some(2));
 }

@@ -1,0 +1,134 @@
+//! The admin pages: `/metrics`, `/livez`, `/readyz`, `/version`.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener, ToSocketAddrs},
+};
+
+use anyhow::{Context, anyhow};
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::json;
+
+use super::{Pulse, Readiness};
+use crate::{Exit, Failed, WithExit, door::About, side::Side, telemetry::Scrape};
+
+/// The socket of the pages, bound before the program begins.
+#[derive(Debug)]
+pub(crate) struct Admin(TcpListener);
+
+/// What the pages show.
+#[derive(Clone)]
+pub(crate) struct Pages {
+    pub(crate) about: About,
+    pub(crate) readiness: &'static Readiness,
+    pub(crate) pulse: Pulse,
+    pub(crate) scrape: Option<Scrape>,
+}
+
+impl Admin {
+    /// Takes the port.
+    ///
+    /// # Errors
+    /// [`Exit::PortTaken`] if somebody else has it, [`Exit::Configuration`] for what is no address of this host.
+    pub(crate) fn bind(address: &str) -> Result<Self, Failed> {
+        let addresses: Vec<SocketAddr> = address
+            .to_socket_addrs()
+            .with_context(|| format!("--admin-listen {address}: write it as 127.0.0.1:9464"))
+            .exit(Exit::Configuration)?
+            .collect();
+        TcpListener::bind(&addresses[..])
+            .map(Self)
+            .map_err(|error| {
+                let (exit, advice) = match error.kind() {
+                    io::ErrorKind::AddrInUse => (
+                        Exit::PortTaken,
+                        "another process has that port: stop it, or choose another port",
+                    ),
+                    _ => (Exit::Configuration, "choose an address of this host"),
+                };
+                Failed::new(exit, anyhow!("--admin-listen {address}: {error}; {advice}"))
+            })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Serves the pages until the side ends.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn serve(self, pages: Pages, side: &Side) -> io::Result<()> {
+        let _inside = side.handle().enter();
+        self.0.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(self.0)?;
+        side.handle().spawn(async move {
+            // It goes on after errors of single connections, and ends with the process.
+            drop(axum::serve(listener, router(pages)).await);
+        });
+        Ok(())
+    }
+}
+
+fn router(pages: Pages) -> Router {
+    Router::new()
+        .route(
+            "/",
+            get(|| async { "/metrics\n/livez\n/readyz\n/version\n" }),
+        )
+        .route("/metrics", get(metrics))
+        .route("/livez", get(alive))
+        .route("/readyz", get(ready))
+        .route("/version", get(version))
+        .with_state(pages)
+}
+
+async fn metrics(State(pages): State<Pages>) -> Response {
+    match pages.scrape {
+        Some(scrape) => {
+            let kind = [(CONTENT_TYPE, prometheus::TEXT_FORMAT)];
+            (kind, scrape.text()).into_response()
+        }
+        None => {
+            let off =
+                "there are no metrics: OTEL_SDK_DISABLED or OTEL_METRICS_EXPORTER=none says so\n";
+            (StatusCode::NOT_FOUND, off).into_response()
+        }
+    }
+}
+
+async fn alive(State(pages): State<Pages>) -> (StatusCode, String) {
+    match pages.pulse.stuck_for() {
+        None => (StatusCode::OK, "alive\n".into()),
+        Some(silent) => {
+            let seconds = silent.as_secs();
+            let stuck = format!("the program's tasks have not run for {seconds} s: restart it\n");
+            (StatusCode::SERVICE_UNAVAILABLE, stuck)
+        }
+    }
+}
+
+async fn ready(State(pages): State<Pages>) -> (StatusCode, String) {
+    let reasons = pages.readiness.reasons();
+    if reasons.is_empty() {
+        return (StatusCode::OK, "ready\n".into());
+    }
+    let lines = reasons.iter().map(|reason| format!("{reason}\n"));
+    (StatusCode::SERVICE_UNAVAILABLE, lines.collect())
+}
+
+async fn version(State(pages): State<Pages>) -> impl IntoResponse {
+    let About { name, version, .. } = pages.about;
+    let version = json!({ "program": name, "version": version });
+    ([(CONTENT_TYPE, "application/json")], format!("{version}\n"))
+}

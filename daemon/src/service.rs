@@ -1,0 +1,106 @@
+//! What stands around a program that keeps running: its telemetry, its admin pages, and the word to systemd.
+
+use std::env;
+
+use anyhow::Context;
+use opentelemetry_sdk::trace::SdkTracer;
+use tracing::info;
+
+use crate::config::HouseFlags;
+use crate::door::{About, Role};
+use crate::health::{Admin, Pages, Pulse, ServiceManager, readiness};
+use crate::side::Side;
+use crate::telemetry::{Settings, Telemetry};
+use crate::{Exit, Failed, Stop, WithExit};
+
+/// All of it, as long as it lives. A command has nothing of it: it is over before anybody asks.
+#[derive(Default)]
+pub(crate) struct Service {
+    // In this order they end: what waits is sent while there is a runtime to send it.
+    telemetry: Telemetry,
+    admin: Option<Admin>,
+    manager: Option<ServiceManager>,
+    side: Option<Side>,
+}
+
+impl Service {
+    /// Makes what was asked for, so far as it can be made before there is a log.
+    ///
+    /// # Errors
+    /// [`Exit::Configuration`] and [`Exit::PortTaken`], each naming the flag or variable.
+    pub(crate) fn prepare(about: &About, flags: &HouseFlags) -> Result<Self, Failed> {
+        let endpoint = flags.telemetry.endpoint();
+        if about.role == Role::Command {
+            return Ok(Self::default());
+        }
+        let settings =
+            Settings::read(endpoint, &|name| env::var_os(name)).exit(Exit::Configuration)?;
+        let listen = flags.health.admin_listen.as_deref();
+        let listen = listen.filter(|address| !address.is_empty());
+        let admin = listen.or(settings.scrape_at.as_deref());
+        let admin = admin.map(Admin::bind).transpose()?;
+        let manager = ServiceManager::of_process();
+        if !settings.any() && admin.is_none() && manager.is_none() {
+            return Ok(Self::default());
+        }
+        let side = Side::start().context("start a thread")?;
+        let telemetry = Telemetry::start(about, &settings, admin.is_some(), &side)
+            .context("set up telemetry as OTEL_* says")
+            .exit(Exit::Configuration)?;
+        Ok(Self {
+            telemetry,
+            admin,
+            manager,
+            side: Some(side),
+        })
+    }
+
+    /// What spans are made with.
+    pub(crate) fn tracer(&self) -> Option<SdkTracer> {
+        self.telemetry.tracer()
+    }
+
+    /// Opens the pages, and speaks to systemd. Call it among the program's tasks.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn open(&mut self, about: &About, stop: &Stop) -> Result<(), Failed> {
+        let readiness = readiness();
+        let (admin, manager) = (self.admin.take(), self.manager.take());
+        let Some(side) = self
+            .side
+            .as_ref()
+            .filter(|_| admin.is_some() || manager.is_some())
+        else {
+            return Ok(());
+        };
+        let pulse = manager
+            .as_ref()
+            .map_or_else(Pulse::default, ServiceManager::pulse);
+        tokio::spawn(pulse.clone().beat());
+        let told = manager.is_some();
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            stop.requested().await;
+            readiness.stopping();
+            if told {
+                ServiceManager::stopping();
+            }
+        });
+        if let Some(manager) = manager {
+            side.handle()
+                .spawn(manager.report(readiness, pulse.clone()));
+        }
+        let Some(admin) = admin else { return Ok(()) };
+        let address = admin.address().context("open the admin pages")?;
+        let pages = Pages {
+            about: *about,
+            readiness,
+            pulse,
+            scrape: self.telemetry.scrape.clone(),
+        };
+        admin.serve(pages, side).context("open the admin pages")?;
+        info!(%address, "admin pages: /metrics /livez /readyz /version");
+        Ok(())
+    }
+}

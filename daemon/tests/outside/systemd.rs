@@ -1,0 +1,91 @@
+//! What systemd hears, on a socket like systemd's.
+
+use std::{collections::HashSet, os::unix::net::UnixDatagram, time::Duration};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{program::Rung, teller};
+
+struct Systemd {
+    socket: UnixDatagram,
+    path: String,
+    _folder: TempDir,
+}
+
+impl Systemd {
+    fn start() -> Self {
+        let folder = TempDir::new().expect("a folder for the test");
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).expect("a socket");
+        socket
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .expect("a time-out");
+        let path = path.to_str().expect("a path of ours").to_owned();
+        Self {
+            socket,
+            path,
+            _folder: folder,
+        }
+    }
+
+    fn teller(&self, flags: &[&str], variables: &[(&str, &str)]) -> Rung {
+        let mut all = vec![("NOTIFY_SOCKET", self.path.as_str())];
+        all.extend(variables);
+        teller(flags, &all)
+    }
+
+    fn next(&self) -> Option<String> {
+        let mut message = [0; 4096];
+        let length = self.socket.recv(&mut message).ok()?;
+        Some(String::from_utf8_lossy(&message[..length]).into_owned())
+    }
+
+    /// Every line until one of them is this.
+    fn until(&self, wished: &str) -> HashSet<String> {
+        let mut heard = HashSet::new();
+        while !heard.contains(wished) {
+            let message = self.next();
+            let message = message.unwrap_or_else(|| panic!("no {wished}, only {heard:?}"));
+            heard.extend(message.lines().map(str::to_owned));
+        }
+        heard
+    }
+}
+
+#[test]
+fn it_hears_of_the_start_of_how_it_stands_and_of_the_stop() {
+    let systemd = Systemd::start();
+    let mut rung = systemd.teller(&["--bucket-away"], &[]);
+    rung.line_with("told");
+    systemd.until("READY=1");
+    let rung = systemd.teller(&["--bucket-away"], &[]);
+    let heard = systemd.until("STATUS=bucket: it does not answer; check the network");
+    assert!(!heard.contains("WATCHDOG=1"), "nobody asked for it");
+    rung.signal(Signal::TERM);
+    systemd.until("STOPPING=1");
+}
+
+#[test]
+fn the_watchdog_hears_of_a_program_that_lives_and_not_of_one_that_is_stuck() {
+    let watchdog = ("WATCHDOG_USEC", "600000");
+    let systemd = Systemd::start();
+    let _living = systemd.teller(&[], &[watchdog]);
+    for _ in 0..8 {
+        systemd.until("WATCHDOG=1");
+    }
+    let systemd = Systemd::start();
+    let mut stuck = systemd.teller(&["--stuck", "5m"], &[watchdog]);
+    stuck.line_with("told");
+    // Silence for three times the watchdog's patience: systemd would have killed it.
+    let silence = Duration::from_millis(1800);
+    systemd
+        .socket
+        .set_read_timeout(Some(silence))
+        .expect("a time-out");
+    let mut words = 0;
+    while systemd.next().is_some() {
+        words += 1;
+        assert!(words < 50, "it says that it lives");
+    }
+}

@@ -1,0 +1,167 @@
+//! Every metric of the house, in one table. `docs/metrics.md` shows it to users; a test holds the page against it.
+//!
+//! Names, units and attributes follow OpenTelemetry's conventions, and its own metrics are used where it has them (`messaging.*`,
+//! `process.*`). What an attribute may be is bounded: a site has tens or hundreds of cameras, a queue three stages; chunks, objects and
+//! runs are without number and belong into logs and traces.
+
+use crate::{Counter, Gauge, Histogram, Kind, Row};
+
+/// Attribute: the camera's name.
+pub const CAMERA: &str = "camera";
+/// Attribute: how it ended, one word of few.
+pub const OUTCOME: &str = "outcome";
+/// Attribute: why, one word of few.
+pub const REASON: &str = "reason";
+/// Attribute: the stage whose work it is, `uploader` or `inspector`.
+pub const STAGE: &str = "stage";
+/// Attribute: the stream's name.
+pub const STREAM: &str = "stream";
+/// Attribute: the field of a descriptor.
+pub const FIELD: &str = "field";
+/// Attribute: the level of a log line.
+pub const LEVEL: &str = "level";
+
+/// Seconds between the bounds of what takes as long as a request: 5 ms to 1 min.
+const REQUEST: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+];
+/// Seconds between the bounds of what waits in queues: 0.5 s to 6 h, for an outage lasts hours.
+const JOURNEY: &[f64] = &[
+    0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 21600.0,
+];
+
+/// Makes an instrument of each row, and the list of all.
+macro_rules! catalogue {
+    (@new Counter $row:expr) => { Counter::new($row) };
+    (@new Gauge $row:expr) => { Gauge::new($row) };
+    (@new Histogram($bounds:ident) $row:expr) => { Histogram::new($row, $bounds) };
+    (@kind Counter) => { Kind::Counter };
+    (@kind Gauge) => { Kind::Gauge };
+    (@kind Histogram($bounds:ident)) => { Kind::Histogram($bounds) };
+    ($($name:ident: $kind:ident $(($bounds:ident))? = $metric:literal, $unit:literal, $about:literal, [$($attribute:ident),*];)+) => {
+        $(
+            #[doc = concat!("`", $metric, "`: ", $about, ".")]
+            pub static $name: $kind = catalogue!(@new $kind $(($bounds))? Row {
+                name: $metric,
+                kind: catalogue!(@kind $kind $(($bounds))?),
+                unit: $unit,
+                about: $about,
+                attributes: &[$($attribute),*],
+            });
+        )+
+
+        /// Every row, in the order in which a chunk meets them.
+        pub static ALL: &[&Row] = &[$(&$name.row),+];
+    };
+}
+
+catalogue! {
+    INGESTOR_CHUNKS: Counter = "crispy.ingestor.chunks", "{chunk}", "chunks committed to the spool", [CAMERA];
+    INGESTOR_FRAMES: Counter = "crispy.ingestor.frames", "{frame}", "frames in committed chunks", [CAMERA];
+    INGESTOR_IO: Counter = "crispy.ingestor.io", "By", "bytes of committed chunks", [CAMERA];
+    INGESTOR_GAPS: Counter = "crispy.ingestor.gaps", "{gap}", "stretches of time that no chunk covers", [CAMERA];
+    INGESTOR_RUNS: Counter = "crispy.ingestor.runs", "{run}", "runs begun: one more for each reconnect or jump in time", [CAMERA];
+    INGESTOR_DROPS: Counter = "crispy.ingestor.drops", "{chunk}", "chunks dropped at the spool's limit: lost, and declared", [CAMERA];
+    CAMERA_UP: Gauge = "crispy.camera.up", "{camera}", "1 while the camera's source is open and gives packets, else 0", [CAMERA];
+    CAMERA_CHUNK_AGE: Gauge = "crispy.camera.chunk.age", "s", "time since the camera's last chunk was committed", [CAMERA];
+    SPOOL_USAGE: Gauge = "crispy.spool.usage", "By", "bytes of chunks that the bucket has not confirmed", [];
+    SPOOL_LIMIT: Gauge = "crispy.spool.limit", "By", "bytes that the spool may hold", [];
+    SPOOL_AGE: Gauge = "crispy.spool.age", "s", "age of the oldest chunk that the bucket has not confirmed", [];
+    OUTBOX_CHUNKS: Gauge = "crispy.outbox.chunks", "{chunk}", "chunks that no answer has come for: `waiting` or `parked`", [OUTCOME];
+    QUEUE_PUBLISHED: Counter = "messaging.client.sent.messages", "{message}", "messages that a stream has confirmed", [STREAM];
+    QUEUE_DELIVERED: Counter = "messaging.client.consumed.messages", "{message}", "messages delivered to this worker, the first time or again", [STAGE];
+    QUEUE_REDELIVERED: Counter = "crispy.queue.redelivered", "{message}", "messages delivered to this worker that had been delivered before", [STAGE];
+    QUEUE_SETTLED: Counter = "crispy.queue.settled", "{message}", "messages that this worker was done with: `acked`, `retried`, `dead` or `handed_back`", [STAGE, OUTCOME];
+    QUEUE_DEAD: Counter = "crispy.queue.dead", "{message}", "dead letters written: each waits for an operator", [STAGE];
+    QUEUE_IN_FLIGHT: Gauge = "crispy.queue.in_flight", "{message}", "messages that this worker holds", [STAGE];
+    QUEUE_HANDLING: Histogram(REQUEST) = "messaging.process.duration", "s", "time that one delivery was handled for", [STAGE, OUTCOME];
+    QUEUE_BREAKER: Gauge = "crispy.queue.breaker.open", "{breaker}", "1 while the work is paused because its destination is away, else 0", [STAGE];
+    UPLOADER_IO: Counter = "crispy.uploader.io", "By", "bytes that the bucket has taken", [];
+    UPLOADER_PUT: Histogram(REQUEST) = "crispy.uploader.put.duration", "s", "time that one put took", [OUTCOME];
+    UPLOADER_RETRIES: Counter = "crispy.uploader.retries", "{attempt}", "attempts that have to be made again", [REASON];
+    UPLOAD_LATENCY: Histogram(JOURNEY) = "crispy.upload.latency", "s", "time from the cut of a chunk to its object", [];
+    INSPECTOR_INSPECTIONS: Counter = "crispy.inspector.inspections", "{chunk}", "chunks inspected: `agrees` or `disagrees`", [CAMERA, OUTCOME];
+    INSPECTOR_DISAGREEMENTS: Counter = "crispy.inspector.disagreements", "{field}", "fields in which an object was not what its descriptor says", [CAMERA, FIELD];
+    INSPECTOR_IO: Counter = "crispy.inspector.io", "By", "bytes read back from the bucket", [];
+    INSPECTION_LATENCY: Histogram(JOURNEY) = "crispy.inspection.latency", "s", "time from the cut of a chunk to its inspection", [];
+    PROCESS_CPU: Counter = "process.cpu.time", "s", "CPU time of this process, in user and system mode", [];
+    PROCESS_MEMORY: Gauge = "process.memory.usage", "By", "memory of this process in RAM", [];
+    PROCESS_THREADS: Gauge = "process.thread.count", "{thread}", "threads of this process", [];
+    PROCESS_FILES: Gauge = "process.unix.file_descriptor.count", "{file_descriptor}", "files and sockets that this process has open", [];
+    PROCESS_UPTIME: Gauge = "process.uptime", "s", "time since this process began", [];
+    LOG_LINES: Counter = "crispy.log.lines", "{line}", "warnings and errors logged, those that were summarised too", [LEVEL];
+    TELEMETRY_LOST: Counter = "crispy.telemetry.lost", "{span}", "spans that did not reach the collector: `queue_full` or `export`", [REASON];
+}
+
+/// The table as Markdown, as `docs/metrics.md` shows it.
+pub fn table() -> String {
+    let mut table = String::from(
+        "| name | in Prometheus | kind | unit | what it says | attributes |\n|---|---|---|---|---|---|\n",
+    );
+    for row in ALL {
+        let kind = match row.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram(_) => "histogram",
+        };
+        let attributes: Vec<_> = row.attributes.iter().map(|a| format!("`{a}`")).collect();
+        table += &format!(
+            "| `{}` | `{}` | {kind} | `{}` | {} | {} |\n",
+            row.name,
+            row.prometheus_name(),
+            row.unit,
+            row.about,
+            attributes.join(", ")
+        );
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_page_of_metrics_shows_the_catalogue() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
+        let page =
+            std::fs::read_to_string(path).expect("docs/metrics.md is part of the repository");
+        assert!(
+            page.contains(&table()),
+            "docs/metrics.md has to hold this table:\n{}",
+            table()
+        );
+    }
+
+    #[test]
+    fn names_are_those_of_conventions_and_each_is_there_once() {
+        let allowed = |name: &str| {
+            name.split('.').all(|part| {
+                !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+            })
+        };
+        for row in ALL {
+            assert!(allowed(row.name), "{}", row.name);
+            assert!(
+                ["s", "By"].contains(&row.unit)
+                    || row.unit.starts_with('{') && row.unit.ends_with('}'),
+                "{} has the unit {}",
+                row.name,
+                row.unit
+            );
+        }
+        let names: HashSet<_> = ALL.iter().map(|row| row.name).collect();
+        assert_eq!(names.len(), ALL.len());
+    }
+
+    #[test]
+    fn nothing_without_number_is_an_attribute() {
+        for row in ALL {
+            for endless in ["chunk", "run", "sequence", "object", "key", "error"] {
+                assert!(!row.attributes.contains(&endless), "{}", row.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! A collector of telemetry that keeps what it is sent: OTLP over gRPC and over HTTP, on one port.
+//!
+//! ```text
+//!   program ── OTLP ──► receiver ── spans(), metrics() ──► test
+//! ```
+
+mod received;
+
+use std::{
+    io::Read,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
+use flate2::read::GzDecoder;
+use opentelemetry_proto::tonic::collector::{
+    metrics::v1::{
+        ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+        metrics_service_server::{MetricsService, MetricsServiceServer},
+    },
+    trace::v1::{
+        ExportTraceServiceRequest, ExportTraceServiceResponse,
+        trace_service_server::{TraceService, TraceServiceServer},
+    },
+};
+use prost::Message;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, codec::CompressionEncoding, service::Routes};
+
+pub use received::{Attributes, ReceivedPoint, ReceivedSpan};
+
+/// How long a test waits for telemetry before it fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A receiver that lives as long as the value, on a free port of this machine.
+#[derive(Debug)]
+pub struct OtlpReceiver {
+    address: SocketAddr,
+    kept: Arc<Kept>,
+    end: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    all: Mutex<All>,
+    more: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct All {
+    spans: Vec<ReceivedSpan>,
+    points: Vec<ReceivedPoint>,
+    headers: Vec<Attributes>,
+}
+
+impl OtlpReceiver {
+    /// Starts one.
+    ///
+    /// # Panics
+    ///
+    /// When there is no free port, or no thread to be had.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        listener.set_nonblocking(true).expect("a socket of ours");
+        let address = listener.local_addr().expect("a bound socket");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let (kept, end) = (Arc::<Kept>::default(), CancellationToken::new());
+        let (router, ending) = (router(&kept), end.clone());
+        thread::spawn(move || {
+            runtime.block_on(ending.run_until_cancelled(async {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                axum::serve(listener, router).await
+            }))
+        });
+        Self { address, kept, end }
+    }
+
+    /// Where it listens, for either protocol.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The same as a URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The spans so far, in the order in which they came.
+    pub fn spans(&self) -> Vec<ReceivedSpan> {
+        self.kept.all().spans.clone()
+    }
+
+    /// The points of metrics so far, in the order in which they came.
+    pub fn points(&self) -> Vec<ReceivedPoint> {
+        self.kept.all().points.clone()
+    }
+
+    /// The headers of all requests so far.
+    pub fn headers(&self) -> Vec<Attributes> {
+        self.kept.all().headers.clone()
+    }
+
+    /// Waits until the spans are as wished.
+    ///
+    /// # Panics
+    ///
+    /// When they have not become so within a minute.
+    pub fn spans_when(&self, wish: impl Fn(&[ReceivedSpan]) -> bool) -> Vec<ReceivedSpan> {
+        self.when(|all| wish(&all.spans)).spans.clone()
+    }
+
+    /// Waits until the points of metrics are as wished.
+    ///
+    /// # Panics
+    ///
+    /// When they have not become so within a minute.
+    pub fn points_when(&self, wish: impl Fn(&[ReceivedPoint]) -> bool) -> Vec<ReceivedPoint> {
+        self.when(|all| wish(&all.points)).points.clone()
+    }
+
+    fn when(&self, wish: impl Fn(&All) -> bool) -> MutexGuard<'_, All> {
+        let until = Instant::now() + PATIENCE;
+        let mut all = self.kept.all();
+        while !wish(&all) {
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "not within {PATIENCE:?}: {all:#?}");
+            let waited = self.kept.more.wait_timeout(all, left);
+            all = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        all
+    }
+}
+
+impl Drop for OtlpReceiver {
+    fn drop(&mut self) {
+        self.end.cancel();
+    }
+}
+
+fn router(kept: &Arc<Kept>) -> Router {
+    let traces = TraceServiceServer::from_arc(Arc::clone(kept));
+    let metrics = MetricsServiceServer::from_arc(Arc::clone(kept));
+    let mut services = Routes::builder();
+    services.add_service(traces.accept_compressed(CompressionEncoding::Gzip));
+    services.add_service(metrics.accept_compressed(CompressionEncoding::Gzip));
+    let over_http = Router::new()
+        .route("/v1/traces", post(traces_over_http))
+        .route("/v1/metrics", post(metrics_over_http))
+        .with_state(Arc::clone(kept));
+    services.routes().into_axum_router().merge(over_http)
+}
+
+async fn traces_over_http(
+    State(kept): State<Arc<Kept>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Vec<u8> {
+    kept.keep_headers(&headers);
+    kept.keep_traces(read(&headers, &body));
+    ExportTraceServiceResponse::default().encode_to_vec()
+}
+
+async fn metrics_over_http(
+    State(kept): State<Arc<Kept>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Vec<u8> {
+    kept.keep_headers(&headers);
+    kept.keep_metrics(read(&headers, &body));
+    ExportMetricsServiceResponse::default().encode_to_vec()
+}
+
+fn read<M: Message + Default>(headers: &HeaderMap, body: &[u8]) -> M {
+    let mut plain = Vec::new();
+    let zipped = headers.get("content-encoding").is_some_and(|e| e == "gzip");
+    let body = match zipped {
+        true => {
+            let unzipped = GzDecoder::new(body).read_to_end(&mut plain);
+            unzipped.expect("what is called gzip is gzip");
+            &plain
+        }
+        false => body,
+    };
+    M::decode(body).expect("OTLP in protobuf")
+}
+
+#[tonic::async_trait]
+impl TraceService for Kept {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        self.keep_headers(request.metadata().as_ref());
+        self.keep_traces(request.into_inner());
+        Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl MetricsService for Kept {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        self.keep_headers(request.metadata().as_ref());
+        self.keep_metrics(request.into_inner());
+        Ok(Response::new(ExportMetricsServiceResponse::default()))
+    }
+}
+
+impl Kept {
+    fn all(&self) -> MutexGuard<'_, All> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep_headers(&self, headers: &HeaderMap) {
+        let text =
+            |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into();
+        let headers = headers.iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), text(value)));
+        self.all().headers.push(headers.collect());
+    }
+
+    fn keep_traces(&self, request: ExportTraceServiceRequest) {
+        let mut all = self.all();
+        for of_resource in request.resource_spans {
+            let resource = of_resource.resource.unwrap_or_default();
+            let resource = received::attributes(&resource.attributes);
+            let spans = of_resource.scope_spans.into_iter().flat_map(|s| s.spans);
+            all.spans
+                .extend(spans.map(|span| received::span(&resource, span)));
+        }
+        self.more.notify_all();
+    }
+
+    fn keep_metrics(&self, request: ExportMetricsServiceRequest) {
+        let mut all = self.all();
+        for of_resource in request.resource_metrics {
+            let resource = of_resource.resource.unwrap_or_default();
+            let resource = received::attributes(&resource.attributes);
+            let metrics = of_resource.scope_metrics.into_iter();
+            for metric in metrics.flat_map(|scope| scope.metrics) {
+                all.points.extend(received::points(&resource, metric));
+            }
+        }
+        self.more.notify_all();
+    }
+}

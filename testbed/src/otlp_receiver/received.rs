@@ -1,0 +1,120 @@
+//! What was received, in words that a test can compare.
+
+use std::collections::BTreeMap;
+
+use opentelemetry_proto::tonic::{
+    common::v1::{KeyValue, any_value::Value},
+    metrics::v1::{Metric, metric::Data, number_data_point},
+    trace::v1::{Span, status::StatusCode},
+};
+
+/// Attributes by their keys, values as text.
+pub type Attributes = BTreeMap<String, String>;
+
+/// A span that was received.
+#[derive(Clone, Debug)]
+pub struct ReceivedSpan {
+    /// Who made it: the resource.
+    pub resource: Attributes,
+    /// Its name.
+    pub name: String,
+    /// Its trace, in hexadecimal.
+    pub trace_id: String,
+    /// Itself, in hexadecimal.
+    pub span_id: String,
+    /// The span that it belongs to, in hexadecimal; empty for the first of a trace.
+    pub parent_id: String,
+    /// Whether its trace was sampled.
+    pub sampled: bool,
+    /// Whether it ended in error.
+    pub failed: bool,
+    /// Spans that it is linked to: trace and span, in hexadecimal.
+    pub links: Vec<(String, String)>,
+    /// What it says.
+    pub attributes: Attributes,
+}
+
+/// A point of a metric that was received.
+#[derive(Clone, Debug)]
+pub struct ReceivedPoint {
+    /// Who made it: the resource.
+    pub resource: Attributes,
+    /// The metric's name.
+    pub name: String,
+    /// Its attributes.
+    pub attributes: Attributes,
+    /// Its value; of a histogram the number of values.
+    pub value: f64,
+}
+
+pub(super) fn span(resource: &Attributes, span: Span) -> ReceivedSpan {
+    let failed = span
+        .status
+        .is_some_and(|status| status.code() == StatusCode::Error);
+    let links = span.links.iter();
+    ReceivedSpan {
+        resource: resource.clone(),
+        name: span.name,
+        trace_id: hex(&span.trace_id),
+        span_id: hex(&span.span_id),
+        parent_id: hex(&span.parent_span_id),
+        // The lowest bit of the flags is W3C's.
+        sampled: span.flags & 1 == 1,
+        failed,
+        links: links
+            .map(|link| (hex(&link.trace_id), hex(&link.span_id)))
+            .collect(),
+        attributes: attributes(&span.attributes),
+    }
+}
+
+pub(super) fn points(resource: &Attributes, metric: Metric) -> Vec<ReceivedPoint> {
+    let number = |value: Option<number_data_point::Value>| match value {
+        Some(number_data_point::Value::AsDouble(value)) => value,
+        Some(number_data_point::Value::AsInt(value)) => value as f64,
+        None => f64::NAN,
+    };
+    let values: Vec<(Attributes, f64)> = match metric.data {
+        Some(Data::Gauge(gauge)) => gauge
+            .data_points
+            .iter()
+            .map(|point| (attributes(&point.attributes), number(point.value)))
+            .collect(),
+        Some(Data::Sum(sum)) => sum
+            .data_points
+            .iter()
+            .map(|point| (attributes(&point.attributes), number(point.value)))
+            .collect(),
+        Some(Data::Histogram(histogram)) => histogram
+            .data_points
+            .iter()
+            .map(|point| (attributes(&point.attributes), point.count as f64))
+            .collect(),
+        _ => Vec::new(),
+    };
+    let point = |(attributes, value)| ReceivedPoint {
+        resource: resource.clone(),
+        name: metric.name.clone(),
+        attributes,
+        value,
+    };
+    values.into_iter().map(point).collect()
+}
+
+pub(super) fn attributes(pairs: &[KeyValue]) -> Attributes {
+    let text = |pair: &KeyValue| match pair.value.as_ref().and_then(|v| v.value.as_ref()) {
+        Some(Value::StringValue(text)) => text.clone(),
+        Some(Value::BoolValue(truth)) => truth.to_string(),
+        Some(Value::IntValue(number)) => number.to_string(),
+        Some(Value::DoubleValue(number)) => number.to_string(),
+        other => format!("{other:?}"),
+    };
+    pairs
+        .iter()
+        .map(|pair| (pair.key.clone(), text(pair)))
+        .collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

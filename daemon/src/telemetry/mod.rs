@@ -7,9 +7,9 @@
 //! ```
 //!
 //! * Nothing of it is there until a variable of OpenTelemetry's or `--otlp-endpoint` asks for it: no layer, no thread, no cost.
-//! * What is wrong in the environment is an error that names the variable: [`environment`], [`settings`], [`endpoint`].
-//! * Which traces are kept, and that failures always are: [`sampling`].
-//! * A collector that is away costs its spans and one line in the log: [`road`], [`send`].
+//! * What is wrong in the environment is an error that names the variable: `environment.rs`, `settings.rs`, `endpoint.rs`.
+//! * Which traces are kept, and that failures always are: `sampling.rs`.
+//! * A collector that is away costs its spans and one line in the log: `road.rs`, `send.rs`.
 //! * At the end what waits is sent, for two seconds at most.
 
 mod console;

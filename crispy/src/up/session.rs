@@ -239,6 +239,16 @@ impl Session {
             .all(|camera| camera.ended && camera.missing() == 0)
     }
 
+    /// Whether all that has begun has come to its end: every run that was heard of has ended, and all its chunks are inspected.
+    pub(super) fn is_settled(&self) -> bool {
+        let mut runs = self
+            .cameras
+            .values()
+            .flat_map(|camera| camera.runs.values());
+        let ended = runs.all(|chunks| chunks.of.is_some());
+        ended && self.cameras.values().all(|camera| camera.missing() == 0)
+    }
+
     /// Why this is no success, the worst first; `None` if it is one.
     pub(super) fn shortfall(&self) -> Option<Shortfall> {
         if self.totals.disagreeing > 0 {

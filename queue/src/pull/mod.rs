@@ -1,7 +1,7 @@
 //! Taking messages from a pull consumer, exactly as many as there are hands.
 //!
 //! ```text
-//!   want(3) ──► request: batch 3, expires 30 s, heartbeat 1 s ──► consumer ──► inbox ──► next()
+//!   want(3) ──► request: batch 3, expires 30 s, heartbeat 0.75 s ──► consumer ──► inbox ──► next()
 //!                                                                                  │
 //!   a fresh inbox and nothing asked for  ◄── connection made anew, silence, any refusal
 //! ```
@@ -30,10 +30,11 @@ use crate::{backoff::Backoff, connection::Link};
 const EXPIRES: Duration = Duration::from_secs(30);
 
 /// How often the server says that it is still there while it has nothing to deliver.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+const HEARTBEAT: Duration = Duration::from_millis(750);
 
-/// How long it may be silent: two heartbeats, and some for a busy machine.
-const SILENCE: Duration = Duration::from_millis(2500);
+/// How long it may be silent: two heartbeats, and some for a busy machine. Whoever waits longer is silent for more than three seconds itself, when
+/// a node that is cut off has found out that it does not lead any more.
+const SILENCE: Duration = Duration::from_millis(1900);
 
 /// Pauses after refusals, short enough to be back within a second of what was missing.
 const REFUSED: Backoff = Backoff {

@@ -14,11 +14,12 @@ use crate::{
 /// Pauses while a stream or consumer that was there is missing: somebody is making it again, or never will.
 const LOOKING_AGAIN: Backoff = Backoff {
     first: Duration::from_millis(50),
-    longest: Duration::from_secs(1),
+    longest: Duration::from_millis(500),
 };
 
-/// How long one look may take: a server that is there answers within milliseconds.
-const LOOK: Duration = Duration::from_secs(2);
+/// How long one look may take. A server that is there answers within milliseconds; what is asked in the middle of an election is never answered,
+/// and a worker that still waits for that is idle while the new leader has work for it.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The lease where a consumer says nothing of it: the server's own default.
 const DEFAULT_LEASE: Duration = Duration::from_secs(30);

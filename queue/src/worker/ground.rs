@@ -77,7 +77,8 @@ impl Ground {
 pub(super) async fn is_there(bench: &Bench, place: Place) -> bool {
     let (ground, link) = (&bench.ground, bench.connection.consuming());
     if !ground.is_known(link) {
-        let seeking = bind::seek(bench.connection.clone(), bench.config.stage);
+        // In a box, for it is rare, and every message that is closed would carry its size.
+        let seeking = Box::pin(bind::seek(bench.connection.clone(), bench.config.stage));
         match timeout(FINDING, seeking).await {
             Ok(binding) => ground.found(&binding),
             Err(_) => return false,

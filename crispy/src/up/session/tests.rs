@@ -95,6 +95,18 @@ fn it_is_over_when_every_chunk_of_every_run_is_inspected() {
 }
 
 #[test]
+fn it_is_settled_while_nothing_that_has_begun_is_under_way() {
+    let mut session = session();
+    assert!(session.is_settled(), "nothing has begun");
+    session.event(&started());
+    assert!(!session.is_settled(), "a run has not ended");
+    session.event(&ended(1, RunEnd::Lost));
+    assert!(!session.is_settled(), "a chunk is not inspected");
+    session.inspected(&inspected(0, true));
+    assert!(session.is_settled());
+}
+
+#[test]
 fn an_inspection_that_comes_before_its_runs_start_counts_once_it_has_started() {
     let mut session = session();
     assert!(!session.inspected(&inspected(0, true)));

@@ -61,8 +61,8 @@ media-table: ## write the table of frame identity into docs/media.md
 outage: setup ## a bucket that is away for a minute, in three ways at once
 	CRISPY_OUTAGE_SECONDS=60 $(CARGO) test -p crispy-uploader --test uploads -- outage
 
-cluster: setup ## the claims about a cluster of three servers, a minute of elections
-	$(CARGO) test -p crispy-queue --test processes -- cut_off
+cluster: setup ## the claims about a cluster of three servers, two minutes of elections
+	$(CARGO) test -p crispy-queue --test processes -- cut_off servers_close
 
 fmt: ## formatting is rustfmt's
 	$(CARGO) fmt --all --check

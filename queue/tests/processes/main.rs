@@ -59,13 +59,15 @@ async fn claims(chosen: &[String]) {
         deaths::a_worker_that_is_killed_between_its_handler_and_its_ack_leaves_its_message_to_another,
         deaths::a_worker_that_is_killed_between_its_event_and_its_ack_announces_once_in_effect,
         culprit::what_kills_its_workers_is_given_up_and_takes_nobody_with_it,
-        lame_duck::four_processes_work_on_when_the_servers_close_one_after_the_other,
         outage::four_processes_work_on_within_three_seconds_of_each_of_three_killed_servers,
         backlog::a_backlog_of_a_million_messages_takes_no_more_memory_than_a_small_one,
     ];
     // Elections on a busy machine take as long as they take: by name only (`make cluster`).
     if names(chosen).next().is_some() {
-        show![cluster::four_processes_work_on_when_the_leader_is_killed_and_when_it_is_cut_off];
+        show![
+            cluster::four_processes_work_on_when_the_leader_is_killed_and_when_it_is_cut_off,
+            lame_duck::four_processes_work_on_when_the_servers_close_one_after_the_other,
+        ];
     }
 }
 

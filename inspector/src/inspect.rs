@@ -2,8 +2,13 @@
 //!
 //! ```text
 //!   ChunkUploaded ── head, ranges ── probe (nothing decoded) ── agree ── log ── ChunkInspected ── (the worker acks)
-//!                                                                 └─ differs: a warning, and a CameraEvent
+//!                                  └─ it failed this once ── ask the buckets ── one is away: an outage (not counted)
+//!                                                                 └─ all are well: this object's own trouble (counted)
 //! ```
+//!
+//! What differs is a warning, and a CameraEvent.
+
+use std::time::Duration;
 
 use daemon::now_us;
 use media::ProbeError;
@@ -16,7 +21,7 @@ use store::{
     RangeReader,
     bucket::{Bucket, GetError, Lookup},
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
     agree,
@@ -48,30 +53,50 @@ enum InspectError {
     OtherBucket { bucket: String },
     #[error("read the object back")]
     Read(#[source] GetError),
+    /// It could not be read, and then a bucket did not answer well whether it is there.
+    #[error("{absence}, after an attempt had failed")]
+    Outage {
+        absence: Absence,
+        source: Box<InspectError>,
+    },
     #[error("the probe of object {object} was cut short")]
     Interrupted { object: String },
     #[error("announce the inspection")]
     Announce(#[source] PublishError),
 }
 
+/// A bucket is away, by its own word or for want of one.
+#[derive(Debug, thiserror::Error)]
+enum Absence {
+    #[error("ask whether the bucket can be read: {0}")]
+    Refused(GetError),
+    #[error("bucket {bucket} is silent: no answer within {ANSWER:?} to whether it can be read")]
+    Silent { bucket: String },
+}
+
+/// How long a bucket may take to say whether it can be read: as long as an uploader gives it.
+const ANSWER: Duration = Duration::from_secs(10);
+
 impl Handler for Inspect {
     type Message = ChunkUploaded;
 
     async fn handle(&self, event: ChunkUploaded, delivery: &Delivery) -> Result<(), Failure> {
-        self.inspect(event, delivery).await.map_err(classify)
+        let error = match self.inspect(event, delivery).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        // A store that answers 500 may be down, and may have trouble with this one object.
+        if matches!(error, InspectError::Read(GetError::Transient { .. }))
+            && let Err(absence) = self.ask().await
+        {
+            let source = Box::new(error);
+            return Err(classify(InspectError::Outage { absence, source }));
+        }
+        Err(classify(error))
     }
 
     async fn probe(&self) -> bool {
-        for bucket in &self.buckets {
-            // Any answer will do, and no object has this name.
-            if !matches!(
-                bucket.head("crispy-probe").await,
-                Ok(_) | Err(GetError::Absent { .. })
-            ) {
-                return false;
-            }
-        }
-        true
+        self.ask().await.is_ok()
     }
 }
 
@@ -80,7 +105,9 @@ fn classify(error: InspectError) -> Failure {
         InspectError::Id(_) | InspectError::NoDescriptor => Failure::reject(error),
         // Another inspector's work, or ours once it is given the bucket: everything else flows on.
         InspectError::OtherBucket { bucket } => Failure::owner(bucket.clone(), error),
-        InspectError::Read(GetError::Unavailable { .. }) => Failure::destination(error),
+        InspectError::Read(GetError::Unavailable { .. }) | InspectError::Outage { .. } => {
+            Failure::destination(error)
+        }
         // An object that is not there may be on its way through a store that lists late; the limit ends it.
         InspectError::Read(_) | InspectError::Interrupted { .. } | InspectError::Announce(_) => {
             Failure::retry(error)
@@ -89,6 +116,18 @@ fn classify(error: InspectError) -> Failure {
 }
 
 impl Inspect {
+    /// Whether every bucket can be read now.
+    async fn ask(&self) -> Result<(), Absence> {
+        for bucket in &self.buckets {
+            let answer = timeout(ANSWER, bucket.check_readable()).await;
+            let silent = |_| Absence::Silent {
+                bucket: bucket.url().to_owned(),
+            };
+            answer.map_err(silent)?.map_err(Absence::Refused)?;
+        }
+        Ok(())
+    }
+
     async fn inspect(
         &self,
         mut event: ChunkUploaded,

@@ -4,23 +4,36 @@
     reason = "in a test a panic with its line is the best report"
 )]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use inspector::inspect::Inspect;
 use media::{Chunks, Spec};
-use proto::v1::{
-    self, CameraEvent, ChunkId, ChunkInspected, ChunkReady, ChunkUploaded, camera_event::Kind,
+use proto::{
+    id::ChunkId,
+    v1::{self, CameraEvent, ChunkInspected, ChunkReady, ChunkUploaded, camera_event::Kind},
 };
 use queue::{
-    Cause, ConnectOptions, Connection, Delivery, Failure, From, Handler, Message, Reader, Stream,
-    topology,
+    Cause, ConnectOptions, Connection, Delivery, Drained, Failure, From, Handler, Limits, Message,
+    Reader, Stage, Stream, Worker, WorkerConfig, WorkerState, topology,
 };
 use store::{
     Checksums,
-    bucket::{Bucket, Metadata},
+    bucket::{Bucket, BucketOptions, Metadata},
 };
-use testbed::{NatsServer, clips};
+use testbed::{
+    GcsServer, NatsServer, clips,
+    gcs::{Fault, Harm},
+};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const OBJECT: &str = "v1/demo/front/chunk.mp4";
 
@@ -36,6 +49,10 @@ struct Scene {
 
 impl Scene {
     async fn open() -> Self {
+        Self::over(Bucket::open("memory://").unwrap()).await
+    }
+
+    async fn over(bucket: Bucket) -> Self {
         let server = NatsServer::start();
         let options = ConnectOptions {
             servers: server.url(),
@@ -44,7 +61,6 @@ impl Scene {
         let connection = queue::connect(&options).await.unwrap();
         let plan = topology::plan(&connection, None, false).await.unwrap();
         plan.apply().await.unwrap();
-        let bucket = Bucket::open("memory://").unwrap();
         let inspect = Inspect {
             buckets: vec![bucket.clone()],
             publisher: connection.publisher().await,
@@ -59,6 +75,35 @@ impl Scene {
             bucket,
             bytes,
             descriptor,
+        }
+    }
+
+    /// Has a worker inspect this event.
+    async fn work(self, event: &ChunkUploaded) -> Hand {
+        let camera = ChunkId::from_wire(self.descriptor.id.as_ref())
+            .unwrap()
+            .camera;
+        let subject = self.connection.subjects().uploaded(&camera);
+        let publisher = self.connection.publisher().await;
+        publisher.publish(subject, "up:demo", event).await.unwrap();
+        let config = WorkerConfig {
+            limits: Limits {
+                retries: 3,
+                retrying: Duration::ZERO,
+                first_pause: Duration::from_millis(20),
+                probe_every: Duration::from_millis(50),
+                ..Limits::default()
+            },
+            ..WorkerConfig::new(Stage::Inspector)
+        };
+        let worker = Worker::bind(&self.connection, config).await.unwrap();
+        let (stop, state) = (CancellationToken::new(), worker.state());
+        Hand {
+            task: tokio::spawn(worker.run(Arc::new(self.inspect), stop.clone())),
+            stop,
+            state,
+            connection: self.connection,
+            _server: self._server,
         }
     }
 
@@ -100,6 +145,39 @@ impl Scene {
     }
 }
 
+/// An inspector at work.
+struct Hand {
+    task: JoinHandle<Drained>,
+    stop: CancellationToken,
+    state: watch::Receiver<WorkerState>,
+    connection: Connection,
+    _server: NatsServer,
+}
+
+impl Hand {
+    async fn until_there_is_one(&self, stream: Stream) {
+        let one = async {
+            while self.connection.messages(stream).await.unwrap() == 0 {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE, one).await.unwrap();
+    }
+
+    async fn stop(self) -> Drained {
+        self.stop.cancel();
+        timeout(PATIENCE, self.task).await.unwrap().unwrap()
+    }
+}
+
+/// The simulator's bucket, which does not wait for long.
+fn bucket(server: &GcsServer) -> Bucket {
+    let options = BucketOptions::new().with_variable("STORAGE_EMULATOR_HOST", server.url());
+    let options = options.with_option("answer_timeout=500ms").unwrap();
+    let options = options.with_option("connect_timeout=500ms").unwrap();
+    Bucket::open_with(&format!("gs://{}", GcsServer::BUCKET), &options).unwrap()
+}
+
 /// The first chunk of a small clip, and what there is to say of it.
 fn chunk() -> (Bytes, ChunkReady) {
     let clip = clips::h264(4.0).make();
@@ -109,7 +187,7 @@ fn chunk() -> (Bytes, ChunkReady) {
         .next_chunk()
         .unwrap()
         .expect("a chunk");
-    let id = ChunkId {
+    let id = v1::ChunkId {
         site: "demo".into(),
         camera: "front".into(),
         run: "0".repeat(26),
@@ -209,4 +287,38 @@ async fn a_bucket_that_was_moved_is_known_by_its_bytes() {
     let inspected: ChunkInspected = scene.first(Stream::Inspected).await;
     assert!(inspected.agrees);
     assert_eq!(inspected.upload.unwrap().bucket, scene.bucket.url());
+}
+
+#[tokio::test]
+async fn a_bucket_that_fails_costs_no_inspection_an_attempt() {
+    for harm in [Harm::Status(503), Harm::Silent] {
+        let server = GcsServer::start();
+        let scene = Scene::over(bucket(&server)).await;
+        scene.put(scene.bytes.clone()).await;
+        let event = scene.event();
+        server.inject(Fault::new(harm));
+        let mut hand = scene.work(&event).await;
+        let waits = hand.state.wait_for(|state| !state.destination);
+        assert!(timeout(PATIENCE, waits).await.is_ok(), "{harm:?}");
+        server.clear_faults();
+        hand.until_there_is_one(Stream::Inspected).await;
+        assert_eq!(hand.connection.messages(Stream::Dead).await.unwrap(), 0);
+        let drained = hand.stop().await;
+        let (handled, spent) = (drained.handled, drained.retried);
+        assert_eq!((handled, spent), (1, 0), "{harm:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_the_store_always_fails_on_is_never_taken_for_an_outage() {
+    let server = GcsServer::start();
+    let scene = Scene::over(bucket(&server)).await;
+    scene.put(scene.bytes.clone()).await;
+    let event = scene.event();
+    server.inject(Fault::new(Harm::Status(500)).where_key(|key| key == OBJECT));
+    let mut hand = scene.work(&event).await;
+    hand.state.mark_unchanged();
+    hand.until_there_is_one(Stream::Dead).await;
+    assert!(!hand.state.has_changed().unwrap(), "it waited");
+    assert_eq!(hand.stop().await.buried, 1);
 }

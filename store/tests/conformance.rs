@@ -543,7 +543,10 @@ async fn a_listing_is_in_order_and_of_whole_folders(bucket: &Bucket) {
 }
 
 async fn checking_leaves_nothing(bucket: &Bucket) {
-    bucket.check_writable(5).await.unwrap();
+    for size in [0, 5, 1 << 20] {
+        bucket.check_writable(size).await.unwrap();
+    }
+    bucket.check_readable().await.unwrap();
     assert_eq!(bucket.list("").await.unwrap(), []);
     if let Some(folder) = bucket.folder() {
         assert_eq!(fs::read_dir(folder).unwrap().count(), 0);

@@ -14,7 +14,7 @@
 //! | the bytes in the spool are damaged | Retry | a second read may differ; if not, the limit ends it |
 //! | anything else | Retry | |
 //!
-//! A store that answers 500 may be down, and may have trouble with this one chunk. Asked whether an object can be written it knows: if not, it is an
+//! A store that answers 500 may be down, and may have trouble with this one chunk. Asked whether such an object can be written it knows: if not, it is an
 //! outage, and no attempt of any chunk is spent on it; if so, it is the chunk's own trouble and counted, so that one that never works cannot stop
 //! the others for ever.
 

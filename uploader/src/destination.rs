@@ -45,8 +45,9 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(320);
 pub struct Destination {
     bucket: Bucket,
     pace: Pace,
-    /// The size of the largest object that the bucket had no place for since it was last there: a disk that is almost full takes small ones
-    /// still, and a probe that is smaller than the work would call it back, and away again, for as long as it stays so.
+    /// The size of the largest object that the bucket did not take since it was last there: a disk that is almost full takes small ones still,
+    /// as does a way there that breaks large requests, and a probe that is smaller than the work would call it back, and away again, for as
+    /// long as it stays so.
     refused: AtomicU64,
     /// How often in a row the bucket was called away because it was silent. On a line that is so narrow that our own uploads drown the question,
     /// each such call ends uploads that were getting on; so the next waits twice as long, until one gets through.
@@ -116,20 +117,23 @@ impl Destination {
         self.unless_away(found).await?.map_err(UploadError::LookUp)
     }
 
-    /// Whether an object can be created there now, of any size that was refused before.
-    pub async fn ask(&self) -> Result<(), Absence> {
-        let question = self
-            .bucket
-            .check_writable(self.refused.load(Ordering::Relaxed));
-        match timeout(ANSWER, question).await {
+    /// Whether an object of this size can be created there now, and of any that was refused before, as far as the bucket can tell
+    /// ([`Bucket::check_writable`]).
+    pub async fn ask(&self, size: u64) -> Result<(), Absence> {
+        let size = size.max(self.refused.load(Ordering::Relaxed));
+        let answer = match timeout(ANSWER, self.bucket.check_writable(size)).await {
             Ok(answer) => answer.map_err(Absence::Refused),
             Err(_) => Err(Absence::Silent),
+        };
+        if answer.is_err() {
+            self.refused.fetch_max(size, Ordering::Relaxed);
         }
+        answer
     }
 
     /// [`Self::ask`], and forgets what was refused when it is back.
     pub async fn is_back(&self) -> bool {
-        let back = self.ask().await.is_ok();
+        let back = self.ask(0).await.is_ok();
         if back {
             self.refused.store(0, Ordering::Relaxed);
         }
@@ -161,7 +165,7 @@ impl Destination {
         let mut well = self.well.lock().await;
         if well.is_none_or(|asked| asked < begun) {
             let now = Instant::now();
-            self.ask().await?;
+            self.ask(0).await?;
             *well = Some(now);
         }
         Ok(())

@@ -70,7 +70,7 @@ impl Sending<'_> {
             match Verdict::on(&error).step(failed, rand::random()) {
                 Step::Settle => return Err(error),
                 Step::Ask => {
-                    return Err(match self.destination.ask().await {
+                    return Err(match self.destination.ask(self.size).await {
                         Ok(()) => error,
                         Err(absence) => UploadError::outage(error, absence),
                     });

@@ -40,6 +40,9 @@ use location::Location;
 use objects::Objects;
 use remote::Connection;
 
+/// The object that a check asks for. It is never written, but by a store that ignores conditions, where it stays.
+const PROBE: &str = ".crispy-probe";
+
 /// What a put did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -176,15 +179,28 @@ impl Bucket {
     ///   can be, and a large one cannot.
     /// * A store: it is asked to replace an object that is not there, which it refuses to everybody who may write, after it has
     ///   looked at their rights; then to show one, which it calls absent to everybody who may read and list. That proves endpoint, bucket,
-    ///   credentials and rights. It does not prove that there is room: stores have no limit, or tell it at the put itself.
+    ///   credentials and rights. It does not prove that there is room: stores have no limit, or tell it at the put itself. It sends `size`
+    ///   bytes, but 64 KiB at most: what passes small requests and kills large ones is found out by them.
     pub async fn check_writable(&self, size: u64) -> Result<(), PutError> {
         let checked = match &self.store {
             Store::Folder(folder) => {
                 blocking(folder, move |folder| folder.check_writable(size)).await
             }
-            Store::Objects(objects) => objects.check_writable().await,
+            Store::Objects(objects) => objects.check_writable(size).await,
         };
         checked.map_err(|fault| PutError::new(self.url.to_string(), fault))
+    }
+
+    /// Checks that objects can be found here: asks for one that is not there, which a store calls absent to everybody who may read and list.
+    pub async fn check_readable(&self) -> Result<(), GetError> {
+        let checked = match &self.store {
+            Store::Folder(folder) => match blocking(folder, |folder| folder.head(PROBE)).await {
+                Ok(_) | Err(Fault::Absent) => Ok(()),
+                Err(fault) => Err(fault),
+            },
+            Store::Objects(objects) => objects.check_readable().await,
+        };
+        checked.map_err(|fault| GetError::new(self.url.to_string(), fault))
     }
 
     /// Creates an object, never overwriting one.

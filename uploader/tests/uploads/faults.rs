@@ -170,6 +170,11 @@ fn outages() -> Vec<Row> {
         outage("500 for everything", Harm::Status(500)),
         outage("a black hole", Harm::Silent),
         Row {
+            // The probe has a body too, or small requests would make it look well.
+            faults: vec![Fault::new(Harm::ResetAfter(50_000)).of("PUT")],
+            ..outage("every large body is reset", Harm::Silent)
+        },
+        Row {
             what: "refused connections",
             down: true,
             outage: true,

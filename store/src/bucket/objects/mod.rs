@@ -25,7 +25,7 @@ use object_store::{
 };
 
 use super::{
-    Found, Lookup, Metadata, Put,
+    Found, Lookup, Metadata, PROBE, Put,
     fault::Fault,
     location::Kind,
     metadata,
@@ -33,8 +33,10 @@ use super::{
 };
 use crate::{Checksums, checksum::hex};
 
-/// The object that a check asks for. It is never written, but by a store that ignores conditions, where it stays, empty.
-const PROBE: &str = ".crispy-probe";
+/// The most that a check sends, in bytes. What kills large requests and lets small ones pass (packets that are too large for a tunnel, a proxy
+/// that gives up in mid-body) does so to less than this; and it is gone within the 2 s of a probe on the slowest line that is worth it, also where
+/// every round trip takes a quarter of a second. More would make a large chunk's trouble that of all.
+const MOST_OF_A_PROBE: u64 = 64 << 10;
 /// A version that no object has ever had: Google's are microseconds since 1970.
 const NO_GENERATION: &str = "1";
 /// Nor this one: an etag is a hash of some kind.
@@ -197,14 +199,16 @@ impl Objects {
 
     /// Asks for a put that must be refused, over the very way that puts go: who may not write, or has no bucket, or no connection, hears of
     /// it, and nothing is written. Then asks for an object that is not there: who may not list is told that it is forbidden, and
-    /// could never learn that an object is absent.
-    pub(in crate::bucket) async fn check_writable(&self) -> Result<(), Fault> {
+    /// could never learn that an object is absent. The put has a body of `size` bytes, [`MOST_OF_A_PROBE`] at most.
+    pub(in crate::bucket) async fn check_writable(&self, size: u64) -> Result<(), Fault> {
         if self.connection.kind().is_none() {
             return Ok(());
         }
         let path = self.connection.path(PROBE)?;
+        let size = size.min(MOST_OF_A_PROBE);
+        let body = Bytes::from(vec![0; size as usize]);
         let put = |store: Arc<dyn ObjectStore>| {
-            let path = path.clone();
+            let (path, body) = (path.clone(), body.clone());
             let mode = PutMode::Update(UpdateVersion {
                 e_tag: Some(NO_ETAG.into()),
                 version: Some(NO_GENERATION.into()),
@@ -213,15 +217,23 @@ impl Objects {
                 mode,
                 ..PutOptions::default()
             };
-            async move { store.put_opts(&path, PutPayload::new(), options).await }
+            async move {
+                store
+                    .put_opts(&path, PutPayload::from_bytes(body), options)
+                    .await
+            }
         };
-        let ignored = match self.connection.ask(Deed::Put, 0, put).await {
+        let ignored = match self.connection.ask(Deed::Put, size, put).await {
             Ok(_) => true,
             // There is no such object, or it has another version.
             Err(Verdict::Conflict(_) | Verdict::Fault(Fault::Absent)) => false,
             Err(verdict) => return Err(verdict.into_fault()),
         };
         self.connection.known.note_conditions(ignored);
+        self.check_readable().await
+    }
+
+    pub(in crate::bucket) async fn check_readable(&self) -> Result<(), Fault> {
         match self.head(PROBE).await {
             Ok(_) | Err(Fault::Absent) => Ok(()),
             Err(fault) => Err(fault),

@@ -58,6 +58,7 @@ mod tests {
             ("memory://", &[], Exit::UnknownScheme),
             ("gs://b", &["regoin=x"], Exit::Configuration),
             ("gs://b", &["no value"], Exit::Configuration),
+            ("gs://b", &["allow_http=yes"], Exit::Configuration),
             ("s3://b", &["secret_access_key=x"], Exit::Configuration),
             ("gs://", &[], Exit::BucketUnavailable),
         ] {

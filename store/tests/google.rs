@@ -400,3 +400,24 @@ async fn keys_of_other_prefixes_are_not_seen() {
     }
     assert_eq!(open("si").list("").await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn a_put_that_somebody_overwrites_before_it_is_proved_is_not_called_stored() {
+    let server = GcsServer::start_with(Options {
+        preconditions: false,
+        generation_of_puts: false,
+        ..Options::default()
+    });
+    let (slow, fast) = (bucket(&server), bucket(&server));
+    let late = Harm::LateAnswer(Duration::from_millis(300));
+    server.inject(Fault::new(late).of("PUT").times(1));
+    let slow = tokio::spawn(async move { put(&slow).await });
+    server.until_requests(1).await;
+    while server.counts().created == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let overwrites = put_bytes(&fast, b"other").await;
+    assert!(matches!(overwrites, Ok(Put::Stored { .. })));
+    let slow = slow.await.unwrap();
+    assert!(matches!(slow, Ok(Put::Foreign(_))), "{slow:?}");
+}

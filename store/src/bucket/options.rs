@@ -144,7 +144,9 @@ impl BucketOptions {
             .options
             .keys()
             .find(|name| !known.contains(&name.as_str()));
-        let Some(name) = stranger else { return Ok(()) };
+        let Some(name) = stranger else {
+            return self.check_allow_http();
+        };
         let likeness = |known: &str| strsim::jaro_winkler(known, name);
         let nearest = known.iter().copied();
         let nearest = nearest.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
@@ -153,6 +155,16 @@ impl BucketOptions {
             nearest: nearest.unwrap_or_default(),
             known: known.join(", "),
         })
+    }
+
+    fn check_allow_http(&self) -> Result<(), OptionError> {
+        match self.option("allow_http") {
+            None | Some("true" | "false") => Ok(()),
+            Some(text) => Err(OptionError::Switch {
+                name: "allow_http",
+                text: text.to_owned(),
+            }),
+        }
     }
 
     pub(super) fn duration(
@@ -195,6 +207,14 @@ pub enum OptionError {
     Secret {
         /// The option.
         name: String,
+    },
+    /// Neither yes nor no.
+    #[error("option {name}: {text:?} is neither true nor false")]
+    Switch {
+        /// The option.
+        name: &'static str,
+        /// What was given.
+        text: String,
     },
     /// A folder, or memory.
     #[error("this kind of bucket has no options")]

@@ -68,8 +68,8 @@ impl Objects {
             return Ok(put);
         }
         let doubt = match self.create(key, bytes, checksums, metadata).await {
-            Ok(result) => match self.proved(key, result, checksums).await? {
-                Some(generation) => return Ok(Put::Stored { generation }),
+            Ok(result) => match self.proved(key, size, result, checksums).await? {
+                Some(put) => return Ok(put),
                 None => Fault::transient("the store says that it has other bytes than were sent"),
             },
             Err(Verdict::Conflict(words)) => {
@@ -123,22 +123,30 @@ impl Objects {
         self.connection.ask(Deed::Put, size, put).await
     }
 
-    /// The generation of what was stored; none where the answer's own checksum is of other bytes. Some of those who speak as Google does
-    /// answer without a generation, and a link needs it.
+    /// What was stored; none where the answer's own checksum is of other bytes. Some of those who speak as Google does answer without a
+    /// generation, and a link needs it: then what lies there must be ours, too, since such a store may have let somebody else overwrite it.
     async fn proved(
         &self,
         key: &str,
+        size: u64,
         result: PutResult,
         checksums: &Checksums,
-    ) -> Result<Option<String>, Fault> {
+    ) -> Result<Option<Put>, Fault> {
         let sum = result.extensions.get::<GoogleCrc32c>();
         if sum.is_some_and(|sum| sum.0 != checksums.crc32c) {
             return Ok(None);
         }
         if result.version.is_none() && self.connection.kind() == Some(Kind::Google) {
-            return Ok(Some(self.head(key).await?.generation));
+            return match self.settled(key, size, checksums).await? {
+                Some(Put::AlreadyMine { generation }) => Ok(Some(Put::Stored { generation })),
+                Some(other) => Ok(Some(other)),
+                None => Err(Fault::transient(
+                    "the store says that it has it, and then that it has not",
+                )),
+            };
         }
-        Ok(Some(result.version.unwrap_or_default()))
+        let generation = result.version.unwrap_or_default();
+        Ok(Some(Put::Stored { generation }))
     }
 
     async fn settled(

@@ -18,12 +18,13 @@ use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::TryStreamExt;
 use object_store::{
-    BackoffConfig, ClientOptions, HeaderValue, RetryConfig,
+    BackoffConfig, ClientConfigKey, ClientOptions, HeaderValue, RetryConfig,
     client::{
         HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
-        HttpResponseBody, HttpService, ReqwestConnector,
+        HttpResponseBody, HttpService,
     },
 };
+use reqwest::redirect;
 
 use super::{
     super::{BucketOptions, OptionError},
@@ -115,9 +116,36 @@ impl HttpConnector for Wire {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         with_cryptography();
         let patience = self.0;
-        let client = ReqwestConnector::default().connect(options)?;
+        let client = HttpClient::new(straight(options, patience)?);
         Ok(HttpClient::new(Line { client, patience }))
     }
+}
+
+/// A client that goes nowhere else. object_store's own follows redirects: a put that is sent on with 303 becomes a question, and whatever page
+/// answers it, with an ETag, looks like an object that was stored; other redirects take chunks, and parts of credentials, to whatever host they name.
+fn straight(options: &ClientOptions, patience: Patience) -> object_store::Result<reqwest::Client> {
+    let set = |key| options.get_config_value(&key);
+    let plain = set(ClientConfigKey::AllowHttp).as_deref() == Some("true");
+    // object_store asks a machine's own server for credentials with less patience.
+    let connect = set(ClientConfigKey::ConnectTimeout);
+    let connect = connect.and_then(|text| humantime::parse_duration(&text).ok());
+    let client = reqwest::Client::builder()
+        .redirect(redirect::Policy::none())
+        .user_agent(set(ClientConfigKey::UserAgent).unwrap_or_default())
+        .connect_timeout(connect.unwrap_or(patience.connect))
+        .https_only(!plain)
+        .http1_only()
+        // They would change the length, which is compared.
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate();
+    client
+        .build()
+        .map_err(|error| object_store::Error::Generic {
+            store: "HTTP",
+            source: error.into(),
+        })
 }
 
 /// reqwest and google-cloud-auth take the process's cryptography. If some other was installed already, it is the one.

@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, Event, connection::State};
+use async_nats::{Client, Event, RequestErrorKind, connection::State};
+use bytes::Bytes;
 use tokio::{sync::watch, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -98,11 +99,15 @@ impl Link {
 
     /// Leaves a server that stands and does not answer, for another of its cluster: one that is cut off from the others keeps its clients and
     /// can do nothing for them. `connects` is as of the question, so that many who wait in vain leave once. Where there is but one server, it
-    /// is asked again on a new connection. A lame duck is not left here: `lame_duck` has its own way.
+    /// is asked again on a new connection, unless it answers on this one. A lame duck is not left here: `lame_duck` has its own way.
     pub(crate) async fn leave(&self, connects: u64) {
         let is_news = self.left.fetch_max(connects, Ordering::Relaxed) < connects;
         let lame = self.state.borrow().lame_duck;
         if !is_news || lame || !self.is_connected() || self.connects() != connects {
+            return;
+        }
+        let others = self.client.server_pool().await.unwrap_or_default().len() > 1;
+        if !others && self.is_answered().await {
             return;
         }
         let left = self.client.server_info().server_id;
@@ -121,6 +126,15 @@ impl Link {
             if pool.len() < 2 || self.client.server_info().server_id != left {
                 return;
             }
+        }
+    }
+
+    /// Whether the server answers at all. Any answer will do, also that nobody listens.
+    async fn is_answered(&self) -> bool {
+        let question = self.client.request("$JS.API.INFO", Bytes::new());
+        match timeout(DRAW, question).await {
+            Ok(Err(error)) => error.kind() == RequestErrorKind::NoResponders,
+            answer => answer.is_ok(),
         }
     }
 

@@ -69,6 +69,13 @@ pub enum BindError {
 }
 
 impl BindError {
+    fn is_missing(&self) -> bool {
+        matches!(
+            self,
+            Self::MissingStream { .. } | Self::MissingConsumer { .. }
+        )
+    }
+
     fn is_leaderless(&self) -> bool {
         matches!(self, Self::Look { source, .. } if source.is_leaderless())
     }
@@ -125,15 +132,16 @@ pub(super) async fn seek(connection: Connection, stage: Stage) -> Binding {
     let (mut failure, mut told) = (0_u32, false);
     loop {
         let connects = link.connects();
-        let leaderless = match timeout(LOOK, look(&connection, stage)).await {
+        let (leaderless, missing) = match timeout(LOOK, look(&connection, stage)).await {
             Ok(Ok(binding)) => return binding,
-            Ok(Err(error)) => error.is_leaderless(),
-            Err(_) => false,
+            Ok(Err(error)) => (error.is_leaderless(), error.is_missing()),
+            Err(_) => (false, false),
         };
         // A server without a leader knows nothing that could help; should the others have none either, there is no hurry to leave the next.
         let at_once = leaderless && !told;
         told |= leaderless;
-        if at_once || patience.is_over(connects) {
+        // Any other server would say of what is missing that it is.
+        if !missing && (at_once || patience.is_over(connects)) {
             link.leave(connects).await;
         } else {
             failure = failure.saturating_add(1);

@@ -12,7 +12,7 @@ use super::{
     failure::chain,
     ground,
     held::{Parcel, Place},
-    history::Failures,
+    history::{Attempt, Failures},
     job::Bench,
     settle,
 };
@@ -26,7 +26,11 @@ pub(super) enum Closed {
     /// Given up, the dead letter stored.
     Buried { kind: Kind, reason: String },
     /// Its dead letter could not be stored, so it is not given up.
-    Unburied { pause: Duration, reason: String },
+    Unburied {
+        pause: Duration,
+        attempt: Attempt,
+        reason: String,
+    },
 }
 
 /// Done: the server has to know.
@@ -64,6 +68,10 @@ pub(super) async fn bury(
     {
         let closed = Closed::Unburied {
             pause: bench.config.limits.longest_absence,
+            attempt: match kind {
+                Kind::CrashGuard => Attempt::Refrained,
+                _ => Attempt::Waited,
+            },
             reason: format!("write the dead letter: {}", chain(&error)),
         };
         return (place, closed);
@@ -80,7 +88,7 @@ pub(super) async fn bury(
 async fn confirmed(bench: &Bench, parcel: &Parcel, body: Bytes) -> bool {
     for _ in 0..settle::ATTEMPTS {
         if !ground::is_there(bench, parcel.place).await {
-            return false;
+            continue;
         }
         let link = bench.connection.consuming();
         if let Some(confirmed) = settle::confirmed(link, &parcel.reply, body.clone()).await {

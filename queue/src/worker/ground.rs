@@ -10,7 +10,7 @@
 //! until the stream was looked at again; and what came from another one is let go of in silence. Whatever was in that is in a spool still.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -28,7 +28,14 @@ const FINDING: Duration = Duration::from_secs(5);
 
 /// What is known of the stream, shared by a worker and its jobs.
 #[derive(Debug)]
-pub(super) struct Ground(Mutex<Option<Known>>);
+pub(super) struct Ground(Mutex<Knowledge>);
+
+#[derive(Clone, Copy, Debug)]
+struct Knowledge {
+    known: Option<Known>,
+    /// How often it was doubted: what was looked at before the latest doubt is no answer to it.
+    doubts: u64,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
@@ -39,20 +46,38 @@ struct Known {
 
 impl Ground {
     pub(super) fn new(binding: &Binding) -> Self {
-        Self(Mutex::new(Some(Known::of(binding))))
+        Self(Mutex::new(Knowledge {
+            known: Some(Known::of(binding)),
+            doubts: 0,
+        }))
     }
 
     /// It may be gone.
     pub(super) fn doubt(&self) {
-        self.set(None);
+        let mut knowledge = self.knowledge();
+        knowledge.known = None;
+        knowledge.doubts += 1;
     }
 
-    /// It was looked at.
+    /// It was looked at, since the latest doubt.
     pub(super) fn found(&self, binding: &Binding) {
-        self.set(Some(Known::of(binding)));
+        self.knowledge().known = Some(Known::of(binding));
     }
 
-    /// Whether it has been looked at since `link` was made.
+    /// It was looked at, since there had been so many doubts.
+    fn found_since(&self, doubts: u64, binding: &Binding) {
+        let mut knowledge = self.knowledge();
+        if knowledge.doubts == doubts {
+            knowledge.known = Some(Known::of(binding));
+        }
+    }
+
+    fn doubts(&self) -> u64 {
+        self.knowledge().doubts
+    }
+
+    /// Whether it has been looked at since `link` was made. Never while `link` is down: what is said then is sent when it is up again, whatever
+    /// has become of the stream by then.
     pub(super) fn is_known(&self, link: &Link) -> bool {
         self.known(link).is_some()
     }
@@ -64,12 +89,12 @@ impl Ground {
     }
 
     fn known(&self, link: &Link) -> Option<Known> {
-        let known = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.filter(|known| known.connects == link.connects())
+        let known = self.knowledge().known;
+        known.filter(|known| link.is_connected() && known.connects == link.connects())
     }
 
-    fn set(&self, known: Option<Known>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    fn knowledge(&self) -> MutexGuard<'_, Knowledge> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,10 +102,15 @@ impl Ground {
 pub(super) async fn is_there(bench: &Bench, place: Place) -> bool {
     let (ground, link) = (&bench.ground, bench.connection.consuming());
     if !ground.is_known(link) {
+        let doubts = ground.doubts();
         // In a box, for it is rare, and every message that is closed would carry its size.
-        let seeking = Box::pin(bind::seek(bench.connection.clone(), bench.config.stage));
+        let seeking = Box::pin(async {
+            // Questions that wait in the client would all be sent at once.
+            link.connected().await;
+            bind::seek(bench.connection.clone(), bench.config.stage).await
+        });
         match timeout(FINDING, seeking).await {
-            Ok(binding) => ground.found(&binding),
+            Ok(binding) => ground.found_since(doubts, &binding),
             Err(_) => return false,
         }
     }

@@ -58,7 +58,7 @@ impl Parcel {
             stream_created_us: self.place.created_us,
             attempt: retries.saturating_add(1),
             deliveries: self.facts.deliveries,
-            begun: failures.is_some(),
+            begun: failures.is_some_and(|failures| failures.survived),
             published: self.facts.published,
             headers: self.headers.clone(),
         }
@@ -101,7 +101,7 @@ impl Held {
 
     /// One that ran waits again.
     pub(super) fn wait_again(&mut self, place: Place) {
-        if self.parcels.contains_key(&place) {
+        if self.has(place) {
             self.waiting.push_back(place);
         }
     }
@@ -109,6 +109,11 @@ impl Held {
     /// The parcel of a message that is held.
     pub(super) fn get(&self, place: Place) -> Option<Arc<Parcel>> {
         self.parcels.get(&place).map(Arc::clone)
+    }
+
+    /// Whether a message is held.
+    pub(super) fn has(&self, place: Place) -> bool {
+        self.parcels.contains_key(&place)
     }
 
     /// Gives a parcel away.

@@ -12,6 +12,17 @@ use super::held::Place;
 /// Messages remembered. What is forgotten starts its count anew; the server's own count still guards against crashes.
 const REMEMBERED: usize = 16 * 1024;
 
+/// What an attempt that came to nothing says of its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// It failed, as far as can be told by the message's own fault.
+    Failed,
+    /// It ended, for want of something else.
+    Waited,
+    /// It was not made: the message may be killing its workers, for all that is known.
+    Refrained,
+}
+
 /// How often a message has failed here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Failures {
@@ -19,6 +30,8 @@ pub(super) struct Failures {
     pub(super) retries: u32,
     /// Times it had to wait for something else.
     pub(super) absences: u32,
+    /// An attempt at it has ended here, and this worker lives.
+    pub(super) survived: bool,
     /// The first retry, by two clocks: one to measure with and one to show.
     pub(super) first: Option<(Instant, Timestamp)>,
 }
@@ -39,19 +52,20 @@ pub(super) struct History {
 }
 
 impl History {
-    /// What is remembered of the message; None where this worker has never seen the end of an attempt at it.
+    /// What is remembered of the message; None where this worker has never had it back.
     pub(super) fn get(&self, place: Place) -> Option<Failures> {
         self.failures.get(&place).copied()
     }
 
-    /// Adds one failure; `counts` says whether it was the message's own.
-    pub(super) fn add(&mut self, place: Place, counts: bool) {
+    /// Adds one attempt.
+    pub(super) fn add(&mut self, place: Place, attempt: Attempt) {
         if !self.failures.contains_key(&place) {
             self.order.push_back(place);
             self.forget_oldest();
         }
         let failures = self.failures.entry(place).or_default();
-        if counts {
+        failures.survived |= attempt != Attempt::Refrained;
+        if attempt == Attempt::Failed {
             failures.retries = failures.retries.saturating_add(1);
             failures
                 .first
@@ -90,10 +104,13 @@ mod tests {
     fn waiting_for_something_else_is_remembered_and_not_counted() {
         let mut history = History::default();
         assert_eq!(history.get(place(1)), None);
-        history.add(place(1), false);
-        history.add(place(1), true);
+        history.add(place(1), Attempt::Refrained);
+        assert!(!history.get(place(1)).unwrap().survived);
+        history.add(place(1), Attempt::Waited);
+        history.add(place(1), Attempt::Failed);
         let failures = history.get(place(1)).unwrap();
-        assert_eq!((failures.retries, failures.absences), (1, 1));
+        assert_eq!((failures.retries, failures.absences), (1, 2));
+        assert!(failures.survived);
         history.forget(place(1));
         assert_eq!(history.get(place(1)), None);
     }
@@ -102,7 +119,7 @@ mod tests {
     fn a_million_failing_messages_take_no_more_memory_than_a_few() {
         let mut history = History::default();
         for sequence in 0..1_000_000 {
-            history.add(place(sequence), true);
+            history.add(place(sequence), Attempt::Failed);
             if sequence % 2 == 0 {
                 history.forget(place(sequence));
             }

@@ -41,7 +41,7 @@ pub(super) struct Job<H> {
     pub(super) bench: Arc<Bench>,
     pub(super) handler: Arc<H>,
     pub(super) parcel: Arc<Parcel>,
-    /// What this worker remembers of it; None where it has never seen the end of an attempt at it.
+    /// What this worker remembers of it.
     pub(super) failures: Option<Failures>,
     /// The destination has gone, by the word of another job: no use in going on.
     pub(super) outage: CancellationToken,
@@ -77,7 +77,9 @@ impl<H: Handler> Job<H> {
         // One that this worker has seen the end of does not kill: it was handed back, or waited out an outage, which raises the server's count
         // just the same.
         let limits = &self.bench.config.limits;
-        if delivery.deliveries < limits.suspicion || self.failures.is_some() {
+        if delivery.deliveries < limits.suspicion
+            || self.failures.is_some_and(|failures| failures.survived)
+        {
             return self.call(message, delivery).await;
         }
         // In a box, for it is rare, and every job would carry its size.

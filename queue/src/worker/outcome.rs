@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use proto::v1::dead_letter::Kind;
 
-use super::{Cause, Failure, Limits, failure::chain, history::Failures, suspects::WatchError};
+use super::{
+    Cause, Failure, Limits,
+    failure::chain,
+    history::{Attempt, Failures},
+    suspects::WatchError,
+};
 use crate::{DecodeError, backoff::Backoff};
 
 /// How the handling of one message ended.
@@ -33,14 +38,13 @@ pub(super) enum Decision {
     /// It goes back, for anybody, after a pause.
     HandBack {
         pause: Duration,
-        /// An attempt was spent.
-        counts: bool,
+        attempt: Attempt,
         reason: String,
     },
     /// It is given up.
     Bury { kind: Kind, reason: String },
-    /// It stays here until the destination is back.
-    Hold { reason: String },
+    /// It stays here until the destination is back; `news` is why that is away, where this message has found out.
+    Hold { news: Option<String> },
 }
 
 /// Pauses of a message that waits for something that is not its own fault.
@@ -70,26 +74,25 @@ pub(super) fn decide(ending: Ending, circumstances: &Circumstances<'_>) -> Decis
         }
         Ending::Failed(Failure::Reject(error)) => bury(Kind::Rejected, chain(&*error)),
         Ending::Failed(Failure::Unavailable(Cause::Destination, error)) => Decision::Hold {
-            reason: chain(&*error),
+            news: Some(chain(&*error)),
         },
-        Ending::CutShort => Decision::Hold {
-            reason: "the destination went away in the middle of it".to_owned(),
-        },
+        Ending::CutShort => Decision::Hold { news: None },
         Ending::Failed(Failure::Unavailable(Cause::Owner(spool), error)) => {
-            circumstances.wait(format!("spool {spool} is away: {}", chain(&*error)))
+            let reason = format!("spool {spool} is away: {}", chain(&*error));
+            circumstances.wait(Attempt::Waited, reason)
         }
         Ending::Panicked(what) => {
             circumstances.retry(Duration::ZERO, format!("the handler panicked: {what}"))
         }
         Ending::Undecodable(error) if error.is_from_the_future() => {
-            circumstances.wait(chain(&error))
+            circumstances.wait(Attempt::Waited, chain(&error))
         }
         Ending::Undecodable(error) => bury(Kind::Undecodable, chain(&error)),
         Ending::Deadly { deaths } => bury(
             Kind::CrashGuard,
             format!("{deaths} workers died while they handled it, one after another"),
         ),
-        Ending::Unwatched(error) => circumstances.wait(chain(&error)),
+        Ending::Unwatched(error) => circumstances.wait(Attempt::Refrained, chain(&error)),
     }
 }
 
@@ -111,13 +114,13 @@ impl Circumstances<'_> {
             pause: pauses
                 .pause(failures, self.random)
                 .max(wished.min(self.limits.longest_pause)),
-            counts: true,
+            attempt: Attempt::Failed,
             reason,
         }
     }
 
     /// The attempt does not count.
-    fn wait(&self, reason: String) -> Decision {
+    fn wait(&self, attempt: Attempt, reason: String) -> Decision {
         let longest = self.limits.longest_absence;
         let pauses = Backoff {
             first: FIRST_ABSENCE.min(longest),
@@ -125,7 +128,7 @@ impl Circumstances<'_> {
         };
         Decision::HandBack {
             pause: pauses.pause(self.before.absences.saturating_add(1), self.random),
-            counts: false,
+            attempt,
             reason,
         }
     }
@@ -201,7 +204,13 @@ mod tests {
         ] {
             let decision = after(99, 9999, ending);
             assert!(
-                matches!(decision, Decision::HandBack { counts: false, .. }),
+                matches!(
+                    decision,
+                    Decision::HandBack {
+                        attempt: Attempt::Waited,
+                        ..
+                    }
+                ),
                 "{decision:?}"
             );
         }
@@ -213,12 +222,15 @@ mod tests {
             let wished = Duration::from_secs(seconds);
             let failure = Failure::retry_after(wished, "busy");
             match after(retries, 0, Ending::Failed(failure)) {
-                Decision::HandBack { pause, counts, .. } => (pause, counts),
+                Decision::HandBack { pause, attempt, .. } => (pause, attempt),
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!(pause(0, 30), (Duration::from_secs(30), true));
-        assert_eq!(pause(20, 1), (LIMITS.longest_pause.mul_f64(0.75), true));
+        assert_eq!(pause(0, 30), (Duration::from_secs(30), Attempt::Failed));
+        assert_eq!(
+            pause(20, 1),
+            (LIMITS.longest_pause.mul_f64(0.75), Attempt::Failed)
+        );
     }
 
     #[test]

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use tracing::{error, warn};
 
-use super::{closing::Closed, held::Parcel};
+use super::{closing::Closed, held::Parcel, history::Attempt};
 
 /// It goes back, for another attempt by anybody.
-pub(super) fn handed_back(parcel: &Parcel, pause: Duration, counts: bool, reason: &str) {
+pub(super) fn handed_back(parcel: &Parcel, pause: Duration, attempt: Attempt, reason: &str) {
     let (subject, sequence) = (parcel.subject.as_str(), parcel.place.sequence);
     warn!(
         subject,
         sequence,
         ?pause,
-        counts,
+        counts = attempt == Attempt::Failed,
         error = reason,
         "handed back"
     );
@@ -35,6 +35,10 @@ pub(super) fn closed(parcel: &Parcel, closed: &Closed) {
             error = reason,
             "given up: see `crispy dead`"
         ),
-        Closed::Unburied { pause, reason } => handed_back(parcel, *pause, false, reason),
+        Closed::Unburied {
+            pause,
+            attempt,
+            reason,
+        } => handed_back(parcel, *pause, *attempt, reason),
     }
 }

@@ -93,6 +93,39 @@ async fn what_hangs_at_an_absent_destination_is_cut_short_and_done_when_it_is_ba
     assert_eq!(hand.stop().await.retried, 0);
 }
 
+/// The hand of a message that is busy hears only late that it was cut short.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn one_that_was_cut_short_late_does_not_hold_up_what_goes_on() {
+    let scene = Scene::new().await;
+    let (calls, back) = (AtomicUsize::new(0), Arc::new(AtomicBool::new(false)));
+    let act = move |_, _| {
+        let (call, back) = (calls.fetch_add(1, Ordering::SeqCst), Arc::clone(&back));
+        async move {
+            match call {
+                0 => {
+                    while !back.load(Ordering::SeqCst) {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                    std::future::pending().await
+                }
+                1 => Err(Failure::destination("the bucket is away")),
+                _ => {
+                    back.store(true, Ordering::SeqCst);
+                    Ok(())
+                }
+            }
+        }
+    };
+    let probes = Arc::new(AtomicUsize::new(0));
+    let probing = Arc::clone(&probes);
+    let probe = move || probing.fetch_add(1, Ordering::SeqCst) < usize::MAX;
+    let hand = scene.worker_with_probe(quick(), act, probe).await;
+    scene.publish(0..2).await;
+    scene.until_count(Stream::Chunks, 0).await;
+    assert_eq!(hand.stop().await.handled, 2);
+    assert_eq!(probes.load(Ordering::SeqCst), 1, "it was away once");
+}
+
 #[tokio::test]
 async fn an_absent_owner_holds_up_only_its_own() {
     let scene = Scene::new().await;
@@ -153,8 +186,13 @@ async fn a_vanished_stream_makes_a_worker_not_ready_until_it_is_back() {
     jetstream.delete_stream("CRISPY_CHUNKS").await.unwrap();
     let state = hand.state.clone();
     eventually(async || !state.borrow().bound).await;
+    let connects = hand.connection.state().borrow().connects;
+    // Longer than a server that does not answer is kept.
+    sleep(Duration::from_secs(4)).await;
     scene.set_up().await;
     eventually(async || state.borrow().bound).await;
+    let now = hand.connection.state().borrow().connects;
+    assert_eq!(connects, now, "no connection helps against that");
     let created = scene
         .connection
         .stream_created(Stream::Chunks)

@@ -144,16 +144,7 @@ impl Scene {
 
     /// A worker that finishes a message for each permit of its gate.
     pub(crate) async fn gated(&self, config: WorkerConfig) -> (Hand, Arc<Semaphore>) {
-        let gate = Arc::new(Semaphore::new(0));
-        let passing = Arc::clone(&gate);
-        let act = move |_, _| {
-            let gate = Arc::clone(&passing);
-            async move {
-                gate.acquire().await.unwrap().forget();
-                Ok(())
-            }
-        };
-        (self.worker(config, act).await, gate)
+        gated(self.connect().await, config).await
     }
 
     pub(crate) async fn worker_with_probe<F, Fut, P>(
@@ -167,20 +158,48 @@ impl Scene {
         Fut: Future<Output = Result<(), Failure>> + Send + 'static,
         P: Fn() -> bool + Send + Sync + 'static,
     {
-        let connection = self.connect().await;
-        let worker = Worker::bind(&connection, config).await.unwrap();
-        let (sender, heard) = mpsc::unbounded_channel();
-        let handler = Arc::new(Scripted { act, probe, sender });
-        let (stop, state) = (CancellationToken::new(), worker.state());
-        let readiness = worker.readiness();
-        Hand {
-            task: tokio::spawn(worker.run(handler, stop.clone())),
-            stop,
-            state,
-            readiness,
-            heard,
-            connection,
+        hire(self.connect().await, config, act, probe).await
+    }
+}
+
+/// As [`Scene::gated`], on `connection`.
+pub(crate) async fn gated(connection: Connection, config: WorkerConfig) -> (Hand, Arc<Semaphore>) {
+    let gate = Arc::new(Semaphore::new(0));
+    let passing = Arc::clone(&gate);
+    let act = move |_, _| {
+        let gate = Arc::clone(&passing);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            Ok(())
         }
+    };
+    (hire(connection, config, act, || true).await, gate)
+}
+
+/// A worker on `connection`.
+pub(crate) async fn hire<F, Fut, P>(
+    connection: Connection,
+    config: WorkerConfig,
+    act: F,
+    probe: P,
+) -> Hand
+where
+    F: Fn(ChunkReady, Delivery) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), Failure>> + Send + 'static,
+    P: Fn() -> bool + Send + Sync + 'static,
+{
+    let worker = Worker::bind(&connection, config).await.unwrap();
+    let (sender, heard) = mpsc::unbounded_channel();
+    let handler = Arc::new(Scripted { act, probe, sender });
+    let (stop, state) = (CancellationToken::new(), worker.state());
+    let readiness = worker.readiness();
+    Hand {
+        task: tokio::spawn(worker.run(handler, stop.clone())),
+        stop,
+        state,
+        readiness,
+        heard,
+        connection,
     }
 }
 

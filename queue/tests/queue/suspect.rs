@@ -5,7 +5,7 @@ use std::time::Duration;
 use crispy_queue::{Failure, Stream};
 use proto::v1::dead_letter::Kind;
 
-use crate::scene::{LEASE, Scene, quick};
+use crate::scene::{LEASE, Scene, eventually, quick};
 
 #[tokio::test]
 async fn a_message_that_nobody_lived_to_tell_of_is_given_up_unhandled() {
@@ -76,4 +76,35 @@ async fn a_worker_that_dies_before_its_ack_leaves_its_message_to_another() {
     assert_eq!(delivery.deliveries, 2);
     assert!(delivery.is_repeated());
     scene.until_count(Stream::Chunks, 0).await;
+}
+
+/// Its worker has had it back without having handled it, and so has no idea what it does.
+#[tokio::test]
+async fn a_deadly_message_whose_dead_letter_is_refused_stays_unhandled() {
+    let scene = Scene::new().await;
+    scene.lease(Duration::from_millis(100)).await;
+    scene.publish(0..1).await;
+    let mut config = quick();
+    (config.limits.suspicion, config.limits.deaths) = (1, 1);
+    let stuck = async |_, _| std::future::pending().await;
+    let mut hand = scene.worker(config.clone(), stuck).await;
+    hand.next().await;
+    hand.task.abort();
+    longest_letter(&scene, 16).await;
+    let mut hand = scene.worker(config, async |_, _| Ok(())).await;
+    let refused = scene.consumer().await.delivered.consumer_sequence + 3;
+    eventually(async || scene.consumer().await.delivered.consumer_sequence >= refused).await;
+    longest_letter(&scene, -1).await;
+    scene.until_count(Stream::Chunks, 0).await;
+    assert_eq!(scene.dead_letter(1).await.0.kind(), Kind::CrashGuard);
+    assert_eq!(hand.so_far(), []);
+}
+
+/// Refuses dead letters of more than so many bytes.
+async fn longest_letter(scene: &Scene, bytes: i32) {
+    let jetstream = scene.connection.jetstream();
+    let stream = jetstream.get_stream("CRISPY_DEAD").await.unwrap();
+    let mut config = stream.cached_info().config.clone();
+    config.max_message_size = bytes;
+    jetstream.update_stream(config).await.unwrap();
 }

@@ -23,12 +23,16 @@ impl<H: Handler> Shift<H> {
             self.return_unhandled(&parcel).await;
         }
         for message in self.puller.close().await {
-            if let Some(parcel) = Parcel::open(message, self.binding.created_us) {
+            // One that a hand is on, delivered again, is not for anybody else yet.
+            if let Some(parcel) = Parcel::open(message, self.binding.created_us)
+                && !self.held.has(parcel.place)
+            {
                 self.return_unhandled(&parcel).await;
             }
         }
         while !(self.hands.is_empty() && self.closing.is_empty()) {
             tokio::select! {
+                Some(_) = self.deletions.next() => self.bench.ground.doubt(),
                 Some(done) = self.hands.join_next() => if let Ok((place, decision)) = done {
                     self.decided(place, decision).await;
                 },

@@ -19,7 +19,7 @@ use super::{
     breaker::Breaker,
     closing::{self, Closed},
     held::{Held, Parcel, Place},
-    history::History,
+    history::{Attempt, History},
     job::{Bench, Job},
     outcome::Decision,
     report, settle,
@@ -161,7 +161,7 @@ impl<H: Handler> Shift<H> {
                     return;
                 };
                 // Possible only when requests were forgotten and served all the same.
-                if self.held.len() >= 2 * self.concurrency() {
+                if self.held.len() >= 2 * self.concurrency() && !self.held.has(parcel.place) {
                     hand_back(&self.bench, &parcel, Duration::ZERO).await;
                     return;
                 }
@@ -235,14 +235,14 @@ impl<H: Handler> Shift<H> {
                 let bury = closing::bury(bench, parcel, failures, kind, reason);
                 self.closing.push(Box::pin(bury));
             }
-            Decision::Hold { reason } => self.hold(place, &reason),
+            Decision::Hold { news } => self.hold(place, news.as_deref()),
             Decision::HandBack {
                 pause,
-                counts,
+                attempt,
                 reason,
             } => {
-                report::handed_back(&parcel, pause, counts, &reason);
-                self.give_back(&parcel, pause, counts).await;
+                report::handed_back(&parcel, pause, attempt, &reason);
+                self.give_back(&parcel, pause, attempt).await;
             }
         }
     }
@@ -255,25 +255,30 @@ impl<H: Handler> Shift<H> {
         match closed {
             Closed::Acked { .. } => self.drained.handled += 1,
             Closed::Buried { .. } => self.drained.buried += 1,
-            Closed::Unburied { pause, .. } => return self.give_back(&parcel, pause, false).await,
+            Closed::Unburied { pause, attempt, .. } => {
+                return self.give_back(&parcel, pause, attempt).await;
+            }
         }
         self.held.release(place);
         self.history.forget(place);
     }
 
     /// For another attempt, by anybody.
-    async fn give_back(&mut self, parcel: &Parcel, pause: Duration, counts: bool) {
+    async fn give_back(&mut self, parcel: &Parcel, pause: Duration, attempt: Attempt) {
         self.held.release(parcel.place);
-        self.history.add(parcel.place, counts);
+        self.history.add(parcel.place, attempt);
         self.drained.retried += 1;
         hand_back(&self.bench, parcel, pause).await;
     }
 
-    /// The destination is away, for this message and so for all: what others are at cannot succeed either, and may hang for long.
-    fn hold(&mut self, place: Place, reason: &str) {
-        self.history.add(place, false);
+    /// The destination is away, for this message and so for all: what others are at cannot succeed either, and may hang for long. One that was
+    /// cut short has no news of that, and may come when it is back already.
+    fn hold(&mut self, place: Place, news: Option<&str>) {
+        self.history.add(place, Attempt::Waited);
         self.held.wait_again(place);
-        if self.breaker.open(Instant::now()) {
+        if let Some(reason) = news
+            && self.breaker.open(Instant::now())
+        {
             warn!(error = reason, "the destination is away: waiting for it");
             self.state.send_modify(|state| state.destination = false);
             self.outage.cancel();

@@ -36,11 +36,11 @@ pub enum Role {
 }
 
 impl Role {
-    /// NATS' own client reports each connection at `info`; ours says it better.
+    /// NATS' own client reports each connection at `info`, and each that fails at `error`, several times a second; ours says it better.
     fn default_level(self) -> &'static str {
         match self {
-            Role::Daemon => "info,async_nats=warn",
-            Role::Command => "warn",
+            Role::Daemon => "info,async_nats=warn,async_nats::connector=off",
+            Role::Command => "warn,async_nats::connector=off",
         }
     }
 }

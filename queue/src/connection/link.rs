@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -13,8 +13,8 @@ use bytes::Bytes;
 use tokio::{sync::watch, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::lame_duck;
-use crate::backoff::Backoff;
+use super::{lame_duck, news::Teller};
+use crate::{backoff::Backoff, readiness::Purpose};
 
 /// Pauses between attempts to connect again.
 ///
@@ -59,14 +59,21 @@ impl Link {
     /// Adds the watch and the pace of reconnecting to `options`; what comes back turns the client made with them into a link.
     pub(super) fn prepare(
         options: async_nats::ConnectOptions,
+        purpose: Purpose,
     ) -> (async_nats::ConnectOptions, impl FnOnce(Client) -> Self) {
         let (sender, state) = watch::channel(LinkState::default());
-        let sender = Arc::new(sender);
+        let (sender, teller) = (Arc::new(sender), Arc::new(Mutex::new(Teller::new(purpose))));
         let options = options
             .reconnect_delay_callback(|attempts| reconnect_pause(attempts, rand::random()))
             .event_callback(move |event| {
-                let sender = Arc::clone(&sender);
-                async move { note(&sender, &event) }
+                let (sender, teller) = (Arc::clone(&sender), Arc::clone(&teller));
+                async move {
+                    note(&sender, &event);
+                    teller
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .tell(&event);
+                }
             });
         (options, move |client| {
             let leaving = tokio::spawn(lame_duck::leave_each(client.clone(), state.clone()));

@@ -12,6 +12,7 @@ mod error;
 mod identity;
 mod lame_duck;
 mod link;
+mod news;
 mod options;
 mod patience;
 mod settings;
@@ -29,7 +30,7 @@ use tokio::{
 pub use {error::ConnectError, link::LinkState, options::ConnectOptions, version::Version};
 pub(crate) use {link::Link, patience::Patience};
 
-use crate::{Prefix, Publisher, Subjects};
+use crate::{Prefix, Publisher, Subjects, readiness::Purpose};
 use error::Verdict;
 use settings::{API_TIMEOUT, settings};
 
@@ -86,7 +87,8 @@ async fn first_link(
     let deadline = Instant::now() + options.wait;
     let mut pause = Duration::from_millis(5);
     loop {
-        let (settings, link) = Link::prepare(settings(options, addresses).await?);
+        let (settings, link) =
+            Link::prepare(settings(options, addresses).await?, Purpose::Consuming);
         let left = deadline.saturating_duration_since(Instant::now());
         let error = match timeout(left, settings.connect(addresses)).await {
             Ok(Ok(client)) => return Ok(link(client)),
@@ -181,7 +183,8 @@ impl Connection {
         let link = async {
             let addresses = options::addresses(&options.servers).ok()?;
             let settings = settings(options, &addresses).await.ok()?;
-            let (settings, link) = Link::prepare(settings.retry_on_initial_connect());
+            let (settings, link) =
+                Link::prepare(settings.retry_on_initial_connect(), Purpose::Publishing);
             Some(link(settings.connect(addresses).await.ok()?))
         };
         // A credentials file that has vanished since: sharing the consuming link is slower and right.

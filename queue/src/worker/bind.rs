@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
 
 use crate::{
     Connection, Stage, Stream,
@@ -125,23 +126,49 @@ async fn look_for_suspects(connection: &Connection) -> Result<(), BindError> {
     }
 }
 
-/// Looks until it is there.
-pub(super) async fn seek(connection: Connection, stage: Stage) -> Binding {
+/// Looks until it is there, and tells whoever looks after the worker where it is missing.
+pub(super) async fn seek_aloud(connection: Connection, stage: Stage) -> Binding {
+    let mut is_told = false;
+    let tell = |error: &BindError| {
+        if !std::mem::replace(&mut is_told, true) {
+            warn!(%error, "no work can be taken: looking again");
+        }
+    };
+    let binding = seek(connection, stage, tell).await;
+    if is_told {
+        info!(
+            stream = binding.stream,
+            "the stream and its consumer are back"
+        );
+    }
+    binding
+}
+
+/// Looks until it is there; `missing` hears each time that it is not.
+pub(super) async fn seek(
+    connection: Connection,
+    stage: Stage,
+    mut missing: impl FnMut(&BindError),
+) -> Binding {
     let link = connection.consuming();
     let mut patience = Patience::begins(link.connects());
     let (mut failure, mut told) = (0_u32, false);
     loop {
         let connects = link.connects();
-        let (leaderless, missing) = match timeout(LOOK, look(&connection, stage)).await {
+        let (leaderless, is_missing) = match timeout(LOOK, look(&connection, stage)).await {
             Ok(Ok(binding)) => return binding,
-            Ok(Err(error)) => (error.is_leaderless(), error.is_missing()),
+            Ok(Err(error)) if error.is_missing() => {
+                missing(&error);
+                (false, true)
+            }
+            Ok(Err(error)) => (error.is_leaderless(), false),
             Err(_) => (false, false),
         };
         // A server without a leader knows nothing that could help; should the others have none either, there is no hurry to leave the next.
         let at_once = leaderless && !told;
         told |= leaderless;
         // Any other server would say of what is missing that it is.
-        if !missing && (at_once || patience.is_over(connects)) {
+        if !is_missing && (at_once || patience.is_over(connects)) {
             link.leave(connects).await;
         } else {
             failure = failure.saturating_add(1);

@@ -107,7 +107,7 @@ pub(super) async fn is_there(bench: &Bench, place: Place) -> bool {
         let seeking = Box::pin(async {
             // Questions that wait in the client would all be sent at once.
             link.connected().await;
-            bind::seek(bench.connection.clone(), bench.config.stage).await
+            bind::seek(bench.connection.clone(), bench.config.stage, |_| {}).await
         });
         match timeout(FINDING, seeking).await {
             Ok(binding) => ground.found_since(doubts, &binding),

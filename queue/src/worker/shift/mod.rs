@@ -178,7 +178,8 @@ impl<H: Handler> Shift<H> {
         self.bench.ground.doubt();
         if self.seeks.is_empty() {
             let (connection, stage) = (&self.bench.connection, self.bench.config.stage);
-            self.seeks.spawn(bind::seek(connection.clone(), stage));
+            self.seeks
+                .spawn(bind::seek_aloud(connection.clone(), stage));
             self.state.send_modify(|state| state.bound = false);
         }
     }

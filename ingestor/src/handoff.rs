@@ -20,8 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     describe::{Context, describe},
-    full_disk,
+    full_disk, measured,
     open_run::OpenRun,
+    signs::{Signs, Wait},
 };
 
 /// What the outbox is told.
@@ -62,6 +63,8 @@ pub struct Handoff {
     pub outbox: mpsc::UnboundedSender<Outgoing>,
     /// This process.
     pub producer: v1::Producer,
+    /// How the cameras stand.
+    pub signs: Signs,
     /// Ends the wait for room.
     pub stop: CancellationToken,
 }
@@ -72,9 +75,11 @@ impl Handoff {
         let checksums = Checksums::of(&chunk.bytes);
         let id = run.next_id();
         let limit = Limit { bytes: self.limit };
-        let room = self
-            .spool
-            .wait_for_room(limit, chunk.bytes.len() as u64, || self.stop.is_cancelled());
+        let camera = id.camera.camera.as_str();
+        let room = self.signs.waiting(camera, Wait::Room, || {
+            self.spool
+                .wait_for_room(limit, chunk.bytes.len() as u64, || self.stop.is_cancelled())
+        });
         let room = room.ok_or(HandoffError::Stopped)?;
         let descriptor = describe(
             &chunk,
@@ -89,11 +94,13 @@ impl Handoff {
                 now_us: now_us(),
             },
         );
-        let committed = full_disk::wait_out(
-            || self.spool.bytes_held(),
-            || self.stop.is_cancelled(),
-            || self.spool.commit(&descriptor, &chunk.bytes),
-        );
+        let committed = self.signs.waiting(camera, Wait::Disk, || {
+            full_disk::wait_out(
+                || self.spool.bytes_held(),
+                || self.stop.is_cancelled(),
+                || self.spool.commit(&descriptor, &chunk.bytes),
+            )
+        });
         let committed = committed.ok_or(HandoffError::Stopped)?;
         let committed = committed.map_err(|source| HandoffError::Commit {
             chunk: id.clone(),
@@ -101,8 +108,10 @@ impl Handoff {
         })?;
         drop(room);
         run.add(&descriptor);
+        self.signs.chunk(camera);
         // What an earlier process had committed is in the outbox since the start, under its own descriptor.
         if matches!(committed, Committed::Fresh) {
+            measured::chunk(run.state(), &descriptor);
             self.send(Outgoing::Chunk(id, Box::new(descriptor)))?;
         }
         Ok(())
@@ -110,6 +119,7 @@ impl Handoff {
 
     /// Tells the world that a run has begun.
     pub fn start_run(&self, run: &OpenRun, started: v1::camera_event::RunStarted) {
+        measured::run(run);
         self.event(
             run.state(),
             v1::camera_event::Kind::RunStarted(started),

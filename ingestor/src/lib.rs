@@ -16,6 +16,7 @@
 //! * [`handoff`]: spool first, then publish
 //! * [`full_disk`]: what happens where the disk has less room than the spool's limit
 //! * [`outbox`]: what is owed an answer
+//! * [`signs`]: how each camera stands; `measured`: what is counted
 //! * [`probe`]: what a source is and how it would be cut, without recording it
 #![warn(missing_docs)]
 
@@ -24,12 +25,14 @@ pub mod config;
 pub mod describe;
 pub mod full_disk;
 pub mod handoff;
+mod measured;
 pub mod open_run;
 pub mod opened;
 pub mod outbox;
 pub mod probe;
 pub mod remote;
 pub mod run_identity;
+pub mod signs;
 pub mod source;
 
 use std::{sync::Arc, thread};
@@ -44,6 +47,7 @@ use media::{ReadError, StopFlag};
 use outbox::{Outbox, Remains};
 use proto::id::Name;
 use queue::{Answers, Connection, Stream};
+use signs::Signs;
 use store::spool::{OpenError, Spool};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
@@ -68,7 +72,9 @@ pub async fn record_all(config: Config, stop: Stop) -> Result<(), Failed> {
     report_scan(&spool);
     let connection = stage::connect(&config.nats.options("crispy-ingestor")?).await?;
     let (outbox, answers) = publish(&connection, &spool, &site).await?;
-    daemon::health::readiness().started();
+    let signs = Signs::default();
+    measured::observe(&spool, config.spool_limit, &signs, outbox.owed());
+    report_health(&connection, &signs);
 
     let (handoff, queue) = mpsc::unbounded_channel();
     let handoff = Handoff {
@@ -76,6 +82,7 @@ pub async fn record_all(config: Config, stop: Stop) -> Result<(), Failed> {
         limit: config.spool_limit,
         outbox: handoff,
         producer: daemon::producer(env!("CARGO_PKG_VERSION")),
+        signs,
         stop: stop.token(),
     };
     let recordings: Vec<_> = cameras
@@ -90,6 +97,15 @@ pub async fn record_all(config: Config, stop: Stop) -> Result<(), Failed> {
     }
     connection.close().await;
     verdict(outcomes, remains)
+}
+
+/// From here on the process can be asked how it stands.
+fn report_health(connection: &Connection, signs: &Signs) {
+    let signs = signs.clone();
+    stage::report_queue(connection.readiness());
+    let readiness = daemon::health::readiness();
+    readiness.look("recording", move || signs.reasons());
+    readiness.started();
 }
 
 /// A flag for FFmpeg's threads that is set when the stop is requested.
@@ -172,10 +188,14 @@ async fn publish(
 /// Records one camera on a thread of its own, for FFmpeg blocks.
 fn record(camera: Camera, handoff: Handoff) -> oneshot::Receiver<Result<Ended, RecordError>> {
     let (tell, told) = oneshot::channel();
-    let name = format!("cam-{}", camera.id.camera);
-    let recording = thread::Builder::new().name(name).spawn(move || {
+    let name = camera.id.camera.to_string();
+    handoff.signs.opened(&name);
+    let thread = thread::Builder::new().name(format!("cam-{name}"));
+    let recording = thread.spawn(move || {
+        let recorded = camera.record(&handoff);
+        handoff.signs.ended(&name, recorded.is_err());
         // Nobody listens any more only when the process is ending.
-        let _ = tell.send(camera.record(&handoff));
+        let _ = tell.send(recorded);
     });
     if let Err(error) = recording {
         error!(%error, "a camera's thread could not be started");

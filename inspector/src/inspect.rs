@@ -24,7 +24,7 @@ use store::{
 use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
-    agree,
+    agree, measured,
     report::{self, Report},
 };
 
@@ -144,7 +144,9 @@ impl Inspect {
         let inspected = report::message(event, report, &self.producer);
         report::log(&id, &inspected);
         let announced = self.announce(&id, &inspected, delivery).await;
-        announced.map_err(InspectError::Announce)
+        announced.map_err(InspectError::Announce)?;
+        measured::inspected(&id, &inspected);
+        Ok(())
     }
 
     /// The bucket that the event names; or another of ours that has these very bytes under this key: a folder that was moved.
@@ -203,6 +205,7 @@ async fn read_back(
     let probe = probing.await.map_err(|_| InspectError::Interrupted {
         object: object.into(),
     })?;
+    measured::read(traffic.bytes());
     let mut report = Report {
         reads: traffic.reads(),
         bytes_read: traffic.bytes(),

@@ -17,6 +17,7 @@
 pub mod agree;
 pub mod config;
 pub mod inspect;
+mod measured;
 pub mod report;
 
 pub use config::Config;

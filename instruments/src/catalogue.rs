@@ -25,9 +25,9 @@ pub const LEVEL: &str = "level";
 const REQUEST: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 ];
-/// Seconds between the bounds of what waits in queues: 0.5 s to 6 h, for an outage lasts hours.
+/// Seconds between the bounds of what waits in queues: 50 ms, the way through an idle house, to 6 h, for an outage lasts hours.
 const JOURNEY: &[f64] = &[
-    0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 21600.0,
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 21600.0,
 ];
 
 /// Makes an instrument of each row, and the list of all.
@@ -61,9 +61,9 @@ catalogue! {
     INGESTOR_IO: Counter = "crispy.ingestor.io", "By", "bytes of committed chunks", [CAMERA];
     INGESTOR_GAPS: Counter = "crispy.ingestor.gaps", "{gap}", "stretches of time that no chunk covers", [CAMERA];
     INGESTOR_RUNS: Counter = "crispy.ingestor.runs", "{run}", "runs begun: one more for each reconnect or jump in time", [CAMERA];
-    INGESTOR_DROPS: Counter = "crispy.ingestor.drops", "{chunk}", "chunks dropped at the spool's limit: lost, and declared", [CAMERA];
-    CAMERA_UP: Gauge = "crispy.camera.up", "{camera}", "1 while the camera's source is open and gives packets, else 0", [CAMERA];
-    CAMERA_CHUNK_AGE: Gauge = "crispy.camera.chunk.age", "s", "time since the camera's last chunk was committed", [CAMERA];
+    INGESTOR_DROPS: Counter = "crispy.ingestor.drops", "{chunk}", "chunks that left the spool and not for the bucket, each declared: `operator` has dropped it", [CAMERA, REASON];
+    CAMERA_UP: Gauge = "crispy.camera.up", "{camera}", "1 while the camera is recorded, 0 once its source was lost; a source that has ended is not shown", [CAMERA];
+    CAMERA_CHUNK_AGE: Gauge = "crispy.camera.chunk.age", "s", "time since the camera's last chunk was committed, or since its source was opened", [CAMERA];
     SPOOL_USAGE: Gauge = "crispy.spool.usage", "By", "bytes of chunks that the bucket has not confirmed", [];
     SPOOL_LIMIT: Gauge = "crispy.spool.limit", "By", "bytes that the spool may hold", [];
     SPOOL_AGE: Gauge = "crispy.spool.age", "s", "age of the oldest chunk that the bucket has not confirmed", [];
@@ -76,14 +76,20 @@ catalogue! {
     QUEUE_IN_FLIGHT: Gauge = "crispy.queue.in_flight", "{message}", "messages that this worker holds", [STAGE];
     QUEUE_HANDLING: Histogram(REQUEST) = "messaging.process.duration", "s", "time that one delivery was handled for", [STAGE, OUTCOME];
     QUEUE_BREAKER: Gauge = "crispy.queue.breaker.open", "{breaker}", "1 while the work is paused because its destination is away, else 0", [STAGE];
-    UPLOADER_IO: Counter = "crispy.uploader.io", "By", "bytes that the bucket has taken", [];
-    UPLOADER_PUT: Histogram(REQUEST) = "crispy.uploader.put.duration", "s", "time that one put took", [OUTCOME];
-    UPLOADER_RETRIES: Counter = "crispy.uploader.retries", "{attempt}", "attempts that have to be made again", [REASON];
-    UPLOAD_LATENCY: Histogram(JOURNEY) = "crispy.upload.latency", "s", "time from the cut of a chunk to its object", [];
+    QUEUE_PENDING: Gauge = "crispy.queue.pending", "{message}", "messages that no worker of the stage has taken, by the server's word", [STAGE];
+    QUEUE_UNSETTLED: Gauge = "crispy.queue.unsettled", "{message}", "messages that some worker of the stage has taken and is not done with, by the server's word", [STAGE];
+    QUEUE_LETTERS: Gauge = "crispy.queue.letters", "{message}", "dead letters of the stage that lie in their stream, by the server's word", [STAGE];
+    STREAM_AGE: Gauge = "crispy.stream.age", "s", "age of the oldest message in the stream", [STREAM];
+    STREAM_USAGE: Gauge = "crispy.stream.usage", "By", "bytes of messages in the stream", [STREAM];
+    STREAM_LIMIT: Gauge = "crispy.stream.limit", "By", "bytes that the stream may hold", [STREAM];
+    UPLOADER_IO: Counter = "crispy.uploader.io", "By", "bytes of objects that the bucket has stored", [];
+    UPLOADER_PUT: Histogram(REQUEST) = "crispy.uploader.put.duration", "s", "time that one put took: `stored`, `already_there`, `foreign`, `refused`, `damaged`, `invalid` or `away`", [OUTCOME];
+    UPLOADER_RETRIES: Counter = "crispy.uploader.retries", "{attempt}", "attempts that are made again with the chunk in hand, because the one before was `refused`, its bytes were `damaged`, or a question about its object was not answered (`look_up`)", [REASON];
+    UPLOAD_LATENCY: Histogram(JOURNEY) = "crispy.upload.latency", "s", "time from the commit of a chunk to the word that it is in the bucket", [];
     INSPECTOR_INSPECTIONS: Counter = "crispy.inspector.inspections", "{chunk}", "chunks inspected: `agrees` or `disagrees`", [CAMERA, OUTCOME];
     INSPECTOR_DISAGREEMENTS: Counter = "crispy.inspector.disagreements", "{field}", "fields in which an object was not what its descriptor says", [CAMERA, FIELD];
     INSPECTOR_IO: Counter = "crispy.inspector.io", "By", "bytes read back from the bucket", [];
-    INSPECTION_LATENCY: Histogram(JOURNEY) = "crispy.inspection.latency", "s", "time from the cut of a chunk to its inspection", [];
+    INSPECTION_LATENCY: Histogram(JOURNEY) = "crispy.inspection.latency", "s", "time from the commit of a chunk to the word that it was inspected", [];
     PROCESS_CPU: Counter = "process.cpu.time", "s", "CPU time of this process, in user and system mode", [];
     PROCESS_MEMORY: Gauge = "process.memory.usage", "By", "memory of this process in RAM", [];
     PROCESS_THREADS: Gauge = "process.thread.count", "{thread}", "threads of this process", [];

@@ -76,6 +76,11 @@ impl Counter {
         Self { row, instrument }
     }
 
+    /// What is known of it without measuring.
+    pub fn row(&self) -> &Row {
+        &self.row
+    }
+
     /// So many more of it.
     pub fn add(&self, more: u64, attributes: &[(&'static str, &str)]) {
         let row = &self.row;
@@ -171,6 +176,11 @@ impl Histogram {
             bounds,
             instrument: OnceLock::new(),
         }
+    }
+
+    /// What is known of it without measuring.
+    pub fn row(&self) -> &Row {
+        &self.row
     }
 
     /// One value, in the row's unit.

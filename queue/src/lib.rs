@@ -17,6 +17,7 @@
 
 mod answers;
 mod api;
+mod backlog;
 mod backoff;
 mod connection;
 mod dead_letter;
@@ -41,6 +42,7 @@ mod worker;
 pub use {
     answers::{Answer, Answers, AnswersError, Notice},
     api::ApiError,
+    backlog::Backlog,
     backoff::Backoff,
     connection::{
         ConnectError, ConnectOptions, Connection, FlushError, LinkState, Version, connect,

@@ -108,7 +108,7 @@ impl Overview {
     }
 }
 
-async fn stream_state(
+pub(crate) async fn stream_state(
     connection: &Connection,
     stream: Stream,
 ) -> Result<StreamState, OverviewError> {
@@ -129,7 +129,10 @@ async fn stream_state(
     })
 }
 
-async fn work(connection: &Connection, stage: Stage) -> Result<Option<Work>, OverviewError> {
+pub(crate) async fn work(
+    connection: &Connection,
+    stage: Stage,
+) -> Result<Option<Work>, OverviewError> {
     let stream = stage.source().name(connection.prefix());
     let what = format!("consumer {stage} of stream {stream}");
     let info = api::consumer_info(connection, &stream, stage.as_str()).await;
@@ -143,7 +146,7 @@ async fn work(connection: &Connection, stage: Stage) -> Result<Option<Work>, Ove
 }
 
 /// Letters by stage, counted by the server: operators' rulings, in the same stream, have a place of their own.
-async fn dead(connection: &Connection) -> Result<BTreeMap<Stage, u64>, OverviewError> {
+pub(crate) async fn dead(connection: &Connection) -> Result<BTreeMap<Stage, u64>, OverviewError> {
     #[derive(Serialize)]
     struct Question {
         subjects_filter: String,

@@ -12,12 +12,15 @@
 //! or store gets its row in the table of exit codes, so that all programs refuse alike.
 #![warn(missing_docs)]
 
+mod backlog;
 mod bucket;
 mod exits;
+mod health;
 mod nats;
 mod worker;
 
 pub use bucket::{BucketFlags, open_bucket};
 pub use exits::{exit_of_answers, exit_of_bind, exit_of_check, exit_of_overview, exit_of_reader};
+pub use health::report_queue;
 pub use nats::{ContextError, FieldError, NatsFlags, Secret, check_streams, connect};
 pub use worker::work;

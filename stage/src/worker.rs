@@ -7,7 +7,7 @@ use proto::v1;
 use queue::{Connection, Handler, Stage, Worker, WorkerConfig};
 use tracing::info;
 
-use crate::exit_of_bind;
+use crate::{backlog, exit_of_bind, report_queue};
 
 /// What is left of the program's grace for the time after the worker's: against a server that does not answer the worker's last words take
 /// 2 s and closing the connection 2 s, and the process needs a moment to end.
@@ -36,8 +36,11 @@ pub async fn work<H: Handler>(
     let worker = Worker::bind(&connection, config)
         .await
         .map_err(|error| Failed::new(exit_of_bind(&error), error))?;
+    report_queue(worker.readiness());
+    let watched = backlog::show(&connection, stage);
     daemon::health::readiness().started();
     let drained = worker.run(Arc::new(handler), stop.token()).await;
+    watched.abort();
     info!(
         handled = drained.handled,
         retried = drained.retried,

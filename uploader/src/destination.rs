@@ -27,6 +27,7 @@ use tokio::{
 
 use crate::{
     classify::UploadError,
+    measured,
     pace::{Pace, Rate},
 };
 
@@ -94,16 +95,19 @@ impl Destination {
     ) -> Result<Put, UploadError> {
         let size = bytes.len() as u64;
         self.pace.turn(size).await;
+        let begun = Instant::now();
         let put = self.bucket.put_once(key, bytes, checksums, metadata);
-        let put = self.unless_away(put).await?;
+        let put = self.unless_away(put).await;
+        let put = put.and_then(|put| put.map_err(UploadError::Put));
+        measured::put(begun, size, &put);
         match &put {
             Ok(_) => self.alarms.store(0, Ordering::Relaxed),
-            Err(PutError::Unavailable { .. }) => {
+            Err(UploadError::Put(PutError::Unavailable { .. })) => {
                 self.refused.fetch_max(size, Ordering::Relaxed);
             }
             Err(_) => {}
         }
-        put.map_err(UploadError::Put)
+        put
     }
 
     /// Asks whether an object is there and has these bytes.

@@ -21,6 +21,7 @@ pub mod classify;
 pub mod config;
 pub mod destination;
 pub mod fetch;
+mod measured;
 pub mod metadata;
 pub mod pace;
 pub mod room;

@@ -25,6 +25,7 @@ use crate::{
     classify::{Step, UploadError, Verdict},
     destination::Destination,
     fetch::{FetchError, Spools},
+    measured,
 };
 
 /// Where the bytes of an object are.
@@ -85,6 +86,7 @@ impl Sending<'_> {
                         error = &error as &dyn Error,
                         "again"
                     );
+                    measured::again(&error);
                     if anew {
                         bytes = None;
                     }

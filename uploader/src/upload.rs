@@ -21,7 +21,7 @@ use crate::{
     classify::{UploadError, classify},
     destination::Destination,
     fetch::Spools,
-    metadata, run_state,
+    measured, metadata, run_state,
     sending::{Origin, Sending},
     work::Work,
 };
@@ -95,6 +95,7 @@ impl Upload {
             .publish(subject, &answered, &event)
             .await
             .map_err(UploadError::Announce)?;
+        event.chunk.as_ref().map(measured::uploaded);
         Ok(())
     }
 

@@ -59,7 +59,7 @@ enum Stage {
 }
 
 /// How a condition is looked at: why it is unmet, if it is.
-struct Look(Box<dyn Fn() -> Option<String> + Send + Sync>);
+struct Look(Box<dyn Fn() -> Vec<String> + Send + Sync>);
 
 impl fmt::Debug for Look {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,8 +123,12 @@ impl Readiness {
         values: watch::Receiver<T>,
         unmet: impl Fn(&T) -> Option<String> + Send + Sync + 'static,
     ) {
-        let look = Look(Box::new(move || unmet(&values.borrow())));
-        lock(&self.conditions).push((name.to_owned(), look));
+        self.look(name, move || unmet(&values.borrow()).into_iter().collect());
+    }
+
+    /// Names a condition that can be looked at: `reasons` says why it is unmet, if it is. It must not block.
+    pub fn look(&self, name: &str, reasons: impl Fn() -> Vec<String> + Send + Sync + 'static) {
+        lock(&self.conditions).push((name.to_owned(), Look(Box::new(reasons))));
     }
 
     /// Why the program is not ready, a line each; nothing if it is.
@@ -135,9 +139,10 @@ impl Readiness {
             Stage::Stopping => Some("program: it is stopping".to_owned()),
         };
         let conditions = lock(&self.conditions);
-        let unmet = conditions
-            .iter()
-            .filter_map(|(name, look)| Some(format!("{name}: {}", look.0()?)));
+        let unmet = conditions.iter().flat_map(|(name, look)| {
+            let reasons = look.0().into_iter();
+            reasons.map(move |reason| format!("{name}: {reason}"))
+        });
         stage.into_iter().chain(unmet).collect()
     }
 

@@ -7,6 +7,8 @@ use std::{
 
 use proto::{id::ChunkId, v1};
 
+use super::Owed;
+
 /// How long an answer may take before the ledger wants to know where the chunk is.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -209,6 +211,15 @@ impl Ledger {
     /// How many chunks are parked.
     pub(super) fn parked(&self) -> usize {
         self.all_parked().count()
+    }
+
+    /// What others may know of it.
+    pub(super) fn owed(&self) -> Owed {
+        Owed {
+            waiting: self.waiting(),
+            parked: self.parked(),
+            oldest_us: self.entries.values().map(|entry| entry.committed_us).min(),
+        }
     }
 
     /// Chunks that an answer may still come for.

@@ -21,13 +21,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use daemon::health::{Condition, readiness};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use proto::id::{CameraId, ChunkId};
 use queue::{
     Answers, Connection, Message, PublishError, Published, Publisher, Subjects, message_id,
 };
 use store::spool::{DescriptorError, Spool};
-use tokio::{sync::mpsc, time::interval};
+use tokio::{
+    sync::{mpsc, watch},
+    time::interval,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -53,6 +57,43 @@ pub struct Outbox {
     notices: FuturesUnordered<BoxFuture<'static, Result<Published, PublishError>>>,
     freeing: FuturesUnordered<BoxFuture<'static, Freed>>,
     looking: FuturesUnordered<BoxFuture<'static, Option<Looked>>>,
+    /// What others may know of the ledger.
+    owed: watch::Sender<Owed>,
+    health: Health,
+}
+
+/// What is owed an answer, as of a few seconds ago at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Owed {
+    /// Chunks that an answer may still come for.
+    pub waiting: usize,
+    /// Chunks that a stage gave up.
+    pub parked: usize,
+    /// When the oldest of all was committed, in Unix microseconds.
+    pub oldest_us: Option<i64>,
+}
+
+/// What the outbox says to whoever asks whether the ingestor is ready.
+#[derive(Debug)]
+struct Health {
+    /// It can hear that a chunk is in the bucket.
+    answers: Condition,
+    /// It can remove what is.
+    freeing: Condition,
+}
+
+impl Health {
+    fn good() -> Self {
+        let good = |name| {
+            let condition = readiness().condition(name);
+            condition.met();
+            condition
+        };
+        Self {
+            answers: good("answers"),
+            freeing: good("spool"),
+        }
+    }
 }
 
 /// What is left when the outbox ends.
@@ -101,7 +142,14 @@ impl Outbox {
             notices: FuturesUnordered::new(),
             freeing: FuturesUnordered::new(),
             looking: FuturesUnordered::new(),
+            owed: watch::Sender::default(),
+            health: Health::good(),
         })
+    }
+
+    /// What is owed an answer, to be watched.
+    pub fn owed(&self) -> watch::Receiver<Owed> {
+        self.owed.subscribe()
     }
 
     /// Works until `cameras` is closed and everything is answered, or until it is told to stop.
@@ -124,9 +172,10 @@ impl Outbox {
                 Some(sent) = self.publishing.next() => self.sent(sent),
                 Some(notice) = self.notices.next() => said(notice),
                 Some(freed) = self.freeing.next() => self.freed(freed).await,
-                answer = next_answer(&mut answers) => self.answered(answer).await,
+                answer = next_answer(&mut answers, &self.health.answers) => self.answered(answer).await,
                 Some(looked) = self.looking.next() => self.looked_for_letters(looked, &answers).await,
                 _ = look.tick() => {
+                    self.owed.send_replace(self.ledger.owed());
                     self.look_for_the_overdue(&answers).await;
                     self.look_for_letters().await;
                 }

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use daemon::health::Condition;
 use proto::{
     id::ChunkId,
     v1::{
@@ -21,6 +22,10 @@ use super::{
     Outbox,
     ledger::{Receipt, Verdict},
 };
+use crate::measured;
+
+/// Nobody complains for so long: the answers' stream is there, and has none.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// A chunk that left the spool, or could not.
 pub(super) struct Freed {
@@ -95,12 +100,16 @@ impl Outbox {
     ) {
         match outcome {
             Ok(()) => {
+                self.health.freeing.met();
                 self.ledger.settle(&id);
                 answer.ack().await;
             }
             // Not acknowledged: the answer comes again, and with it the next attempt.
             Err(error) => {
-                error!(chunk = %id, error = format!("{error:#}"), "a chunk is not needed any more and cannot be removed from the spool: check its disk");
+                error!(chunk = %id, error = format!("{error:#}"), "a chunk is not needed any more and cannot be removed from the spool: check its disk; tried again when its answer comes again");
+                self.health
+                    .freeing
+                    .unmet("chunks that the bucket has cannot be removed: check the spool's disk and the rights to it");
             }
         }
     }
@@ -139,7 +148,9 @@ impl Outbox {
                 let event = dropped(chunk, ruled_us);
                 let message_id = format!("event:{id}@{ruled_us}");
                 publisher.publish(subject, &message_id, &event).await?;
-                remove(Arc::clone(&spool), id.clone()).await
+                remove(Arc::clone(&spool), id.clone()).await?;
+                measured::dropped(id.camera.camera.as_str(), "operator");
+                Ok(())
             };
             let outcome = declare.await;
             Freed {
@@ -177,21 +188,36 @@ fn dropped(chunk: ChunkReady, at_us: i64) -> CameraEvent {
     }
 }
 
-/// The next answer, however long the server is away. Cancel safe.
-pub(super) async fn next_answer(answers: &mut Answers) -> Answer {
+/// The next answer, however long the server is away, and whether it could be heard meanwhile. Cancel safe.
+pub(super) async fn next_answer(answers: &mut Answers, heard: &Condition) -> Answer {
     loop {
-        match answers.next().await {
-            Ok(answer) => return answer,
+        let next = tokio::select! {
+            next = answers.next() => next,
+            () = sleep(QUIET) => {
+                heard.met();
+                continue;
+            }
+        };
+        match next {
+            Ok(answer) => {
+                heard.met();
+                return answer;
+            }
             Err(error) => {
                 let pause = if matches!(error, AnswersError::Malformed { .. }) {
                     Duration::ZERO
                 } else {
                     Duration::from_secs(1)
                 };
-                let error = anyhow::Error::new(error);
+                let error = format!("{:#}", anyhow::Error::new(error));
+                if !pause.is_zero() {
+                    heard.unmet(format!(
+                        "nobody can say that a chunk is in the bucket ({error}): see to the NATS server and its streams"
+                    ));
+                }
                 warn!(
-                    error = format!("{error:#}"),
-                    "no answers for now; asked again"
+                    error,
+                    "no answers for now, so nothing leaves the spool: see to the NATS server and its streams; asked again in a second"
                 );
                 sleep(pause).await;
             }

@@ -1,0 +1,61 @@
+//! What an ingestor measures, by the names of the catalogue.
+
+use std::sync::{Arc, Weak};
+
+use daemon::now_us;
+use instruments::catalogue::{
+    CAMERA, CAMERA_CHUNK_AGE, CAMERA_UP, INGESTOR_CHUNKS, INGESTOR_DROPS, INGESTOR_FRAMES,
+    INGESTOR_GAPS, INGESTOR_IO, INGESTOR_RUNS, OUTBOX_CHUNKS, OUTCOME, REASON, SPOOL_AGE,
+    SPOOL_LIMIT, SPOOL_USAGE,
+};
+use proto::v1::{ChunkReady, RunState};
+use store::spool::Spool;
+use tokio::sync::watch;
+
+use crate::{open_run::OpenRun, outbox::Owed, signs::Signs};
+
+/// A chunk is committed.
+pub(crate) fn chunk(run: &RunState, chunk: &ChunkReady) {
+    let camera = &[(CAMERA, run.camera.as_str())];
+    INGESTOR_CHUNKS.add(1, camera);
+    INGESTOR_FRAMES.add(chunk.frames, camera);
+    INGESTOR_IO.add(chunk.size, camera);
+}
+
+/// A run begins.
+pub(crate) fn run(run: &OpenRun) {
+    let camera = &[(CAMERA, run.state().camera.as_str())];
+    INGESTOR_RUNS.add(1, camera);
+    if run.gap_before_us().is_some() {
+        INGESTOR_GAPS.add(1, camera);
+    }
+}
+
+/// A chunk left the spool, and not for the bucket.
+pub(crate) fn dropped(camera: &str, reason: &str) {
+    INGESTOR_DROPS.add(1, &[(CAMERA, camera), (REASON, reason)]);
+}
+
+/// What is looked at when somebody asks. The meter keeps it for as long as the process lives, and must not keep the spool.
+pub(crate) fn observe(spool: &Arc<Spool>, limit: u64, signs: &Signs, owed: watch::Receiver<Owed>) {
+    let (up, ages) = (signs.clone(), signs.clone());
+    CAMERA_UP.observe(move || up.up());
+    CAMERA_CHUNK_AGE.observe(move || ages.ages());
+    let spool: Weak<Spool> = Arc::downgrade(spool);
+    SPOOL_USAGE.observe(move || {
+        let held = spool.upgrade().map(|spool| spool.bytes_held() as f64);
+        held.map(|held| (held, Vec::new())).into_iter().collect()
+    });
+    SPOOL_LIMIT.observe(move || vec![(limit as f64, Vec::new())]);
+    let oldest = owed.clone();
+    SPOOL_AGE.observe(move || {
+        let oldest = oldest.borrow().oldest_us;
+        let age = oldest.map_or(0, |oldest| (now_us() - oldest).max(0));
+        vec![(age as f64 / 1e6, Vec::new())]
+    });
+    OUTBOX_CHUNKS.observe(move || {
+        let owed = *owed.borrow();
+        let one = |count: usize, outcome: &str| (count as f64, vec![(OUTCOME, outcome.to_owned())]);
+        vec![one(owed.waiting, "waiting"), one(owed.parked, "parked")]
+    });
+}

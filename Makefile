@@ -35,8 +35,8 @@ demo/clip.mp4: tools/clip
 	@tools/clip $@
 
 ##@ Working on it
-.PHONY: test check bench outage cluster fuzz media-table fmt clippy doc deny advisories floors sizes links
-check: setup fmt floors sizes links deny clippy doc test ## all that CI checks, cheap things first
+.PHONY: test check bench outage cluster fuzz media-table fmt clippy doc deny advisories floors sizes links observe
+check: setup fmt floors sizes links observe deny clippy doc test ## all that CI checks, cheap things first
 
 # First everything: tests start the programs of other crates, which cargo test alone may not build.
 test: setup ## all tests, with a real nats-server
@@ -84,6 +84,9 @@ floors: ## a crate imports only from floors below
 
 sizes: ## small files, with names that say something
 	@tools/sizes
+
+observe: setup ## dashboard, alerts and runbook ask for what the programs measure
+	@tools/observe
 
 links: ## paths and links in the documents lead somewhere
 	@tools/links

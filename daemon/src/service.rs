@@ -35,9 +35,7 @@ impl Service {
         }
         let settings =
             Settings::read(endpoint, &|name| env::var_os(name)).exit(Exit::Configuration)?;
-        let listen = flags.health.admin_listen.as_deref();
-        let listen = listen.filter(|address| !address.is_empty());
-        let admin = listen.or(settings.scrape_at.as_deref());
+        let admin = flags.health.listen().or(settings.scrape_at.as_deref());
         let admin = admin.map(Admin::bind).transpose()?;
         let manager = ServiceManager::of_process();
         if !settings.any() && admin.is_none() && manager.is_none() {

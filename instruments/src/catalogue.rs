@@ -66,7 +66,7 @@ catalogue! {
     CAMERA_CHUNK_AGE: Gauge = "crispy.camera.chunk.age", "s", "time since the camera's last chunk was committed, or since its source was opened", [CAMERA];
     SPOOL_USAGE: Gauge = "crispy.spool.usage", "By", "bytes of chunks that the bucket has not confirmed", [];
     SPOOL_LIMIT: Gauge = "crispy.spool.limit", "By", "bytes that the spool may hold", [];
-    SPOOL_AGE: Gauge = "crispy.spool.age", "s", "age of the oldest chunk that the bucket has not confirmed", [];
+    SPOOL_AGE: Gauge = "crispy.spool.age", "s", "age of the oldest chunk that the bucket may still confirm; parked ones wait for a person and are left out", [];
     OUTBOX_CHUNKS: Gauge = "crispy.outbox.chunks", "{chunk}", "chunks that no answer has come for: `waiting` or `parked`", [OUTCOME];
     QUEUE_PUBLISHED: Counter = "messaging.client.sent.messages", "{message}", "messages that a stream has confirmed", [STREAM];
     QUEUE_DELIVERED: Counter = "messaging.client.consumed.messages", "{message}", "messages delivered to this worker, the first time or again", [STAGE];

@@ -7,6 +7,7 @@
 //!   GcsServer    Google Cloud Storage, simulated: with the faults of the real one, by script
 //!   S3Server     Amazon S3, as moto answers for it; AzureServer, as Azurite does
 //!   HttpServer   the files of a folder over HTTP, with the faults of real servers on request
+//!   prometheus_complaints   what Prometheus itself says of a page of metrics
 //!   OtlpReceiver a collector of traces and metrics that keeps what it is sent
 //!   clips        video made by FFmpeg's own command, once; and the checksums of its decoded frames
 //! ```
@@ -25,6 +26,7 @@ mod nats_cluster;
 mod nats_server;
 mod otlp_receiver;
 mod program;
+mod promtool;
 mod s3_server;
 
 pub use azure_server::AzureServer;
@@ -34,4 +36,5 @@ pub use http_server::{Fault, HttpServer};
 pub use nats_cluster::NatsCluster;
 pub use nats_server::{NatsOptions, NatsServer, nats_server_binary};
 pub use otlp_receiver::{Attributes, OtlpReceiver, ReceivedPoint, ReceivedSpan};
+pub use promtool::prometheus_complaints;
 pub use s3_server::S3Server;

@@ -48,11 +48,17 @@ impl Recipes<'_> {
         let cut = self.up.cut.environment();
         source.extend(cut.map(|(name, value)| (name, value.into())));
         let [ingestor, uploader, inspector] = &self.flight.programs;
-        [
+        let mut all = [
             self.recipe("crispy-ingestor", ingestor, source),
             self.recipe("crispy-uploader", uploader, bucket_and(vec![spool()])),
             self.recipe("crispy-inspector", inspector, bucket_and(Vec::new())),
-        ]
+        ];
+        for (recipe, place) in all.iter_mut().zip(1..) {
+            let pages = daemon::health::chosen_listen().and_then(|ours| after(ours, place));
+            let pages = pages.map(|pages| ("CRISPY_ADMIN_LISTEN", pages.into()));
+            recipe.environment.extend(pages);
+        }
+        all
     }
 
     fn recipe(&self, name: &'static str, program: &Path, own: Settings) -> Recipe {
@@ -92,6 +98,17 @@ impl Recipes<'_> {
     }
 }
 
+/// Where the pages of the child at `place` are: on the ports after ours, in the order in which children start. None where there is no such port.
+fn after(ours: &str, place: u16) -> Option<String> {
+    let (host, port) = ours.rsplit_once(':')?;
+    let port = match port.parse().ok()? {
+        // The system chooses for each.
+        0 => 0,
+        port => u16::checked_add(port, place)?,
+    };
+    Some(format!("{host}:{port}"))
+}
+
 /// Lines above bars are for people, whatever our stderr is to the children.
 fn log_format() -> &'static str {
     logging::chosen_machine_format().unwrap_or("text")
@@ -125,4 +142,20 @@ fn handed_on(names: &[&'static str]) -> Settings {
         .iter()
         .filter_map(|name| Some((*name, env::var_os(name)?)));
     set.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children_have_their_pages_on_the_ports_after_ours() {
+        let pages = [1, 2, 3].map(|place| after("127.0.0.1:9464", place).unwrap());
+        assert_eq!(
+            pages,
+            ["127.0.0.1:9465", "127.0.0.1:9466", "127.0.0.1:9467"]
+        );
+        assert_eq!(after("[::1]:0", 2).as_deref(), Some("[::1]:0"));
+        assert_eq!(after("localhost:65535", 1), None);
+    }
 }

@@ -16,6 +16,7 @@
 //! * [`full`]: a queue without room, and one that vanishes
 //! * [`google`]: a bucket of Google's instead of a folder
 //! * [`status`]: how the queue stands, and what needs a human
+//! * [`observed`]: metrics and pages of daemons at work
 //! * [`bad_input`], [`bad_place`], [`bad_server`]: each mistake has its own exit code and message, and leaves nothing half done
 //! * [`secrets`]: what must not be said, and whom not to speak to
 //!
@@ -35,6 +36,7 @@ mod google;
 mod house;
 mod identity;
 mod killed;
+mod observed;
 mod poison;
 mod remote;
 mod secrets;

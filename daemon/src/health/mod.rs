@@ -39,6 +39,25 @@ pub struct HealthArgs {
     pub admin_listen: Option<String>,
 }
 
+/// The address that this process was told of, for a parent that starts children.
+static CHOSEN: OnceLock<String> = OnceLock::new();
+
+/// Where somebody wants the pages of this process; `None`: nobody does.
+pub fn chosen_listen() -> Option<&'static str> {
+    CHOSEN.get().map(String::as_str)
+}
+
+impl HealthArgs {
+    /// The address that is named; an empty word names none. Remembered for [`chosen_listen`].
+    pub(crate) fn listen(&self) -> Option<&str> {
+        let named = self.admin_listen.as_deref();
+        let named = named.filter(|address| !address.is_empty())?;
+        // A process is told once.
+        drop(CHOSEN.set(named.to_owned()));
+        Some(named)
+    }
+}
+
 /// What has to be so for the program to do its work.
 ///
 /// * It is not ready before [`started`](Self::started), nor once it has been asked to stop.
@@ -165,6 +184,14 @@ mod tests {
         ready.stopping();
         ready.started();
         assert_eq!(ready.reasons(), ["program: it is stopping"]);
+    }
+
+    #[test]
+    fn what_is_looked_at_has_a_line_for_each_of_its_reasons() {
+        let ready = Readiness::default();
+        ready.started();
+        ready.look("queue", || vec!["one".into(), "two".into()]);
+        assert_eq!(ready.reasons(), ["queue: one", "queue: two"]);
     }
 
     #[test]

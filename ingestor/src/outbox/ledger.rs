@@ -218,7 +218,12 @@ impl Ledger {
         Owed {
             waiting: self.waiting(),
             parked: self.parked(),
-            oldest_us: self.entries.values().map(|entry| entry.committed_us).min(),
+            oldest_us: self
+                .entries
+                .values()
+                .filter(|entry| !matches!(entry.state, State::Parked))
+                .map(|entry| entry.committed_us)
+                .min(),
         }
     }
 

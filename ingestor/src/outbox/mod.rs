@@ -69,7 +69,7 @@ pub struct Owed {
     pub waiting: usize,
     /// Chunks that a stage gave up.
     pub parked: usize,
-    /// When the oldest of all was committed, in Unix microseconds.
+    /// When the oldest of those that wait was committed, in Unix microseconds. One that is parked waits for a person, and says nothing of the way.
     pub oldest_us: Option<i64>,
 }
 

@@ -50,6 +50,16 @@ impl Monitored {
         self.server.restart();
     }
 
+    /// `kill -9`; what it holds stays on its disk.
+    pub(crate) fn kill(&mut self) {
+        self.server.kill9();
+    }
+
+    /// Starts it again where it was.
+    pub(crate) fn restart(&mut self) {
+        self.server.restart();
+    }
+
     /// Sets how many bytes a stream may hold, as an operator may.
     pub(crate) fn room(&self, stream: &str, bytes: i64) {
         within_a_runtime(async {

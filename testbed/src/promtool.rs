@@ -1,0 +1,35 @@
+//! Prometheus' own judge of metrics.
+
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use crate::program::of_tools;
+
+/// What `promtool check metrics` says of a page of metrics: nothing, if all is as Prometheus wants it.
+///
+/// # Panics
+///
+/// When it is not there: `make setup` brings it.
+pub fn prometheus_complaints(page: &str) -> String {
+    let mut judge = Command::new(of_tools("bin/promtool"))
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start promtool");
+    let mut stdin = judge.stdin.take().expect("stdin is piped");
+    stdin
+        .write_all(page.as_bytes())
+        .expect("hand the page over");
+    drop(stdin);
+    let said = judge.wait_with_output().expect("wait for promtool");
+    let words = [said.stdout, said.stderr].concat();
+    let words = String::from_utf8_lossy(&words).into_owned();
+    match said.status.success() {
+        true => words,
+        false => format!("{words}\npromtool ended by {}", said.status),
+    }
+}

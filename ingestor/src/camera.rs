@@ -89,7 +89,7 @@ impl Camera {
             now_us(),
         );
         if identity.origin == v1::ClockOrigin::Host {
-            warn!(camera = %id.camera, "neither the video nor its server gives a date: its time is now, and sent again it will be stored again");
+            warn!(camera = %id.camera, "neither the video nor its server gives a date: its time is now, and sent again it will be stored again; to prevent that, give the file a date: a creation time, or the one that it had where it came from");
         }
         Ok(Self {
             id,

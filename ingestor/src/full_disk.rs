@@ -28,7 +28,7 @@ pub fn wait_out<T>(
         match commit() {
             Err(CommitError::DiskFull { path, .. }) => {
                 if !waiting {
-                    warn!(path = %path.display(), "the spool's disk is full: waiting until something on it is freed");
+                    warn!(path = %path.display(), "the spool's disk is full: recording waits until something on it is freed; make room, or see that the bucket takes what is in the spool");
                 }
                 waiting = true;
             }

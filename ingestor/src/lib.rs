@@ -198,7 +198,7 @@ fn record(camera: Camera, handoff: Handoff) -> oneshot::Receiver<Result<Ended, R
         let _ = tell.send(recorded);
     });
     if let Err(error) = recording {
-        error!(%error, "a camera's thread could not be started");
+        error!(%error, "a camera's thread could not be started: raise the system's limits of threads and memory, and start again");
     }
     told
 }

@@ -21,7 +21,9 @@ use crate::{Connection, LinkState, Stage, Stall, Stalls, Stream, WorkerState, co
 #[non_exhaustive]
 pub enum NotReady {
     /// A link is down, and sought again.
-    #[error("no connection to NATS at {servers} for {purpose}: trying again")]
+    #[error(
+        "no connection to NATS at {servers} for {purpose}: trying again; see whether the server runs and can be reached from here"
+    )]
     Disconnected {
         /// The servers tried.
         servers: String,
@@ -29,7 +31,9 @@ pub enum NotReady {
         purpose: Purpose,
     },
     /// The server is about to close, and no other is known.
-    #[error("the NATS server at {servers} is about to close, and no other is known")]
+    #[error(
+        "the NATS server at {servers} is about to close, and no other is known: start it again, or name another in --nats-server"
+    )]
     LameDuck {
         /// The servers that are known.
         servers: String,
@@ -53,7 +57,9 @@ pub enum NotReady {
         consumer: String,
     },
     /// What the work is done for is away: the bucket. The log says why.
-    #[error("the destination is away: waiting for it")]
+    #[error(
+        "the destination is away: nothing is taken from the queue until it answers; the log says why and what to do"
+    )]
     DestinationAway,
 }
 

@@ -47,7 +47,10 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         // It is there, and has trouble: whoever is restarted in the middle of an outage waits for its end like all others.
         Err(error @ PutError::Transient { .. }) => {
             let error: &(dyn std::error::Error + 'static) = &error;
-            warn!(error, "the bucket fails; starting all the same");
+            warn!(
+                error,
+                "the bucket fails: starting all the same, and trying until it does not; if that lasts, see to what the error names"
+            );
         }
         checked => checked.exit(Exit::BucketUnavailable)?,
     }

@@ -116,7 +116,7 @@ impl Upload {
             // Another version may have written the same run in other words. What was said first stays.
             Err(UploadError::Foreign { object }) => warn!(
                 object,
-                "the run's state is stored already, in other words; kept"
+                "the run's state is stored already, in other words, and kept: all is well if another version of crispy wrote it, else see who writes under this key"
             ),
             stored => {
                 let already_there = stored?.already_there;

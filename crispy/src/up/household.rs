@@ -80,7 +80,11 @@ impl Household {
         let Some(child) = self.children_mut().nth(death.place) else {
             return Ok(());
         };
-        warn!(child = child.name(), "{}: started again", death.ended);
+        warn!(
+            child = child.name(),
+            "{}: started again, nothing to do unless it comes to that often; its last lines say why",
+            death.ended
+        );
         child.restart(death.ended)?;
         child.pass_on_logs(show);
         Ok(())
@@ -116,7 +120,7 @@ async fn stop(children: impl Iterator<Item = &mut Child>, patience: Duration) {
             if timeout(patience, child.end()).await.is_err() {
                 warn!(
                     child = child.name(),
-                    "did not stop within {patience:?}: killed"
+                    "did not stop within {patience:?}: killed; nothing is lost, what it was at is done again at the next start"
                 );
                 child.kill();
                 // A killed process ends; if it cannot be waited for, nothing is left to do about it.

@@ -302,7 +302,10 @@ async fn mend(connection: Connection) {
 async fn mend_what_vanished(connection: Connection) {
     let missing = topology::check(&connection, &Stream::ALL).await;
     if let Err(MissingStreams::Missing { streams, .. }) = missing {
-        tracing::warn!(?streams, "streams have vanished: made again");
+        tracing::warn!(
+            ?streams,
+            "streams have vanished: made again, and filled again from the spool; find out who removed them"
+        );
         mend(connection).await;
     }
 }
@@ -316,7 +319,9 @@ async fn wait_for_empty_queue(connection: &Connection) {
             Ok(_) => sleep(Duration::from_millis(10)).await,
         }
     }
-    tracing::warn!("the queue is not empty yet; what is left is done at the next start");
+    tracing::warn!(
+        "the queue is not empty yet: what is left is done at the next start of the same command"
+    );
 }
 
 /// A link as one types it: the path, where it is a plain one on this machine.

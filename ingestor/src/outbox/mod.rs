@@ -263,6 +263,9 @@ fn camera(site: &str, camera: &str) -> Option<CameraId> {
 fn said(notice: Result<Published, PublishError>) {
     if let Err(error) = notice {
         let error = anyhow::Error::new(error);
-        error!(error = format!("{error:#}"), "an event is not published");
+        error!(
+            error = format!("{error:#}"),
+            "an event is not published, and no video is touched by that: see to what the error names, so that the next ones are"
+        );
     }
 }

@@ -70,7 +70,7 @@ impl Outbox {
             Err(SendError::Gone) => return self.ledger.settle(&id),
             Err(error) => {
                 let error = anyhow::Error::new(error);
-                error!(chunk = %id, error = format!("{error:#}"), "a chunk is not published; tried again in a minute");
+                error!(chunk = %id, error = format!("{error:#}"), "a chunk is not published and stays in the spool: see to what the error names; tried again in a minute");
                 0
             }
         };

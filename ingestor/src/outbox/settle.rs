@@ -137,7 +137,7 @@ impl Outbox {
 
     /// Declares the loss, and only then lets go of the bytes.
     fn drop(&mut self, id: ChunkId, ruled_us: i64, answer: Answer) {
-        warn!(chunk = %id, "dropped by an operator: it will not reach the bucket");
+        warn!(chunk = %id, "dropped by an operator: it will not reach the bucket, and the camera's events say so; nothing to do if it was meant");
         let (spool, publisher) = (Arc::clone(&self.spool), self.publisher.clone());
         let subject = self.subjects.events(&id.camera);
         self.freeing.push(Box::pin(async move {

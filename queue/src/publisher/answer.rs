@@ -12,10 +12,12 @@ pub enum Stall {
     #[error("not connected")]
     Disconnected,
     /// Nobody listens on the subject: the stream is missing, or is choosing a leader.
-    #[error("the stream is missing or has no leader")]
+    #[error("the stream is missing or has no leader: if it was deleted, run `crispy setup`")]
     NoStream,
     /// The stream, or the store under it, has no room.
-    #[error("the stream is full")]
+    #[error(
+        "the stream is full: what waits stays in the spool; see why its readers are slow, or give it more room"
+    )]
     Full,
     /// The server asks for patience, or is still storing a message of this id.
     #[error("the server is busy")]

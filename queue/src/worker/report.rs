@@ -15,7 +15,7 @@ pub(super) fn handed_back(parcel: &Parcel, pause: Duration, attempt: Attempt, re
         ?pause,
         counts = attempt == Attempt::Failed,
         error = reason,
-        "handed back"
+        "handed back, to be tried again after the pause: if it comes to that often, see to what the error names"
     );
 }
 
@@ -26,14 +26,15 @@ pub(super) fn closed(parcel: &Parcel, closed: &Closed) {
         Closed::Acked { confirmed: true } => {}
         Closed::Acked { confirmed: false } => warn!(
             subject,
-            sequence, "done, but the server did not confirm it: the message will come again"
+            sequence,
+            "done, but the server did not confirm it: the message will come again, and whoever gets it finds it done"
         ),
         Closed::Buried { kind, reason } => error!(
             subject,
             sequence,
             kind = kind.as_str_name(),
             error = reason,
-            "given up: see `crispy dead`"
+            "given up, and kept in a dead letter: mend what the error names, then `crispy dead replay`"
         ),
         Closed::Unburied {
             pause,

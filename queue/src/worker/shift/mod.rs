@@ -280,7 +280,10 @@ impl<H: Handler> Shift<H> {
         if let Some(reason) = news
             && self.breaker.open(Instant::now())
         {
-            warn!(error = reason, "the destination is away: waiting for it");
+            warn!(
+                error = reason,
+                "the destination is away: waiting for it, nothing is lost meanwhile; see to what the error names"
+            );
             self.state.send_modify(|state| state.destination = false);
             self.outage.cancel();
         }

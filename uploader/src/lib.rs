@@ -30,15 +30,21 @@ mod sending;
 pub mod upload;
 pub mod work;
 
+use std::time::Duration;
+
 pub use config::Config;
-use daemon::{Exit, Failed, Stop, WithExit};
+use daemon::{Exit, Failed, Stop, WithExit, health::readiness};
 use destination::Destination;
 use fetch::Spools;
 use queue::Stage;
 use room::Room;
-use store::bucket::PutError;
+use store::bucket::{Bucket, PutError};
+use tokio::time::sleep;
 use tracing::warn;
 use upload::Upload;
+
+/// How often a bucket that failed at the start is asked again, for whoever looks at `/readyz`.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Uploads until it is told to stop.
 pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
@@ -51,6 +57,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
                 error,
                 "the bucket fails: starting all the same, and trying until it does not; if that lasts, see to what the error names"
             );
+            report_until_it_is_there(bucket.clone());
         }
         checked => checked.exit(Exit::BucketUnavailable)?,
     }
@@ -72,4 +79,16 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         &stop,
     )
     .await
+}
+
+/// The worker learns by its first chunk that the bucket is away. Without one we are not ready all the same.
+fn report_until_it_is_there(bucket: Bucket) {
+    let condition = readiness().condition("bucket");
+    condition.unmet("it has failed since the start; the log says why");
+    tokio::spawn(async move {
+        while bucket.check_writable(0).await.is_err() {
+            sleep(ASK_AGAIN).await;
+        }
+        condition.met();
+    });
 }

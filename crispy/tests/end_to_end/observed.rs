@@ -6,7 +6,11 @@ use std::{
     net::{SocketAddr, TcpStream},
 };
 
-use testbed::{GcsServer, prometheus_complaints};
+use testbed::{
+    GcsServer,
+    gcs::{Fault, Harm},
+    prometheus_complaints,
+};
 
 use crate::house::{
     House,
@@ -24,30 +28,41 @@ struct Stages {
 }
 
 impl Stages {
-    /// A bucket that is away, so that the ingestor does not end before it was looked at.
-    fn start() -> Self {
-        let (house, server, bucket) = (House::new(), Monitored::start(), GcsServer::start());
-        let mut stages = Self {
-            house,
-            server,
-            bucket,
+    /// Where stages can be started.
+    fn none() -> Self {
+        let stages = Self {
+            house: House::new(),
+            server: Monitored::start(),
+            bucket: GcsServer::start(),
             running: Vec::new(),
         };
         stages.set_up();
-        let url = format!("gs://{}", GcsServer::BUCKET);
-        let uploader = stages.program("crispy-uploader").flag("--bucket", &url);
-        let spool = stages.house.path("spool");
-        stages.add("uploader", uploader.flag("--spool", &spool));
-        let inspector = stages.program("crispy-inspector").flag("--bucket", &url);
+        stages
+    }
+
+    /// A bucket that is away, so that the ingestor does not end before it was looked at.
+    fn start() -> Self {
+        let mut stages = Self::none();
+        stages.add_uploader();
+        let inspector = stages.program("crispy-inspector");
+        let inspector = inspector.flag("--bucket", bucket_url());
         stages.add("inspector", inspector);
         // One that starts asks its bucket.
         stages.until_ready("uploader");
         stages.bucket.go_down();
         let source = format!("front={}", video::many(30).display());
-        let ingestor = stages.program("crispy-ingestor").flag("--spool", &spool);
+        let spool = stages.house.path("spool");
+        let ingestor = stages.program("crispy-ingestor").flag("--spool", spool);
         let ingestor = ingestor.flag("--camera", source);
         stages.add("ingestor", ingestor.arguments(["--window", "1s"]));
         stages
+    }
+
+    fn add_uploader(&mut self) {
+        let uploader = self.program("crispy-uploader");
+        let uploader = uploader.flag("--bucket", bucket_url());
+        let uploader = uploader.flag("--spool", self.house.path("spool"));
+        self.add("uploader", uploader);
     }
 
     fn set_up(&self) {
@@ -109,6 +124,10 @@ impl Stages {
     }
 }
 
+fn bucket_url() -> String {
+    format!("gs://{}", GcsServer::BUCKET)
+}
+
 fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
@@ -164,6 +183,17 @@ fn pages_say_why_a_stage_cannot_work_and_that_it_can_again() {
     stages.bucket.come_back();
     stages.until_ready("uploader");
     stages.end("ingestor").end().with_code(0);
+}
+
+#[test]
+fn an_uploader_whose_bucket_fails_at_its_start_is_not_ready_before_it_does_not_though_it_has_no_work()
+ {
+    let mut stages = Stages::none();
+    stages.bucket.inject(Fault::new(Harm::Status(503)));
+    stages.add_uploader();
+    stages.until_unready("uploader", "bucket: it has failed");
+    stages.bucket.clear_faults();
+    stages.until_ready("uploader");
 }
 
 #[test]

@@ -29,13 +29,13 @@ impl Service {
     /// # Errors
     /// [`Exit::Configuration`] and [`Exit::PortTaken`], each naming the flag or variable.
     pub(crate) fn prepare(about: &About, flags: &HouseFlags) -> Result<Self, Failed> {
-        let endpoint = flags.telemetry.endpoint();
+        let (endpoint, listen) = (flags.telemetry.endpoint(), flags.health.listen());
         if about.role == Role::Command {
             return Ok(Self::default());
         }
         let settings =
             Settings::read(endpoint, &|name| env::var_os(name)).exit(Exit::Configuration)?;
-        let admin = flags.health.listen().or(settings.scrape_at.as_deref());
+        let admin = listen.or(settings.scrape_at.as_deref());
         let admin = admin.map(Admin::bind).transpose()?;
         let manager = ServiceManager::of_process();
         if !settings.any() && admin.is_none() && manager.is_none() {

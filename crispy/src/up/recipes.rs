@@ -53,8 +53,8 @@ impl Recipes<'_> {
             self.recipe("crispy-uploader", uploader, bucket_and(vec![spool()])),
             self.recipe("crispy-inspector", inspector, bucket_and(Vec::new())),
         ];
-        for (recipe, place) in all.iter_mut().zip(1..) {
-            let pages = daemon::health::chosen_listen().and_then(|ours| after(ours, place));
+        for (recipe, place) in all.iter_mut().zip(0..) {
+            let pages = daemon::health::chosen_listen().and_then(|first| page_of(first, place));
             let pages = pages.map(|pages| ("CRISPY_ADMIN_LISTEN", pages.into()));
             recipe.environment.extend(pages);
         }
@@ -98,9 +98,10 @@ impl Recipes<'_> {
     }
 }
 
-/// Where the pages of the child at `place` are: on the ports after ours, in the order in which children start. None where there is no such port.
-fn after(ours: &str, place: u16) -> Option<String> {
-    let (host, port) = ours.rsplit_once(':')?;
+/// Where the pages of the child at `place` are: at the address that was given and on the ports after it, in the order in which children start.
+/// None where there is no such port.
+fn page_of(first: &str, place: u16) -> Option<String> {
+    let (host, port) = first.rsplit_once(':')?;
     let port = match port.parse().ok()? {
         // The system chooses for each.
         0 => 0,
@@ -149,13 +150,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn children_have_their_pages_on_the_ports_after_ours() {
-        let pages = [1, 2, 3].map(|place| after("127.0.0.1:9464", place).unwrap());
+    fn children_have_their_pages_on_ports_in_a_row() {
+        let pages = [0, 1, 2].map(|place| page_of("127.0.0.1:9464", place).unwrap());
         assert_eq!(
             pages,
-            ["127.0.0.1:9465", "127.0.0.1:9466", "127.0.0.1:9467"]
+            ["127.0.0.1:9464", "127.0.0.1:9465", "127.0.0.1:9466"]
         );
-        assert_eq!(after("[::1]:0", 2).as_deref(), Some("[::1]:0"));
-        assert_eq!(after("localhost:65535", 1), None);
+        assert_eq!(page_of("[::1]:0", 2).as_deref(), Some("[::1]:0"));
+        assert_eq!(page_of("localhost:65535", 1), None);
     }
 }

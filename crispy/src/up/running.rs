@@ -97,8 +97,6 @@ impl<'a> Running<'a> {
         for recipe in recipes.all() {
             self.household.start(recipe, self.show)?;
         }
-        stage::report_queue(connection.readiness());
-        daemon::health::readiness().started();
         let outcome = self.follow(&connection, &mut watch, stop).await;
         if outcome.is_ok() && self.flight.nats.is_some() && !stop.is_requested() {
             wait_for_empty_queue(&connection).await;

@@ -246,9 +246,20 @@ fn what_daemons_under_load_show_is_as_prometheus_wants_it_and_in_the_catalogue()
     assert!(values(&pages[1])[put] >= 30.0, "{}", pages[1]);
     assert!(values(&pages[2])["crispy_inspector_io_bytes_total"] > 0.0);
     for page in &pages {
-        assert_eq!(prometheus_complaints(page), "", "{page}");
+        let complaints = prometheus_complaints(page);
+        let ours: Vec<_> = complaints.lines().filter(|line| !is_theirs(line)).collect();
+        assert!(ours.is_empty(), "{ours:?}: {page}");
         only_of_the_catalogue(page);
     }
+}
+
+/// Two of OpenTelemetry's own names (process.thread.count) end as Prometheus would have histograms only.
+fn is_theirs(complaint: &str) -> bool {
+    let named = ["process_thread_count", "process_unix_file_descriptor_count"];
+    complaint.is_empty()
+        || named
+            .iter()
+            .any(|name| complaint.starts_with(&format!("{name} ")))
 }
 
 fn shown_up(page: &str) -> bool {
@@ -268,12 +279,12 @@ fn only_of_the_catalogue(page: &str) {
 }
 
 #[test]
-fn the_pages_of_crispy_up_and_its_children_are_on_ports_in_a_row() {
+fn each_child_of_crispy_up_has_its_pages() {
     let house = House::new();
     let up = house.up(&[("front", &video::irregular())]);
     let up = up
         .env("CRISPY_LOG_FORMAT", "json")
         .env("CRISPY_LOG_LEVEL", "info");
     let ended = up.flag("--admin-listen", "127.0.0.1:0").run().with_code(0);
-    assert_eq!(ended.stderr_with("admin pages").len(), 4, "{ended}");
+    assert_eq!(ended.stderr_with("admin pages").len(), 3, "{ended}");
 }

@@ -33,6 +33,8 @@ pub struct Context {
     pub producer: v1::Producer,
     /// Now, in Unix microseconds.
     pub now_us: i64,
+    /// Where in a trace it was cut, if one is made.
+    pub traceparent: Option<String>,
 }
 
 /// The descriptor of `chunk`.
@@ -86,6 +88,7 @@ pub fn describe(chunk: &Chunk, checksums: &Checksums, context: Context) -> v1::C
         producer: Some(context.producer),
         committed_us: context.now_us,
         needs: Vec::new(),
+        traceparent: context.traceparent.unwrap_or_default(),
     }
 }
 

@@ -9,6 +9,8 @@
 use std::sync::Arc;
 
 use daemon::now_us;
+use instruments::context;
+use jiff::Timestamp;
 use media::Chunk;
 use proto::{id::ChunkId, v1};
 use store::{
@@ -17,9 +19,10 @@ use store::{
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::{Span, field::Empty, info_span};
 
 use crate::{
-    describe::{Context, describe},
+    describe::{self, describe},
     full_disk, measured,
     open_run::OpenRun,
     signs::{Signs, Wait},
@@ -71,9 +74,28 @@ pub struct Handoff {
 
 impl Handoff {
     /// Commits a chunk and counts it in its run. Blocks while the spool or its disk is full.
+    ///
+    /// A chunk's trace begins here, at the cut: a span that began with its window would call 3 s of filming work. What was filmed is in
+    /// the span's `from` and `duration`.
     pub fn keep(&self, chunk: Chunk, run: &mut OpenRun) -> Result<(), HandoffError> {
-        let checksums = Checksums::of(&chunk.bytes);
         let id = run.next_id();
+        let span = info_span!(
+            parent: None,
+            "cut chunk",
+            site = id.camera.site.as_str(),
+            camera = id.camera.camera.as_str(),
+            run = %id.run,
+            sequence = id.sequence,
+            bytes = chunk.bytes.len(),
+            from = Empty,
+            duration = Empty,
+            outcome = Empty,
+        );
+        span.in_scope(|| context::noted(self.commit(id, &chunk, run)))
+    }
+
+    fn commit(&self, id: ChunkId, chunk: &Chunk, run: &mut OpenRun) -> Result<(), HandoffError> {
+        let checksums = Checksums::of(&chunk.bytes);
         let limit = Limit { bytes: self.limit };
         let camera = id.camera.camera.as_str();
         let room = self.signs.waiting(camera, Wait::Room, || {
@@ -82,9 +104,9 @@ impl Handoff {
         });
         let room = room.ok_or(HandoffError::Stopped)?;
         let descriptor = describe(
-            &chunk,
+            chunk,
             &checksums,
-            Context {
+            describe::Context {
                 id: id.clone(),
                 wall: run.wall,
                 gap_before_us: run.gap_before_us(),
@@ -92,8 +114,10 @@ impl Handoff {
                 spool_id: self.spool.id().to_string(),
                 producer: self.producer.clone(),
                 now_us: now_us(),
+                traceparent: context::traceparent(),
             },
         );
+        say(&descriptor);
         let committed = self.signs.waiting(camera, Wait::Disk, || {
             full_disk::wait_out(
                 || self.spool.bytes_held(),
@@ -110,7 +134,9 @@ impl Handoff {
         run.add(&descriptor);
         self.signs.chunk(camera);
         // What an earlier process had committed is in the outbox since the start, under its own descriptor.
-        if matches!(committed, Committed::Fresh) {
+        let fresh = matches!(committed, Committed::Fresh);
+        Span::current().record("outcome", if fresh { "committed" } else { "already_there" });
+        if fresh {
             measured::chunk(run.state(), &descriptor);
             self.send(Outgoing::Chunk(id, Box::new(descriptor)))?;
         }
@@ -161,4 +187,17 @@ impl Handoff {
             .send(outgoing)
             .map_err(|_| HandoffError::Stopped)
     }
+}
+
+/// What was filmed, for the span: since when, RFC 3339, and for how long, in seconds.
+fn say(chunk: &v1::ChunkReady) {
+    let span = Span::current();
+    if span.is_disabled() {
+        return;
+    }
+    let start_us = chunk.wall.unwrap_or_default().start_us;
+    if let Ok(from) = Timestamp::from_microsecond(start_us) {
+        span.record("from", format!("{from:.6}"));
+    }
+    span.record("duration", chunk.duration_us as f64 / 1e6);
 }

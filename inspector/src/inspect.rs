@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use daemon::now_us;
+use instruments::context;
 use media::ProbeError;
 use proto::{
     id::ChunkId,
@@ -22,6 +23,7 @@ use store::{
     bucket::{Bucket, GetError, Lookup},
 };
 use tokio::{runtime::Handle, time::timeout};
+use tracing::{Instrument, Span};
 
 use crate::{
     agree, measured,
@@ -136,7 +138,10 @@ impl Inspect {
         let descriptor = event.chunk.as_ref().ok_or(InspectError::NoDescriptor)?;
         let id = ChunkId::from_wire(descriptor.id.as_ref()).map_err(InspectError::Id)?;
         let bucket = self.find(&event).await?;
-        let report = read_back(bucket, &event.object, descriptor).await?;
+        let reading = async { context::noted(read_back(bucket, &event.object, descriptor).await) };
+        let report = reading
+            .instrument(bucket.span("GET", &event.object))
+            .await?;
         if bucket.url() != event.bucket {
             event.bucket = bucket.url().to_owned();
             event.media_link = bucket.media_link(&event.object, &event.generation);
@@ -206,6 +211,8 @@ async fn read_back(
         object: object.into(),
     })?;
     measured::read(traffic.bytes());
+    Span::current().record("bytes", traffic.bytes());
+    Span::current().record("reads", traffic.reads());
     let mut report = Report {
         reads: traffic.reads(),
         bytes_read: traffic.bytes(),

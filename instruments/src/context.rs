@@ -6,6 +6,8 @@
 //!
 //! Which headers are written and read is for `OTEL_PROPAGATORS` to say; where no traces are made there are none.
 
+use std::{error::Error, fmt};
+
 use opentelemetry::{
     Context, global,
     propagation::{Extractor, Injector},
@@ -38,8 +40,31 @@ pub fn trace_id() -> Option<String> {
 
 /// The current span ends in error: it is kept whatever the sampler said. Say so of every span that hands an error up, and it can be followed
 /// down to where it began.
-pub fn fail(error: impl std::fmt::Display) {
-    Span::current().set_status(Status::error(error.to_string()));
+pub fn fail(error: impl fmt::Display) {
+    let span = Span::current();
+    if !span.is_disabled() {
+        span.set_status(Status::error(error.to_string()));
+    }
+}
+
+/// Hands a result on. If it is an error the current span ends in it, with all that caused it.
+pub fn noted<T, E: Error + 'static>(result: Result<T, E>) -> Result<T, E> {
+    if let Err(error) = &result {
+        fail(fmt::from_fn(|f| f.write_str(&chain(error))));
+    }
+    result
+}
+
+/// An error and what caused it, outermost first, on one line.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
 }
 
 fn current() -> Option<SpanContext> {
@@ -63,6 +88,12 @@ impl Remote {
         Self(global::get_text_map_propagator(extract))
     }
 
+    /// Makes a span, which has not been entered yet, go on where the message came from: a publishing that belongs to what was done before.
+    pub fn continue_in(&self, span: &Span) {
+        // It fails where no traces are made, and there it does not matter.
+        drop(span.set_parent(self.0.clone()));
+    }
+
     /// Makes a span, which has not been entered yet, the child of where the message came from, and links the two.
     ///
     /// Both: the conventions' default for messages is a link, and a viewer shows one trace only where there is a parent.
@@ -71,8 +102,7 @@ impl Remote {
         if !from.is_valid() {
             return;
         }
-        // It fails where no traces are made, and there it does not matter.
-        drop(span.set_parent(self.0.clone()));
+        self.continue_in(span);
         span.add_link(from);
     }
 }

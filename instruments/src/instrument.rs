@@ -1,11 +1,27 @@
 //! What can be counted, shown and measured. Each is a row of the catalogue that becomes an instrument at its first use.
 
-use std::sync::OnceLock;
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use opentelemetry::{KeyValue, global, metrics};
 
 /// How OpenTelemetry calls the origin of our metrics.
 const SCOPE: &str = "crispy";
+
+/// Somebody reads what is measured.
+static READ: AtomicBool = AtomicBool::new(false);
+
+/// From now on what is counted, set and recorded is measured; what was before is not. For whoever has set the meter provider.
+pub fn measure() {
+    READ.store(true, Relaxed);
+}
+
+/// Whether it is worth while: where nobody reads, an instrument costs one look at a flag.
+fn is_measured() -> bool {
+    READ.load(Relaxed)
+}
 
 /// What kind of instrument a metric is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,6 +99,9 @@ impl Counter {
 
     /// So many more of it.
     pub fn add(&self, more: u64, attributes: &[(&'static str, &str)]) {
+        if !is_measured() {
+            return;
+        }
         let row = &self.row;
         let instrument = self.instrument.get_or_init(|| {
             let meter = global::meter(SCOPE);
@@ -135,6 +154,9 @@ impl Gauge {
 
     /// So it stands now, until it is set again.
     pub fn set(&self, value: f64, attributes: &[(&'static str, &str)]) {
+        if !is_measured() {
+            return;
+        }
         let row = &self.row;
         let instrument = self.instrument.get_or_init(|| {
             let meter = global::meter(SCOPE);
@@ -185,6 +207,9 @@ impl Histogram {
 
     /// One value, in the row's unit.
     pub fn record(&self, value: f64, attributes: &[(&'static str, &str)]) {
+        if !is_measured() {
+            return;
+        }
         let row = &self.row;
         let instrument = self.instrument.get_or_init(|| {
             let meter = global::meter(SCOPE);

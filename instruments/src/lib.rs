@@ -25,4 +25,4 @@ pub mod catalogue;
 pub mod context;
 mod instrument;
 
-pub use instrument::{Counter, Gauge, Histogram, Kind, Reading, Row};
+pub use instrument::{Counter, Gauge, Histogram, Kind, Reading, Row, measure};

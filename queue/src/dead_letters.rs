@@ -25,7 +25,7 @@ use crate::{
     Connection, Decode, DecodeError, From, Message, PublishError, Reader, ReaderError, Stage,
     Stream, Topic,
     api::{self, ApiError, Which},
-    header, message_id,
+    header, message_id, span,
 };
 
 /// What travels in the dead letters' stream.
@@ -75,6 +75,16 @@ impl Buried {
         (self.stage == Stage::Uploader && about_chunk)
             .then(chunk)
             .flatten()
+    }
+
+    /// Where in its trace the work began (W3C Trace Context), where traces were made of it.
+    pub fn traceparent(&self) -> Option<&str> {
+        span::traceparent(&self.letter.headers)
+    }
+
+    /// The id of its trace, 32 hexadecimal digits.
+    pub fn trace_id(&self) -> Option<&str> {
+        self.traceparent()?.split('-').nth(1)
     }
 }
 
@@ -277,7 +287,11 @@ impl DeadLetters {
         };
         let subject = self.connection.subjects().rulings(&buried.camera);
         let publisher = self.connection.publisher().await;
-        match publisher.publish(subject, id, &ruling).await {
+        let traceparent = buried.traceparent();
+        match publisher
+            .publish_from(subject, id, &ruling, traceparent)
+            .await
+        {
             Ok(_) => Ok(()),
             Err(source) => Err(BuriedError::Publish {
                 sequence: buried.sequence,

@@ -32,6 +32,7 @@ mod pull;
 mod queued;
 mod reader;
 mod readiness;
+mod span;
 mod spools;
 mod stage;
 mod stream;

@@ -16,6 +16,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use instruments::context;
 use store::{
     Checksums,
     bucket::{Bucket, Lookup, Metadata, Put, PutError},
@@ -24,6 +25,7 @@ use tokio::{
     sync::Mutex,
     time::{Instant, sleep, timeout},
 };
+use tracing::{Instrument, Span};
 
 use crate::{
     classify::UploadError,
@@ -95,8 +97,25 @@ impl Destination {
     ) -> Result<Put, UploadError> {
         let size = bytes.len() as u64;
         self.pace.turn(size).await;
+        let span = self.bucket.span("PUT", key);
+        span.record("bytes", size);
+        let put = async {
+            let put = self.bucket.put_once(key, bytes, checksums, metadata);
+            let put = self.put_unless_away(size, put).await;
+            if let Ok(put) = &put {
+                Span::current().record("outcome", outcome_of(put));
+            }
+            context::noted(put)
+        };
+        put.instrument(span).await
+    }
+
+    async fn put_unless_away(
+        &self,
+        size: u64,
+        put: impl Future<Output = Result<Put, PutError>>,
+    ) -> Result<Put, UploadError> {
         let begun = Instant::now();
-        let put = self.bucket.put_once(key, bytes, checksums, metadata);
         let put = self.unless_away(put).await;
         let put = put.and_then(|put| put.map_err(UploadError::Put));
         measured::put(begun, size, &put);
@@ -117,8 +136,14 @@ impl Destination {
         size: u64,
         sha256: &[u8; 32],
     ) -> Result<Lookup, UploadError> {
-        let found = self.bucket.lookup(key, size, sha256);
-        self.unless_away(found).await?.map_err(UploadError::LookUp)
+        let look = async {
+            let found = self.unless_away(self.bucket.lookup(key, size, sha256));
+            context::noted(match found.await {
+                Ok(found) => found.map_err(UploadError::LookUp),
+                Err(away) => Err(away),
+            })
+        };
+        look.instrument(self.bucket.span("HEAD", key)).await
     }
 
     /// Whether an object of this size can be created there now, and of any that was refused before, as far as the bucket can tell
@@ -173,6 +198,15 @@ impl Destination {
             *well = Some(now);
         }
         Ok(())
+    }
+}
+
+/// What came of a put, in a word.
+fn outcome_of(put: &Put) -> &'static str {
+    match put {
+        Put::Stored { .. } => "stored",
+        Put::AlreadyMine { .. } => "already_there",
+        Put::Foreign(_) => "foreign",
     }
 }
 

@@ -4,9 +4,12 @@ use jiff::Timestamp;
 use proto::v1::{ChunkReady, Rational, StartKind};
 use store::bucket::{Metadata, MetadataError};
 
-/// The metadata of a chunk's object. The bucket adds `crc32c` and `sha256`; values that are not known are left
-/// out.
-pub fn of_chunk(chunk: &ChunkReady) -> Result<Metadata, MetadataError> {
+/// The metadata of a chunk's object, uploaded at `traceparent`: where no trace is made of that, the object leads to the trace of the cut. The
+/// bucket adds `crc32c` and `sha256`; values that are not known are left out.
+pub fn of_chunk(
+    chunk: &ChunkReady,
+    traceparent: Option<String>,
+) -> Result<Metadata, MetadataError> {
     let id = chunk.id.clone().unwrap_or_default();
     let video = chunk.video.clone().unwrap_or_default();
     let wall = chunk.wall.unwrap_or_default();
@@ -54,6 +57,8 @@ pub fn of_chunk(chunk: &ChunkReady) -> Result<Metadata, MetadataError> {
             .unwrap_or_default(),
     )?;
     say("prev", hex(&chunk.previous_sha256))?;
+    let of_the_cut = || chunk.traceparent.clone();
+    say("traceparent", traceparent.unwrap_or_else(of_the_cut))?;
     Ok(metadata)
 }
 
@@ -118,9 +123,10 @@ mod tests {
             start: StartKind::OpenGop.into(),
             leading_pictures: 2,
             previous_sha256: vec![0xfe; 32],
+            traceparent: "00-of-the-cut-01".into(),
             ..Default::default()
         };
-        let metadata = of_chunk(&chunk).unwrap();
+        let metadata = of_chunk(&chunk, None).unwrap();
         let said = |key: &str| metadata.get(key).unwrap_or_default().to_owned();
         assert_eq!(said("from"), "2025-11-22T19:30:03.000001Z");
         assert_eq!(said("duration"), "3.000000");
@@ -130,5 +136,8 @@ mod tests {
             ("open:2".into(), "fe".repeat(32))
         );
         assert_eq!(metadata.get("gap"), None);
+        assert_eq!(said("traceparent"), "00-of-the-cut-01");
+        let traced = of_chunk(&chunk, Some("00-of-the-upload-01".into())).unwrap();
+        assert_eq!(traced.get("traceparent"), Some("00-of-the-upload-01"));
     }
 }

@@ -8,7 +8,8 @@
 
 use std::sync::Arc;
 
-use daemon::now_us;
+use daemon::{logging::CHUNKS, now_us};
+use instruments::context;
 use proto::{
     id::{ObjectKey, run_state_key},
     v1::{self, ChunkReady, ChunkUploaded, RunState},
@@ -67,12 +68,13 @@ impl Upload {
             key: &key,
             size: chunk.size,
             checksums,
-            metadata: metadata::of_chunk(&chunk).map_err(UploadError::Metadata)?,
+            metadata: metadata::of_chunk(&chunk, context::traceparent())
+                .map_err(UploadError::Metadata)?,
             origin: Origin::Spool(Arc::clone(&chunk)),
             ask_first: delivery.is_repeated(),
         };
         let object = sending.complete().await?;
-        info!(chunk = %id.chunk, object = key, bytes = chunk.size, already_there = object.already_there, "uploaded");
+        info!(target: CHUNKS, chunk = %id.chunk, object = key, bytes = chunk.size, already_there = object.already_there, "uploaded");
         let bucket = self.destination.bucket();
         let event = ChunkUploaded {
             bucket: bucket.url().to_owned(),

@@ -58,6 +58,9 @@ pub(super) fn page(buried: &Buried) -> String {
         lines.push(("bytes", chunk.size.to_string()));
         lines.push(("sha256", hex(&chunk.sha256)));
     }
+    if let Some(trace) = buried.trace_id() {
+        lines.push(("trace", trace.to_owned()));
+    }
     for header in &letter.headers {
         lines.push(("header", format!("{}: {}", header.name, header.value)));
     }
@@ -94,6 +97,7 @@ pub(super) fn json(buried: &Buried) -> Value {
         "stream": letter.stream,
         "stream_sequence": letter.stream_sequence,
         "message_id": letter.message_id,
+        "trace_id": buried.trace_id(),
         "headers": headers,
         "payload": hex(&letter.payload),
     })

@@ -148,7 +148,9 @@ pub(crate) fn init(args: &LogArgs, default_level: &str, tracer: Option<SdkTracer
         chunks: args.log_chunks,
     }));
     let bursts = Bursts::default();
-    let filter = level
+    // Lines need no spans, only their ids, which come by another way: where no traces are made, a span is to cost nothing.
+    let filter = filter_fn(|metadata| !metadata.is_span())
+        .and(level)
         .and(chunks_filter(args.log_chunks))
         .and(filter_fn(move |metadata| {
             inner || !metadata.target().starts_with("opentelemetry")

@@ -55,6 +55,7 @@ pub(super) fn start(
     }
     let provider = provider.build();
     global::set_meter_provider(provider.clone());
+    instruments::measure();
     process::observe();
     if let Some(scrape) = read.clone().filter(|_| console) {
         side.handle().spawn(print(scrape, interval()));

@@ -43,7 +43,11 @@ impl Outbox {
                     Ok(None) => (String::new(), Err(SendError::Gone)),
                     Ok(Some(chunk)) => {
                         let message_id = sending(&chunk, resent);
-                        let published = publisher.publish(subject, &message_id, &chunk).await;
+                        // One chunk, one trace: also when it is sent again, and by another process than the one that cut it.
+                        let cut = Some(chunk.traceparent.as_str()).filter(|cut| !cut.is_empty());
+                        let published = publisher
+                            .publish_from(subject, &message_id, &chunk, cut)
+                            .await;
                         (message_id, published.map_err(SendError::Publish))
                     }
                 };

@@ -15,10 +15,15 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue, RequestErrorKind, client::Request};
 use bytes::Bytes;
+use instruments::{
+    catalogue::{QUEUE_PUBLISHED, STREAM},
+    context,
+};
 use tokio::{
     sync::{Semaphore, watch},
     time::sleep,
 };
+use tracing::{Instrument, Span};
 
 pub use {answer::Stall, stalls::Stalls};
 
@@ -29,7 +34,7 @@ use crate::{
     Message, Prefix, Stream, Subject,
     backoff::Backoff,
     connection::{Link, Patience},
-    header,
+    header, span,
 };
 
 /// Publishes that may wait for their answer at once. Measured: 64 carry 110,000 messages/s on one server, 25 times what a thousand cameras
@@ -102,20 +107,21 @@ impl Publisher {
         id: &str,
         message: &M,
     ) -> Result<Published, PublishError> {
-        self.publish_with(subject, id, message, &[]).await
+        self.publish_from(subject, id, message, None).await
     }
 
-    /// As [`Self::publish`], with further headers: trace context.
-    pub async fn publish_with<M: Message>(
+    /// As [`Self::publish`], by what was done at `traceparent` (W3C Trace Context): the message goes on in that trace, and not in the one that
+    /// is under way.
+    pub async fn publish_from<M: Message>(
         &self,
         subject: Subject,
         id: &str,
         message: &M,
-        headers: &[(&str, &str)],
+        traceparent: Option<&str>,
     ) -> Result<Published, PublishError> {
         let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            insert(&mut map, name, value)?;
+        if let Some(traceparent) = traceparent {
+            insert(&mut map, span::TRACEPARENT, traceparent)?;
         }
         insert(&mut map, header::TYPE, M::TYPE)?;
         insert(&mut map, header::MESSAGE_ID, id)?;
@@ -139,6 +145,27 @@ impl Publisher {
     ) -> Result<Published, PublishError> {
         let name = stream.name(&self.inner.prefix);
         insert(&mut headers, header::EXPECTED_STREAM, &name)?;
+        let span = span::publish(subject, &mut headers, payload.len());
+        let store = async {
+            let stored = self.store(subject, stream, &headers, &payload).await;
+            if let Ok(published) = &stored {
+                QUEUE_PUBLISHED.add(1, &[(STREAM, &published.stream)]);
+                Span::current().record("stream", &published.stream);
+                Span::current().record("stream_sequence", published.sequence);
+            }
+            context::noted(stored)
+        };
+        store.instrument(span).await
+    }
+
+    /// Tries until the stream has it, or never can.
+    async fn store(
+        &self,
+        subject: &str,
+        stream: Stream,
+        headers: &HeaderMap,
+        payload: &Bytes,
+    ) -> Result<Published, PublishError> {
         let _permit = self
             .inner
             .window
@@ -149,8 +176,11 @@ impl Publisher {
         let mut patience = Patience::begins(self.inner.link.connects());
         for failure in 1_u32.. {
             let connects = self.inner.link.connects();
-            match self.attempt(subject, &headers, &payload, &trying).await {
-                Verdict::Stored(published) => return Ok(published),
+            match self.attempt(subject, headers, payload, &trying).await {
+                Verdict::Stored(published) => {
+                    Span::current().record("attempt", failure);
+                    return Ok(published);
+                }
                 Verdict::Refused(reason) => {
                     return Err(PublishError::Refused {
                         subject: subject.to_owned(),

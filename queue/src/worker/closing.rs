@@ -5,11 +5,11 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use instruments::context::chain;
 use jiff::Timestamp;
 use proto::v1::dead_letter::Kind;
 
 use super::{
-    failure::chain,
     ground,
     held::{Parcel, Place},
     history::{Attempt, Failures},

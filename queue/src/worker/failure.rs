@@ -56,15 +56,3 @@ impl Failure {
         Self::Unavailable(Cause::Owner(spool_id.into()), error.into())
     }
 }
-
-/// An error and what caused it, outermost first, on one line.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
-}

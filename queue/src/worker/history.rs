@@ -23,6 +23,16 @@ pub(super) enum Attempt {
     Refrained,
 }
 
+impl Attempt {
+    /// What became of the message, in a word, for spans and metrics.
+    pub(super) fn outcome(self) -> &'static str {
+        match self {
+            Self::Failed => "retried",
+            Self::Waited | Self::Refrained => "handed_back",
+        }
+    }
+}
+
 /// How often a message has failed here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Failures {

@@ -3,18 +3,21 @@
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::FutureExt;
+use instruments::context;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use super::{
     Delivery, Handler, WorkerConfig,
     bind::Binding,
     ground::{self, Ground},
-    held::Parcel,
+    held::{Parcel, Place},
     history::Failures,
+    metrics,
     outcome::{Circumstances, Decision, Ending, decide},
     suspects::{Suspects, Watch},
 };
-use crate::{Connection, Decode};
+use crate::{Connection, Decode, span};
 
 /// What every job of a worker shares.
 #[derive(Debug)]
@@ -36,6 +39,14 @@ impl Bench {
     }
 }
 
+/// A message whose handling has ended.
+pub(super) struct Handled {
+    pub(super) place: Place,
+    /// What is published and logged because of it belongs there.
+    pub(super) span: Span,
+    pub(super) decision: Decision,
+}
+
 /// One message to be handled.
 pub(super) struct Job<H> {
     pub(super) bench: Arc<Bench>,
@@ -49,9 +60,22 @@ pub(super) struct Job<H> {
 
 impl<H: Handler> Job<H> {
     /// Handles the message, and decides. Nothing of that is known to the server yet.
-    pub(super) async fn run(self) -> Decision {
+    pub(super) async fn run(self) -> Handled {
+        let begun = Instant::now();
+        let stage = self.bench.config.stage;
         let delivery = self.parcel.delivery(self.failures);
-        let ending = self.handle(&delivery).await;
+        let span = span::process(stage, &delivery, self.parcel.payload.len());
+        let decision = self.decide(&delivery).instrument(span.clone()).await;
+        metrics::handled(stage, begun.elapsed(), &decision);
+        Handled {
+            place: self.parcel.place,
+            span,
+            decision,
+        }
+    }
+
+    async fn decide(&self, delivery: &Delivery) -> Decision {
+        let ending = self.handle(delivery).await;
         let before = self.failures.unwrap_or_default();
         let decision = decide(
             ending,
@@ -65,6 +89,10 @@ impl<H: Handler> Job<H> {
         if matches!(decision, Decision::HandBack { .. }) {
             // The worker hands it back at once, or not at all: by then it must be known whose it is.
             ground::is_there(&self.bench, self.parcel.place).await;
+        }
+        Span::current().record("outcome", decision.outcome());
+        if let Some(reason) = decision.reason() {
+            context::fail(reason);
         }
         decision
     }

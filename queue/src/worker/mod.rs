@@ -23,6 +23,7 @@ mod handler;
 mod held;
 mod history;
 mod job;
+mod metrics;
 mod outcome;
 mod report;
 mod settle;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use instruments::context::chain;
 use proto::v1::dead_letter::Kind;
 
 use super::{
     Cause, Failure, Limits,
-    failure::chain,
     history::{Attempt, Failures},
     suspects::WatchError,
 };
@@ -45,6 +45,27 @@ pub(super) enum Decision {
     Bury { kind: Kind, reason: String },
     /// It stays here until the destination is back; `news` is why that is away, where this message has found out.
     Hold { news: Option<String> },
+}
+
+impl Decision {
+    /// In a word, for spans and metrics.
+    pub(super) fn outcome(&self) -> &'static str {
+        match self {
+            Self::Ack => "acked",
+            Self::HandBack { attempt, .. } => attempt.outcome(),
+            Self::Bury { .. } => "dead",
+            Self::Hold { .. } => "held",
+        }
+    }
+
+    /// Why it is not done.
+    pub(super) fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Ack => None,
+            Self::HandBack { reason, .. } | Self::Bury { reason, .. } => Some(reason),
+            Self::Hold { news } => news.as_deref(),
+        }
+    }
 }
 
 /// Pauses of a message that waits for something that is not its own fault.

@@ -23,6 +23,7 @@ mod metadata;
 mod objects;
 mod options;
 mod remote;
+mod span;
 
 use std::{ops::Range, path::Path, sync::Arc};
 

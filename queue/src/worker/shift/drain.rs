@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
-    super::{Drained, Handler, held::Parcel},
+    super::{Drained, Handler, held::Parcel, history::Attempt, metrics},
     Shift, hand_back, show_life,
 };
 
@@ -33,10 +33,10 @@ impl<H: Handler> Shift<H> {
         while !(self.hands.is_empty() && self.closing.is_empty()) {
             tokio::select! {
                 Some(_) = self.deletions.next() => self.bench.ground.doubt(),
-                Some(done) = self.hands.join_next() => if let Ok((place, decision)) = done {
-                    self.decided(place, decision).await;
+                Some(done) = self.hands.join_next() => if let Ok(handled) = done {
+                    self.decided(handled).await;
                 },
-                Some((place, closed)) = self.closing.next() => self.closed(place, closed).await,
+                Some(closed) = self.closing.next() => self.closed(closed).await,
                 _ = self.signs_of_life.tick() => show_life(&self.bench, &self.held).await,
                 () = sleep_until(deadline) => {
                     self.hands.abort_all();
@@ -66,6 +66,7 @@ impl<H: Handler> Shift<H> {
 
     async fn return_unhandled(&mut self, parcel: &Parcel) {
         self.drained.handed_back += 1;
+        metrics::gave_back(self.bench.config.stage, Attempt::Waited);
         hand_back(&self.bench, parcel, Duration::ZERO).await;
     }
 }

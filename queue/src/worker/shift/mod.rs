@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{Instrument, Span, debug, info, warn};
 
 use super::{
     Drained, Handler, Worker,
@@ -20,11 +20,15 @@ use super::{
     closing::{self, Closed},
     held::{Held, Parcel, Place},
     history::{Attempt, History},
-    job::{Bench, Job},
+    job::{Bench, Handled, Job},
+    metrics,
     outcome::Decision,
     report, settle,
 };
-use crate::pull::{Pulled, Puller};
+use crate::{
+    Stage,
+    pull::{Pulled, Puller},
+};
 
 /// How long one probe may take.
 const PROBE: Duration = Duration::from_secs(2);
@@ -40,9 +44,9 @@ pub(super) struct Shift<H> {
     held: Held,
     history: History,
     /// One for each message that is being handled.
-    hands: JoinSet<(Place, Decision)>,
+    hands: JoinSet<Handled>,
     /// Messages whose handling has ended, until the server knows.
-    closing: FuturesUnordered<BoxFuture<'static, (Place, Closed)>>,
+    closing: FuturesUnordered<BoxFuture<'static, (Place, Span, Closed)>>,
     breaker: Breaker,
     /// Ends what is being handled when the breaker opens.
     outage: CancellationToken,
@@ -81,7 +85,9 @@ impl<H: Handler> Shift<H> {
     }
 
     pub(super) async fn run(mut self, stop: &CancellationToken) -> Drained {
+        metrics::paused(self.stage(), false);
         while !stop.is_cancelled() {
+            metrics::holds(self.stage(), self.held.len());
             self.know_the_ground();
             self.puller.want(self.free_hands()).await;
             self.step(stop).await;
@@ -109,6 +115,10 @@ impl<H: Handler> Shift<H> {
         free.min((2 * hands).saturating_sub(self.held.len()))
     }
 
+    fn stage(&self) -> Stage {
+        self.bench.config.stage
+    }
+
     fn concurrency(&self) -> usize {
         self.bench.config.concurrency.max(1)
     }
@@ -125,7 +135,7 @@ impl<H: Handler> Shift<H> {
                 self.seek("the stream was deleted");
             }
             Some(done) = self.hands.join_next() => self.done(done).await,
-            Some((place, closed)) = self.closing.next() => self.closed(place, closed).await,
+            Some(closed) = self.closing.next() => self.closed(closed).await,
             _ = self.signs_of_life.tick() => show_life(&self.bench, &self.held).await,
             Some(binding) = self.seeks.join_next() => self.bound(binding),
             Some(back) = self.probes.join_next() => self.probed(back.unwrap_or(false)),
@@ -145,8 +155,8 @@ impl<H: Handler> Shift<H> {
             if let Some(done) = done {
                 self.done(done).await;
             }
-            if let Some((place, closed)) = closed {
-                self.closed(place, closed).await;
+            if let Some(closed) = closed {
+                self.closed(closed).await;
             }
             if let Some(pulled) = pulled {
                 self.pulled(pulled).await;
@@ -160,8 +170,10 @@ impl<H: Handler> Shift<H> {
                 let Some(parcel) = Parcel::open(message, self.binding.created_us) else {
                     return;
                 };
+                metrics::delivered(self.stage(), &parcel);
                 // Possible only when requests were forgotten and served all the same.
                 if self.held.len() >= 2 * self.concurrency() && !self.held.has(parcel.place) {
+                    metrics::gave_back(self.stage(), Attempt::Waited);
                     hand_back(&self.bench, &parcel, Duration::ZERO).await;
                     return;
                 }
@@ -203,59 +215,76 @@ impl<H: Handler> Shift<H> {
             let Some(parcel) = self.held.next_waiting() else {
                 return;
             };
-            let place = parcel.place;
             let job = Job {
                 bench: Arc::clone(&self.bench),
                 handler: Arc::clone(&self.handler),
-                failures: self.history.get(place),
+                failures: self.history.get(parcel.place),
                 parcel,
                 outage: self.outage.clone(),
             };
-            self.hands
-                .spawn(job.run().map(move |decision| (place, decision)));
+            self.hands.spawn(job.run());
         }
     }
 
-    async fn done(&mut self, done: Result<(Place, Decision), JoinError>) {
+    async fn done(&mut self, done: Result<Handled, JoinError>) {
         // A job catches its handler's panics; what is lost here was aborted, and is handed back with all that is still held.
-        if let Ok((place, decision)) = done {
-            self.decided(place, decision).await;
+        if let Ok(handled) = done {
+            self.decided(handled).await;
         }
         self.start_waiting();
     }
 
-    async fn decided(&mut self, place: Place, decision: Decision) {
+    async fn decided(&mut self, handled: Handled) {
+        let Handled {
+            place,
+            span,
+            decision,
+        } = handled;
         let Some(parcel) = self.held.get(place) else {
             return;
         };
         let bench = Arc::clone(&self.bench);
         match decision {
-            Decision::Ack => self.closing.push(Box::pin(closing::ack(bench, parcel))),
+            Decision::Ack => self.close(span, closing::ack(bench, parcel)),
             Decision::Bury { kind, reason } => {
                 let failures = self.history.get(place);
-                let bury = closing::bury(bench, parcel, failures, kind, reason);
-                self.closing.push(Box::pin(bury));
+                self.close(span, closing::bury(bench, parcel, failures, kind, reason));
             }
-            Decision::Hold { news } => self.hold(place, news.as_deref()),
+            Decision::Hold { news } => span.in_scope(|| self.hold(place, news.as_deref())),
             Decision::HandBack {
                 pause,
                 attempt,
                 reason,
             } => {
-                report::handed_back(&parcel, pause, attempt, &reason);
+                span.in_scope(|| report::handed_back(&parcel, pause, attempt, &reason));
                 self.give_back(&parcel, pause, attempt).await;
             }
         }
     }
 
-    async fn closed(&mut self, place: Place, closed: Closed) {
+    fn close(
+        &mut self,
+        span: Span,
+        closing: impl Future<Output = (Place, Closed)> + Send + 'static,
+    ) {
+        let closing = closing.map(|(place, closed)| (place, Span::current(), closed));
+        self.closing.push(Box::pin(closing.instrument(span)));
+    }
+
+    async fn closed(&mut self, (place, span, closed): (Place, Span, Closed)) {
         let Some(parcel) = self.held.get(place) else {
             return;
         };
-        report::closed(&parcel, &closed);
+        span.in_scope(|| report::closed(&parcel, &closed));
         match closed {
-            Closed::Acked { .. } => self.drained.handled += 1,
-            Closed::Buried { .. } => self.drained.buried += 1,
+            Closed::Acked { .. } => {
+                metrics::acked(self.stage());
+                self.drained.handled += 1;
+            }
+            Closed::Buried { .. } => {
+                metrics::buried(self.stage());
+                self.drained.buried += 1;
+            }
             Closed::Unburied { pause, attempt, .. } => {
                 return self.give_back(&parcel, pause, attempt).await;
             }
@@ -269,6 +298,7 @@ impl<H: Handler> Shift<H> {
         self.held.release(parcel.place);
         self.history.add(parcel.place, attempt);
         self.drained.retried += 1;
+        metrics::gave_back(self.stage(), attempt);
         hand_back(&self.bench, parcel, pause).await;
     }
 
@@ -284,6 +314,7 @@ impl<H: Handler> Shift<H> {
                 error = reason,
                 "the destination is away: waiting for it, nothing is lost meanwhile; see to what the error names"
             );
+            metrics::paused(self.stage(), true);
             self.state.send_modify(|state| state.destination = false);
             self.outage.cancel();
         }
@@ -299,6 +330,7 @@ impl<H: Handler> Shift<H> {
     fn probed(&mut self, back: bool) {
         if self.breaker.probe_ended(back) {
             info!("the destination is back");
+            metrics::paused(self.stage(), false);
             self.state.send_modify(|state| state.destination = true);
             self.outage = CancellationToken::new();
             self.start_waiting();

@@ -23,6 +23,7 @@ use object_store::{
     Attribute, Attributes, Extensions, ObjectStore, PutMode, PutOptions, PutPayload, PutResult,
     UpdateVersion,
 };
+use url::Url;
 
 use super::{
     Found, Lookup, Metadata, PROBE, Put,
@@ -52,6 +53,11 @@ pub(in crate::bucket) struct Objects {
 impl Objects {
     pub(in crate::bucket) fn new(connection: Connection) -> Self {
         Self { connection }
+    }
+
+    /// Where the store listens; none where it is memory.
+    pub(in crate::bucket) fn endpoint(&self) -> Option<&Url> {
+        self.connection.endpoint()
     }
 
     pub(in crate::bucket) async fn put_once(

@@ -9,6 +9,7 @@ use std::{
 };
 
 use object_store::{ObjectStore, memory::InMemory, path::Path};
+use url::Url;
 
 use super::super::{
     BucketOptions, OptionError,
@@ -91,6 +92,11 @@ impl Connection {
     /// None is memory.
     pub(in crate::bucket) fn kind(&self) -> Option<Kind> {
         self.provider.as_ref().map(|_| self.judge.kind)
+    }
+
+    /// Where the store listens; none is memory.
+    pub(in crate::bucket) fn endpoint(&self) -> Option<&Url> {
+        self.provider.as_ref().map(|provider| &provider.endpoint)
     }
 
     /// Where an object of this key is in the store.

@@ -1,0 +1,159 @@
+//! The spans of messages: where each was on its way, in the words of OpenTelemetry's conventions for messaging.
+//!
+//! ```text
+//!   publish chunks.{camera} ── traceparent ──► process chunks.{camera} ── publish uploaded.{camera} ── traceparent ──► …
+//!   publish dead.uploader.{camera} ◄─────────────────┘ given up; replayed, it goes on in the trace that it began in
+//! ```
+//!
+//! Where nobody makes traces a span is nothing: none of its fields is worked out, and no header is written or read.
+
+use std::{fmt, str::FromStr};
+
+use async_nats::{HeaderMap, HeaderName, HeaderValue};
+use instruments::context::{self, Remote};
+use proto::v1::dead_letter::Header;
+use tracing::{Span, field::Empty, info_span};
+
+use crate::{Delivery, Stage, header};
+
+/// The header of W3C Trace Context that says where in a trace a message comes from.
+pub(crate) const TRACEPARENT: &str = "traceparent";
+
+/// The span of getting a message into its stream. It belongs to the span that `headers` name, else to the one under way; the message carries
+/// it from then on.
+pub(crate) fn publish(subject: &str, headers: &mut HeaderMap, bytes: usize) -> Span {
+    let place = Place::of(subject);
+    let span = info_span!(
+        "publish",
+        otel.name = format_args!("publish {place}"),
+        otel.kind = "producer",
+        messaging.system = "nats",
+        messaging.operation.name = "publish",
+        messaging.operation.type = "send",
+        messaging.destination.name = subject,
+        messaging.destination.template = %place,
+        messaging.message.id = headers.get(header::MESSAGE_ID).map(|id| id.as_str()),
+        messaging.message.body.size = bytes,
+        site = place.site,
+        camera = place.camera,
+        stream = Empty,
+        stream_sequence = Empty,
+        attempt = Empty,
+    );
+    if span.is_disabled() {
+        return span;
+    }
+    if headers.get(TRACEPARENT).is_some() {
+        let named = headers.iter().filter_map(|(name, values)| {
+            let name: &str = name.as_ref();
+            Some((name, values.first()?.as_str()))
+        });
+        Remote::from_headers(named).continue_in(&span);
+    }
+    for (name, value) in span.in_scope(context::headers) {
+        // The propagators write nothing else.
+        if let (Ok(name), Ok(value)) = (HeaderName::from_str(&name), HeaderValue::from_str(&value))
+        {
+            headers.insert(name, value);
+        }
+    }
+    span
+}
+
+/// The span of handling one delivery: child of its publishing, and linked to it.
+pub(crate) fn process(stage: Stage, delivery: &Delivery, bytes: usize) -> Span {
+    let place = Place::of(&delivery.subject);
+    let span = info_span!(
+        parent: None,
+        "process",
+        otel.name = format_args!("process {place}"),
+        otel.kind = "consumer",
+        messaging.system = "nats",
+        messaging.operation.name = "process",
+        messaging.operation.type = "process",
+        messaging.destination.name = delivery.subject.as_str(),
+        messaging.destination.template = %place,
+        messaging.consumer.group.name = stage.as_str(),
+        messaging.message.id = delivery.message_id.as_deref(),
+        messaging.message.body.size = bytes,
+        site = place.site,
+        camera = place.camera,
+        stream = delivery.stream.as_str(),
+        stream_sequence = delivery.stream_sequence,
+        delivery = delivery.deliveries,
+        attempt = delivery.attempt,
+        outcome = Empty,
+    );
+    if !span.is_disabled() {
+        Remote::from_headers(delivery.headers.iter()).adopt(&span);
+    }
+    span
+}
+
+/// Where in its trace the work of a dead letter began.
+pub(crate) fn traceparent(headers: &[Header]) -> Option<&str> {
+    let named = |header: &&Header| header.name.eq_ignore_ascii_case(TRACEPARENT);
+    headers
+        .iter()
+        .find(named)
+        .map(|header| header.value.as_str())
+}
+
+/// What a subject says, as far as a search or a span's name is concerned.
+struct Place<'a> {
+    topic: &'a str,
+    site: &'a str,
+    camera: &'a str,
+}
+
+impl<'a> Place<'a> {
+    /// The parts of `{prefix}.{topic}.{site}.{camera}`; of somebody else's subject nothing.
+    fn of(subject: &'a str) -> Self {
+        let parts = || {
+            let (rest, camera) = subject.rsplit_once('.')?;
+            let (rest, site) = rest.rsplit_once('.')?;
+            let (_, topic) = rest.split_once('.')?;
+            Some((topic, site, camera))
+        };
+        let (topic, site, camera) = parts().unwrap_or_default();
+        Self {
+            topic,
+            site,
+            camera,
+        }
+    }
+}
+
+/// The form that all subjects of a topic have, few as a span's names must be.
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.topic {
+            "" => f.write_str("unknown"),
+            topic => write!(f, "{topic}.{{camera}}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_named_after_the_form_of_its_subject() {
+        for (subject, name) in [
+            ("crispy.chunks.demo.front", "chunks.{camera}"),
+            ("crispy.dead.uploader.demo.front", "dead.uploader.{camera}"),
+            ("telemetry.of.others", "unknown"),
+            ("", "unknown"),
+        ] {
+            assert_eq!(Place::of(subject).to_string(), name);
+        }
+    }
+
+    #[test]
+    fn where_no_traces_are_made_a_message_gets_no_header() {
+        let mut headers = HeaderMap::new();
+        assert!(publish("crispy.chunks.demo.front", &mut headers, 9).is_disabled());
+        assert!(headers.is_empty());
+    }
+}

@@ -1,0 +1,56 @@
+//! What a worker measures. Where nobody reads it, nothing is.
+
+use std::time::Duration;
+
+use instruments::catalogue::{
+    OUTCOME, QUEUE_BREAKER, QUEUE_DEAD, QUEUE_DELIVERED, QUEUE_HANDLING, QUEUE_IN_FLIGHT,
+    QUEUE_REDELIVERED, QUEUE_SETTLED, STAGE,
+};
+
+use super::{held::Parcel, history::Attempt, outcome::Decision};
+use crate::Stage;
+
+/// A message has come.
+pub(super) fn delivered(stage: Stage, parcel: &Parcel) {
+    let stage = [(STAGE, stage.as_str())];
+    QUEUE_DELIVERED.add(1, &stage);
+    if parcel.facts.deliveries > 1 {
+        QUEUE_REDELIVERED.add(1, &stage);
+    }
+}
+
+/// The handling of one delivery has ended.
+pub(super) fn handled(stage: Stage, took: Duration, decision: &Decision) {
+    let attributes = [(STAGE, stage.as_str()), (OUTCOME, decision.outcome())];
+    QUEUE_HANDLING.record(took.as_secs_f64(), &attributes);
+}
+
+/// A message is acknowledged.
+pub(super) fn acked(stage: Stage) {
+    settled(stage, "acked");
+}
+
+/// A dead letter is written.
+pub(super) fn buried(stage: Stage) {
+    QUEUE_DEAD.add(1, &[(STAGE, stage.as_str())]);
+    settled(stage, "dead");
+}
+
+/// A message went back, by its own fault or not.
+pub(super) fn gave_back(stage: Stage, attempt: Attempt) {
+    settled(stage, attempt.outcome());
+}
+
+/// So many messages are held.
+pub(super) fn holds(stage: Stage, messages: usize) {
+    QUEUE_IN_FLIGHT.set(messages as f64, &[(STAGE, stage.as_str())]);
+}
+
+/// Whether the work is paused.
+pub(super) fn paused(stage: Stage, paused: bool) {
+    QUEUE_BREAKER.set(f64::from(u8::from(paused)), &[(STAGE, stage.as_str())]);
+}
+
+fn settled(stage: Stage, outcome: &str) {
+    QUEUE_SETTLED.add(1, &[(STAGE, stage.as_str()), (OUTCOME, outcome)]);
+}

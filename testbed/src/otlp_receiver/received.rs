@@ -24,10 +24,14 @@ pub struct ReceivedSpan {
     pub span_id: String,
     /// The span that it belongs to, in hexadecimal; empty for the first of a trace.
     pub parent_id: String,
+    /// Its kind, in lower case: `internal`, `client`, `server`, `producer` or `consumer`.
+    pub kind: String,
     /// Whether its trace was sampled.
     pub sampled: bool,
     /// Whether it ended in error.
     pub failed: bool,
+    /// In which; empty where it went well.
+    pub error: String,
     /// Spans that it is linked to: trace and span, in hexadecimal.
     pub links: Vec<(String, String)>,
     /// What it says.
@@ -48,9 +52,10 @@ pub struct ReceivedPoint {
 }
 
 pub(super) fn span(resource: &Attributes, span: Span) -> ReceivedSpan {
-    let failed = span
-        .status
-        .is_some_and(|status| status.code() == StatusCode::Error);
+    let kind = span.kind().as_str_name().trim_start_matches("SPAN_KIND_");
+    let kind = kind.to_lowercase();
+    let status = span.status.unwrap_or_default();
+    let failed = status.code() == StatusCode::Error;
     let links = span.links.iter();
     ReceivedSpan {
         resource: resource.clone(),
@@ -61,6 +66,8 @@ pub(super) fn span(resource: &Attributes, span: Span) -> ReceivedSpan {
         // The lowest bit of the flags is W3C's.
         sampled: span.flags & 1 == 1,
         failed,
+        error: status.message,
+        kind,
         links: links
             .map(|link| (hex(&link.trace_id), hex(&link.span_id)))
             .collect(),

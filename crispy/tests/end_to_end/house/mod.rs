@@ -6,6 +6,7 @@
 //! * [`bucket`]: what is in the bucket's folder
 //! * [`processes`]: who else runs
 //! * [`server`]: a nats-server that can be asked what it holds
+//! * [`traces`]: what they told a collector of single chunks
 //! * [`video`]: what FFmpeg's own commands say about a file
 
 pub(crate) mod answers;
@@ -13,6 +14,7 @@ pub(crate) mod bucket;
 pub(crate) mod processes;
 pub(crate) mod program;
 pub(crate) mod server;
+pub(crate) mod traces;
 pub(crate) mod video;
 
 use std::{

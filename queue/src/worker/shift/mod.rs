@@ -1,6 +1,7 @@
 //! The worker's loop: the one owner of all that changes, and the one that logs.
 
 mod drain;
+mod ending;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,19 +12,17 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, Span, debug, info, warn};
+use tracing::{Span, debug, info};
 
 use super::{
     Drained, Handler, Worker,
     bind::{self, Binding},
     breaker::Breaker,
-    closing::{self, Closed},
+    closing::Closed,
     held::{Held, Parcel, Place},
     history::{Attempt, History},
     job::{Bench, Handled, Job},
-    metrics,
-    outcome::Decision,
-    report, settle,
+    metrics, settle,
 };
 use crate::{
     Stage,
@@ -232,92 +231,6 @@ impl<H: Handler> Shift<H> {
             self.decided(handled).await;
         }
         self.start_waiting();
-    }
-
-    async fn decided(&mut self, handled: Handled) {
-        let Handled {
-            place,
-            span,
-            decision,
-        } = handled;
-        let Some(parcel) = self.held.get(place) else {
-            return;
-        };
-        let bench = Arc::clone(&self.bench);
-        match decision {
-            Decision::Ack => self.close(span, closing::ack(bench, parcel)),
-            Decision::Bury { kind, reason } => {
-                let failures = self.history.get(place);
-                self.close(span, closing::bury(bench, parcel, failures, kind, reason));
-            }
-            Decision::Hold { news } => span.in_scope(|| self.hold(place, news.as_deref())),
-            Decision::HandBack {
-                pause,
-                attempt,
-                reason,
-            } => {
-                span.in_scope(|| report::handed_back(&parcel, pause, attempt, &reason));
-                self.give_back(&parcel, pause, attempt).await;
-            }
-        }
-    }
-
-    fn close(
-        &mut self,
-        span: Span,
-        closing: impl Future<Output = (Place, Closed)> + Send + 'static,
-    ) {
-        let closing = closing.map(|(place, closed)| (place, Span::current(), closed));
-        self.closing.push(Box::pin(closing.instrument(span)));
-    }
-
-    async fn closed(&mut self, (place, span, closed): (Place, Span, Closed)) {
-        let Some(parcel) = self.held.get(place) else {
-            return;
-        };
-        span.in_scope(|| report::closed(&parcel, &closed));
-        match closed {
-            Closed::Acked { .. } => {
-                metrics::acked(self.stage());
-                self.drained.handled += 1;
-            }
-            Closed::Buried { .. } => {
-                metrics::buried(self.stage());
-                self.drained.buried += 1;
-            }
-            Closed::Unburied { pause, attempt, .. } => {
-                return self.give_back(&parcel, pause, attempt).await;
-            }
-        }
-        self.held.release(place);
-        self.history.forget(place);
-    }
-
-    /// For another attempt, by anybody.
-    async fn give_back(&mut self, parcel: &Parcel, pause: Duration, attempt: Attempt) {
-        self.held.release(parcel.place);
-        self.history.add(parcel.place, attempt);
-        self.drained.retried += 1;
-        metrics::gave_back(self.stage(), attempt);
-        hand_back(&self.bench, parcel, pause).await;
-    }
-
-    /// The destination is away, for this message and so for all: what others are at cannot succeed either, and may hang for long. One that was
-    /// cut short has no news of that, and may come when it is back already.
-    fn hold(&mut self, place: Place, news: Option<&str>) {
-        self.history.add(place, Attempt::Waited);
-        self.held.wait_again(place);
-        if let Some(reason) = news
-            && self.breaker.open(Instant::now())
-        {
-            warn!(
-                error = reason,
-                "the destination is away: waiting for it, nothing is lost meanwhile; see to what the error names"
-            );
-            metrics::paused(self.stage(), true);
-            self.state.send_modify(|state| state.destination = false);
-            self.outage.cancel();
-        }
     }
 
     fn probe(&mut self) {

@@ -1,0 +1,135 @@
+//! The traces of a house: what its programs have told a collector of single chunks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use testbed::{OtlpReceiver, ReceivedSpan};
+
+use super::program::Program;
+
+/// A collector of one test's own.
+pub(crate) struct Traces {
+    receiver: OtlpReceiver,
+}
+
+/// All spans of one trace.
+#[derive(Clone, Debug)]
+pub(crate) struct Trace(Vec<ReceivedSpan>);
+
+impl Traces {
+    pub(crate) fn start() -> Self {
+        let receiver = OtlpReceiver::start();
+        Self { receiver }
+    }
+
+    /// The program, telling this collector what it does, ten times a second.
+    pub(crate) fn of(&self, program: Program) -> Program {
+        program
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", self.receiver.url())
+            .env("OTEL_BSP_SCHEDULE_DELAY", "100")
+            .env("OTEL_METRIC_EXPORT_INTERVAL", "200")
+    }
+
+    pub(crate) fn receiver(&self) -> &OtlpReceiver {
+        &self.receiver
+    }
+
+    /// The traces that a cut began, when each is as `wish` wants it and there are `count` of them.
+    #[track_caller]
+    pub(crate) fn of_chunks(&self, count: usize, wish: impl Fn(&Trace) -> bool) -> Vec<Trace> {
+        let whole = |spans: &[ReceivedSpan]| {
+            let chunks = of_chunks(spans);
+            chunks.len() == count && chunks.iter().all(&wish)
+        };
+        of_chunks(&self.receiver.spans_when(whole))
+    }
+}
+
+fn of_chunks(spans: &[ReceivedSpan]) -> Vec<Trace> {
+    let mut traces = BTreeMap::<&str, Vec<ReceivedSpan>>::new();
+    for span in spans {
+        traces.entry(&span.trace_id).or_default().push(span.clone());
+    }
+    let traces = traces.into_values().map(Trace);
+    traces
+        .filter(|trace| trace.count("cut chunk") > 0)
+        .collect()
+}
+
+impl Trace {
+    /// How many spans have this name.
+    pub(crate) fn count(&self, name: &str) -> usize {
+        self.all(name).count()
+    }
+
+    /// The spans of this name, in the order in which they came.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &ReceivedSpan> {
+        self.0.iter().filter(move |span| span.name == name)
+    }
+
+    /// The one span of this name.
+    #[track_caller]
+    pub(crate) fn one(&self, name: &str) -> &ReceivedSpan {
+        let mut all = self.all(name);
+        let first = all.next();
+        let first = first.unwrap_or_else(|| panic!("no {name:?} in {:?}", self.names()));
+        assert!(
+            all.next().is_none(),
+            "{name:?} more than once: {:?}",
+            self.names()
+        );
+        first
+    }
+
+    /// The span that `span` belongs to.
+    #[track_caller]
+    pub(crate) fn parent(&self, span: &ReceivedSpan) -> &ReceivedSpan {
+        let parent = self.0.iter().find(|other| other.span_id == span.parent_id);
+        parent.unwrap_or_else(|| panic!("{:?} has lost its parent: {:?}", span.name, self.names()))
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.0[0].trace_id
+    }
+
+    /// Who has made its spans.
+    pub(crate) fn services(&self) -> BTreeSet<&str> {
+        let spans = self.0.iter();
+        spans
+            .map(|span| span.resource["service.name"].as_str())
+            .collect()
+    }
+
+    /// One span has no parent, and every other one's is there.
+    #[track_caller]
+    pub(crate) fn hangs_together(&self) {
+        for span in &self.0 {
+            match span.parent_id.as_str() {
+                "" => assert_eq!(span.name, "cut chunk", "{:?}", self.names()),
+                _ => drop(self.parent(span).clone()),
+            }
+        }
+        self.one("cut chunk");
+    }
+
+    /// Every delivery is its publishing's child, and linked to it.
+    #[track_caller]
+    pub(crate) fn deliveries_are_linked(&self) {
+        for process in self.0.iter().filter(|s| s.name.starts_with("process ")) {
+            let publish = self.parent(process);
+            assert_eq!(
+                publish.name.strip_prefix("publish "),
+                process.name.strip_prefix("process ")
+            );
+            let link = (publish.trace_id.clone(), publish.span_id.clone());
+            assert_eq!(process.links, [link]);
+        }
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        let line = |span: &ReceivedSpan| {
+            let (me, parent) = (&span.span_id[..4], span.parent_id.get(..4).unwrap_or("-"));
+            format!("{} {me} of {parent} {:?}", span.name, span.attributes)
+        };
+        self.0.iter().map(line).collect()
+    }
+}

@@ -1,0 +1,262 @@
+//! One chunk, one trace: from the cut to the inspection, through three programs and whatever happens on the way.
+
+use std::{fs, time::Duration};
+
+use rustix::process::Signal;
+
+use crate::house::{
+    House,
+    processes::{kill9, stop_dead},
+    program::{Program, Running},
+    server::{Monitored, uploaders_waiting},
+    traces::{Trace, Traces},
+    until, video,
+};
+
+/// Daemons by hand, telling a collector what they do.
+struct Scene {
+    house: House,
+    server: Monitored,
+    traces: Traces,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let (house, server) = (House::new(), Monitored::start());
+        let traces = Traces::start();
+        let scene = Self {
+            house,
+            server,
+            traces,
+        };
+        let setup = scene.house.program("crispy").arguments(["setup"]);
+        scene.at(setup).run().with_code(0);
+        scene
+    }
+
+    fn at(&self, program: Program) -> Program {
+        let program = program.flag("--nats-server", self.server.url());
+        self.traces.of(program.env("CRISPY_LOG_FORMAT", "text"))
+    }
+
+    fn ingestor(&self) -> Program {
+        let source = format!("front={}", video::irregular().display());
+        let ingestor = self.house.program("crispy-ingestor");
+        let ingestor = ingestor.arguments(["--site", "demo"]);
+        self.at(ingestor
+            .flag("--camera", source)
+            .flag("--spool", self.house.path("spool")))
+    }
+
+    fn uploader(&self) -> Program {
+        let uploader = self.house.program("crispy-uploader");
+        self.at(uploader
+            .flag("--spool", self.house.path("spool"))
+            .flag("--bucket", self.house.bucket().url()))
+    }
+
+    fn inspector(&self) -> Running {
+        let inspector = self.house.program("crispy-inspector");
+        self.at(inspector.flag("--bucket", self.house.bucket().url()))
+            .start()
+    }
+
+    fn dead<const N: usize>(&self, arguments: [&str; N]) -> Program {
+        let dead = self.house.program("crispy").arguments(["dead"]);
+        self.at(dead.arguments(arguments))
+    }
+
+    /// The traces of all chunks, each inspected.
+    #[track_caller]
+    fn inspected(&self, chunks: usize) -> Vec<Trace> {
+        let done = |trace: &Trace| {
+            let last = ["process uploaded.{camera}", "publish inspected.{camera}"];
+            last.iter().all(|name| trace.count(name) > 0) && trace.count("PUT object") > 0
+        };
+        self.traces.of_chunks(chunks, done)
+    }
+}
+
+const SERVICES: [&str; 3] = ["crispy-ingestor", "crispy-inspector", "crispy-uploader"];
+
+#[test]
+fn every_chunk_has_one_trace_from_its_cut_to_its_inspection() {
+    let scene = Scene::new();
+    let (uploader, inspector) = (scene.uploader().start(), scene.inspector());
+    scene.ingestor().run().with_code(0);
+    let objects = scene.house.bucket().one_run();
+    let traces = scene.inspected(objects.len());
+    for trace in &traces {
+        trace.hangs_together();
+        trace.deliveries_are_linked();
+        assert_eq!(Vec::from_iter(trace.services()), SERVICES);
+        let mut spans = Vec::new();
+        let mut at = trace.one("GET object");
+        while at.name != "cut chunk" {
+            spans.push((at.name.as_str(), at.kind.as_str(), at.failed));
+            at = trace.parent(at);
+        }
+        assert_eq!(
+            spans,
+            [
+                ("GET object", "client", false),
+                ("process uploaded.{camera}", "consumer", false),
+                ("publish uploaded.{camera}", "producer", false),
+                ("process chunks.{camera}", "consumer", false),
+                ("publish chunks.{camera}", "producer", false),
+            ]
+        );
+        let (put, process) = (
+            trace.one("PUT object"),
+            trace.one("process chunks.{camera}"),
+        );
+        assert_eq!(trace.parent(put).span_id, process.span_id);
+        let said = |span: &testbed::ReceivedSpan, key: &str| span.attributes[key].clone();
+        assert_eq!(said(process, "messaging.system"), "nats");
+        assert_eq!(
+            said(process, "messaging.destination.name"),
+            "crispy.chunks.demo.front"
+        );
+        assert_eq!(
+            (said(process, "delivery"), said(process, "outcome")),
+            ("1".into(), "acked".into())
+        );
+        let object = objects.iter().find(|o| o.key == said(put, "object"));
+        let object = object.expect("the span names its object");
+        let cut = trace.one("cut chunk");
+        assert_eq!(said(cut, "sequence"), object.sequence.to_string());
+        assert_eq!(
+            (said(cut, "camera"), said(cut, "site")),
+            ("front".into(), "demo".into())
+        );
+        assert_eq!(
+            said(cut, "bytes"),
+            fs::metadata(&object.path).unwrap().len().to_string()
+        );
+        let traceparent = object.metadata["traceparent"].as_str().unwrap();
+        assert_eq!(&traceparent[3..35], trace.id());
+        let line = uploader.stderr_with(&object.key);
+        assert!(
+            line.iter().any(|line| line.contains(trace.id())),
+            "{line:?}"
+        );
+    }
+    scene.traces.receiver().points_when(|points| {
+        [
+            "messaging.client.sent.messages",
+            "messaging.client.consumed.messages",
+            "messaging.process.duration",
+            "crispy.queue.settled",
+            "crispy.queue.in_flight",
+            "crispy.queue.breaker.open",
+        ]
+        .iter()
+        .all(|name| points.iter().any(|point| point.name == *name))
+    });
+    drop(inspector);
+}
+
+#[test]
+fn what_was_given_up_and_replayed_goes_on_in_its_own_trace() {
+    let scene = Scene::new();
+    // Where a chunk belongs, somebody else's bytes.
+    let uploader = scene.uploader().start();
+    scene.ingestor().run().with_code(0);
+    uploader.signal(Signal::TERM);
+    uploader.end().with_code(0);
+    let objects = scene.house.bucket().one_run();
+    for file in scene.house.bucket().files() {
+        fs::remove_file(file).unwrap();
+    }
+    fs::write(&objects[0].path, "somebody else's").unwrap();
+    let scene = Scene {
+        traces: Traces::start(),
+        ..scene
+    };
+    let _stages = (scene.uploader().start(), scene.inspector());
+    scene.ingestor().run().with_code(52);
+
+    let shown = scene.dead(["show", "1", "-o", "jsonl"]).run().with_code(0);
+    let letter: serde_json::Value = serde_json::from_str(&shown.stdout[0]).unwrap();
+    fs::remove_file(&objects[0].path).unwrap();
+    scene.dead(["replay"]).run().with_code(0);
+    let traces = scene.inspected(objects.len());
+    let replayed = traces.iter().find(|trace| letter["trace_id"] == trace.id());
+    let replayed = replayed.expect("the letter names its trace");
+    replayed.hangs_together();
+    replayed.deliveries_are_linked();
+    let outcome = |span: &testbed::ReceivedSpan| (span.attributes["outcome"].clone(), span.failed);
+    let mut outcomes: Vec<_> = replayed
+        .all("process chunks.{camera}")
+        .map(outcome)
+        .collect();
+    outcomes.sort();
+    assert_eq!(outcomes, [("acked".into(), false), ("dead".into(), true)]);
+    let letter = replayed.one("publish dead.uploader.{camera}");
+    let given_up = replayed.parent(letter);
+    assert_eq!(given_up.attributes["outcome"], "dead");
+    assert!(given_up.error.contains("other bytes"), "{given_up:?}");
+    replayed.one("publish dead.operator.{camera}");
+    assert!(replayed.services().contains("crispy"));
+}
+
+#[test]
+fn what_a_killed_uploader_had_taken_goes_on_in_the_same_trace() {
+    let scene = Scene::new();
+    scene
+        .server
+        .lease("CRISPY_CHUNKS", "uploader", Duration::from_secs(2));
+    let killed = scene.uploader().start();
+    until("it asks for work", || uploaders_waiting(&scene.server) > 0);
+    stop_dead(killed.pid());
+    let ingestor = scene.ingestor().start();
+    until("it is sent some", || {
+        scene.server.consumer("uploader").1 > 0
+    });
+    kill9(killed.pid());
+    let _stages = (scene.uploader().start(), scene.inspector());
+    ingestor.end().with_code(0);
+    let traces = scene.inspected(scene.house.bucket().one_run().len());
+    for trace in &traces {
+        trace.hangs_together();
+        trace.deliveries_are_linked();
+    }
+    let deliveries = |trace: &Trace| {
+        let process = trace.one("process chunks.{camera}");
+        process.attributes["delivery"].parse::<u64>().unwrap()
+    };
+    let again = traces.iter().filter(|trace| deliveries(trace) > 1);
+    assert!(again.count() > 0, "{traces:?}");
+}
+
+#[test]
+fn an_attempt_that_fails_is_a_span_of_its_own_that_says_why() {
+    let scene = Scene::new();
+    let _uploader = scene.uploader().start();
+    scene.ingestor().run().with_code(0);
+    let objects = scene.house.bucket().one_run();
+    let (object, away) = (&objects[0].path, scene.house.path("away"));
+    fs::rename(object, &away).unwrap();
+    let mut inspector = scene.inspector();
+    inspector.until_stderr("handed back");
+    fs::rename(&away, object).unwrap();
+    let traces = scene.inspected(objects.len());
+    let tried = |trace: &&Trace| trace.count("process uploaded.{camera}") > 1;
+    let tried: Vec<_> = traces.iter().filter(tried).collect();
+    let [trace] = tried[..] else {
+        panic!("{traces:?}")
+    };
+    trace.hangs_together();
+    trace.deliveries_are_linked();
+    let mut attempts: Vec<_> = trace.all("process uploaded.{camera}").collect();
+    attempts.sort_by_key(|attempt| attempt.attributes["delivery"].parse::<u64>().unwrap());
+    let (last, failed) = attempts.split_last().unwrap();
+    assert_eq!(last.attributes["outcome"], "acked");
+    for (n, attempt) in failed.iter().enumerate() {
+        assert_eq!(attempt.attributes["delivery"], (n + 1).to_string());
+        assert_eq!(attempt.attributes["outcome"], "retried");
+        assert!(attempt.failed && attempt.error.contains("read the object back"));
+    }
+    let line = &inspector.stderr_with("handed back")[0];
+    assert!(line.contains(trace.id()), "{line}");
+}

@@ -77,14 +77,11 @@ impl Buried {
             .flatten()
     }
 
-    /// Where in its trace the work began (W3C Trace Context), where traces were made of it.
-    pub fn traceparent(&self) -> Option<&str> {
-        span::traceparent(&self.letter.headers)
-    }
-
-    /// The id of its trace, 32 hexadecimal digits.
+    /// The id of the work's trace, 32 hexadecimal digits, where one was made of it. Replayed, the work goes on in it.
     pub fn trace_id(&self) -> Option<&str> {
-        self.traceparent()?.split('-').nth(1)
+        let named = |header: &&proto::v1::dead_letter::Header| header.name == span::TRACEPARENT;
+        let traceparent = self.letter.headers.iter().find(named)?;
+        traceparent.value.split('-').nth(1)
     }
 }
 
@@ -287,11 +284,7 @@ impl DeadLetters {
         };
         let subject = self.connection.subjects().rulings(&buried.camera);
         let publisher = self.connection.publisher().await;
-        let traceparent = buried.traceparent();
-        match publisher
-            .publish_from(subject, id, &ruling, traceparent)
-            .await
-        {
+        match publisher.publish(subject, id, &ruling).await {
             Ok(_) => Ok(()),
             Err(source) => Err(BuriedError::Publish {
                 sequence: buried.sequence,

@@ -11,7 +11,6 @@ use std::{fmt, str::FromStr};
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use instruments::context::{self, Remote};
-use proto::v1::dead_letter::Header;
 use tracing::{Span, field::Empty, info_span};
 
 use crate::{Delivery, Stage, header};
@@ -88,15 +87,6 @@ pub(crate) fn process(stage: Stage, delivery: &Delivery, bytes: usize) -> Span {
         Remote::from_headers(delivery.headers.iter()).adopt(&span);
     }
     span
-}
-
-/// Where in its trace the work of a dead letter began.
-pub(crate) fn traceparent(headers: &[Header]) -> Option<&str> {
-    let named = |header: &&Header| header.name.eq_ignore_ascii_case(TRACEPARENT);
-    headers
-        .iter()
-        .find(named)
-        .map(|header| header.value.as_str())
 }
 
 /// What a subject says, as far as a search or a span's name is concerned.

@@ -6,11 +6,14 @@ use std::{
     path::Path,
 };
 
+use testbed::{Fault, HttpServer};
+
 use crate::house::{
     House,
     processes::all_children,
     program::Ended,
     server::{Monitored, free_port},
+    traces::Traces,
     video,
 };
 
@@ -56,6 +59,38 @@ fn a_server_that_a_flag_names_is_used_and_its_password_is_nowhere_to_be_seen() {
     assert!(server.streams().contains(&"CRISPY_CHUNKS".to_owned()));
     says_nothing(&ended);
     says_nothing_in(&house.path("."));
+}
+
+#[test]
+fn no_secret_of_camera_server_or_collector_is_in_what_a_collector_is_told() {
+    let (house, traces) = (House::new(), Traces::start());
+    let nats = Monitored::start_with(&format!("authorization {{ user: op, password: {SECRET} }}"));
+    fs::create_dir(house.path("shop")).unwrap();
+    fs::copy(video::irregular(), house.path("shop/a.mp4")).unwrap();
+    // `cam` with the same secret, as HTTP says it.
+    let guard = Fault::Wants("Basic Y2FtOnNFY3JFdC0xMjM0");
+    let shop = HttpServer::serve(&house.path("shop"), &[("/a.mp4", guard)]);
+    let source = shop.url_with(&format!("cam:{SECRET}"), &format!("/a.mp4?token={SECRET}"));
+    let up = house
+        .up(&[("front", Path::new(&source))])
+        .flag("--nats-server", nats.url_with(&format!("op:{SECRET}")))
+        .env(
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            format!("authorization={SECRET}"),
+        );
+    let ended = traces.of(up).run().with_code(0);
+    let chunks = house.bucket().one_run().len();
+    traces.of_chunks(chunks, |trace| trace.count("GET object") > 0);
+    traces.receiver().points_when(|points| !points.is_empty());
+    let told = format!(
+        "{:?} {:?}",
+        traces.receiver().spans(),
+        traces.receiver().points()
+    );
+    assert!(!told.contains(SECRET), "{told}");
+    let authorized = |headers: &testbed::Attributes| headers["authorization"] == SECRET;
+    assert!(traces.receiver().headers().iter().all(authorized));
+    says_nothing(&ended);
 }
 
 #[test]

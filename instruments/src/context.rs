@@ -6,7 +6,7 @@
 //!
 //! Which headers are written and read is for `OTEL_PROPAGATORS` to say; where no traces are made there are none.
 
-use std::{error::Error, fmt};
+use std::error::Error;
 
 use opentelemetry::{
     Context, global,
@@ -40,7 +40,7 @@ pub fn trace_id() -> Option<String> {
 
 /// The current span ends in error: it is kept whatever the sampler said. Say so of every span that hands an error up, and it can be followed
 /// down to where it began.
-pub fn fail(error: impl fmt::Display) {
+pub fn fail(error: impl std::fmt::Display) {
     let span = Span::current();
     if !span.is_disabled() {
         span.set_status(Status::error(error.to_string()));
@@ -49,8 +49,10 @@ pub fn fail(error: impl fmt::Display) {
 
 /// Hands a result on. If it is an error the current span ends in it, with all that caused it.
 pub fn noted<T, E: Error + 'static>(result: Result<T, E>) -> Result<T, E> {
-    if let Err(error) = &result {
-        fail(fmt::from_fn(|f| f.write_str(&chain(error))));
+    if let Err(error) = &result
+        && !Span::current().is_disabled()
+    {
+        fail(chain(error));
     }
     result
 }

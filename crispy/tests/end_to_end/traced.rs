@@ -6,6 +6,7 @@ use rustix::process::Signal;
 
 use crate::house::{
     House,
+    bucket::Object,
     processes::{kill9, stop_dead},
     program::{Program, Running},
     server::{Monitored, uploaders_waiting},
@@ -87,52 +88,12 @@ fn every_chunk_has_one_trace_from_its_cut_to_its_inspection() {
     for trace in &traces {
         trace.deliveries_are_linked();
         assert_eq!(Vec::from_iter(trace.services()), SERVICES);
-        let mut spans = Vec::new();
-        let mut at = trace.one("GET object");
-        while at.name != "cut chunk" {
-            spans.push((at.name.as_str(), at.kind.as_str(), at.failed));
-            at = trace.parent(at);
-        }
-        assert_eq!(
-            spans,
-            [
-                ("GET object", "client", false),
-                ("process uploaded.{camera}", "consumer", false),
-                ("publish uploaded.{camera}", "producer", false),
-                ("process chunks.{camera}", "consumer", false),
-                ("publish chunks.{camera}", "producer", false),
-            ]
-        );
-        let (put, process) = (
-            trace.one("PUT object"),
-            trace.one("process chunks.{camera}"),
-        );
-        assert_eq!(trace.parent(put).span_id, process.span_id);
-        let said = |span: &testbed::ReceivedSpan, key: &str| span.attributes[key].clone();
-        assert_eq!(said(process, "messaging.system"), "nats");
-        assert_eq!(
-            said(process, "messaging.destination.name"),
-            "crispy.chunks.demo.front"
-        );
-        assert_eq!(
-            (said(process, "delivery"), said(process, "outcome")),
-            ("1".into(), "acked".into())
-        );
+        leads_from_the_cut_to_the_reading(trace);
+        let put = trace.one("PUT object");
         let object = objects.iter().find(|o| o.key == said(put, "object"));
-        let object = object.expect("the span names its object");
-        let cut = trace.one("cut chunk");
-        assert_eq!(said(cut, "sequence"), object.sequence.to_string());
-        assert_eq!(
-            (said(cut, "camera"), said(cut, "site")),
-            ("front".into(), "demo".into())
-        );
-        assert_eq!(
-            said(cut, "bytes"),
-            fs::metadata(&object.path).unwrap().len().to_string()
-        );
-        let traceparent = object.metadata["traceparent"].as_str().unwrap();
-        assert_eq!(&traceparent[3..35], trace.id());
-        let line = uploader.stderr_with(&object.key);
+        says_what_a_search_looks_for(trace, object.expect("the span names its object"));
+        let key = said(put, "object");
+        let line = uploader.stderr_with(&key);
         assert!(
             line.iter().any(|line| line.contains(trace.id())),
             "{line:?}"
@@ -251,4 +212,58 @@ fn an_attempt_that_fails_is_a_span_of_its_own_that_says_why() {
     }
     let line = &inspector.stderr_with("handed back")[0];
     assert!(line.contains(trace.id()), "{line}");
+}
+
+#[track_caller]
+fn leads_from_the_cut_to_the_reading(trace: &Trace) {
+    let mut spans = Vec::new();
+    let mut at = trace.one("GET object");
+    while at.name != "cut chunk" {
+        spans.push((at.name.as_str(), at.kind.as_str(), at.failed));
+        at = trace.parent(at);
+    }
+    assert_eq!(
+        spans,
+        [
+            ("GET object", "client", false),
+            ("process uploaded.{camera}", "consumer", false),
+            ("publish uploaded.{camera}", "producer", false),
+            ("process chunks.{camera}", "consumer", false),
+            ("publish chunks.{camera}", "producer", false),
+        ]
+    );
+}
+
+#[track_caller]
+fn says_what_a_search_looks_for(trace: &Trace, object: &Object) {
+    let (put, process) = (
+        trace.one("PUT object"),
+        trace.one("process chunks.{camera}"),
+    );
+    assert_eq!(trace.parent(put).span_id, process.span_id);
+    assert_eq!(said(process, "messaging.system"), "nats");
+    assert_eq!(
+        said(process, "messaging.destination.name"),
+        "crispy.chunks.demo.front"
+    );
+    assert_eq!(
+        (said(process, "delivery"), said(process, "outcome")),
+        ("1".into(), "acked".into())
+    );
+    let cut = trace.one("cut chunk");
+    assert_eq!(said(cut, "sequence"), object.sequence.to_string());
+    assert_eq!(
+        (said(cut, "camera"), said(cut, "site")),
+        ("front".into(), "demo".into())
+    );
+    assert_eq!(
+        said(cut, "bytes"),
+        fs::metadata(&object.path).unwrap().len().to_string()
+    );
+    let traceparent = object.metadata["traceparent"].as_str().unwrap();
+    assert_eq!(&traceparent[3..35], trace.id());
+}
+
+fn said(span: &testbed::ReceivedSpan, key: &str) -> String {
+    span.attributes[key].clone()
 }

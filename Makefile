@@ -26,10 +26,11 @@ setup: ## install what building, testing and the demo need
 setup-demo:
 	@tools/setup demo
 
+# A Jaeger that runs on this machine shows its traces.
 # The clip is made if it is the one asked for; any other VIDEO, a URL too, is for crispy to judge.
 demo: setup-demo $(filter demo/clip.mp4,$(VIDEO)) ## one minute of video (VIDEO=file takes yours) through the whole system, into demo/bucket
 	@$(CARGO) build --release --workspace --exclude crispy-testbed --bins
-	@target/release/crispy up --camera demo=$(VIDEO) --bucket file://$(CURDIR)/demo/bucket --data-dir demo/data --site demo
+	@target/release/crispy up --jaeger=running --camera demo=$(VIDEO) --bucket file://$(CURDIR)/demo/bucket --data-dir demo/data --site demo
 
 demo/clip.mp4: tools/clip
 	@tools/clip $@

@@ -4,12 +4,14 @@
 //! * `crispy setup` makes the streams on a server: [`setup`]
 //! * `crispy dead` looks at work that was given up, sends it again or lets go of it: [`dead`]
 //! * `crispy status` shows how the queue stands, and whether it needs a human: [`status`]
+//! * `crispy trace` draws the way of one chunk: [`trace`]
 
 mod dead;
 mod leash;
 mod output;
 mod setup;
 mod status;
+mod trace;
 mod up;
 
 use std::process::ExitCode;
@@ -35,6 +37,7 @@ enum Command {
     Setup(Box<setup::Setup>),
     Dead(Box<dead::Dead>),
     Status(Box<status::Status>),
+    Trace(Box<trace::Trace>),
 }
 
 fn main() -> ExitCode {
@@ -56,5 +59,6 @@ async fn run(crispy: Crispy, stop: Stop) -> Result<(), Failed> {
         Command::Setup(setup) => setup::run(*setup).await,
         Command::Dead(dead) => dead::run(*dead).await,
         Command::Status(status) => status::run(*status, stop).await,
+        Command::Trace(trace) => trace::run(*trace).await,
     }
 }

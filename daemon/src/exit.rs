@@ -57,11 +57,14 @@ exits! {
     NatsUnreachable = 43, "the NATS server cannot be reached", "check address and network";
     StreamsMissing = 44, "the streams are not there", "run `crispy setup`";
     NatsRefused = 45, "the NATS server refused the credentials", "check credentials and permissions";
+    JaegerMissing = 46, "Jaeger is not installed", "put `jaeger` on PATH, or use one that runs with `--otlp-endpoint`";
+    JaegerUnreachable = 47, "Jaeger does not answer", "check its address (`--jaeger-url`), and that it runs";
     ChildDies = 50, "a child process keeps dying", "read its last log lines";
     Disagreement = 51, "a chunk disagrees with its descriptor", "read the inspector's warning: it names chunk and field";
     DeadLetters = 52, "work ended in dead letters", "look at them, and replay them once the reason is mended";
     RunIncomplete = 53, "a run did not complete", "start the same command again: it goes on where this one ended";
     NeedsAttention = 54, "the system needs somebody's attention", "read what `crispy status` lists below its tables";
+    NoTrace = 55, "there is no such trace", "check that traces were on, and kept";
     Panicked = 101, "a bug: the program panicked", "report the log line with its place in the code";
     Interrupted = 130, "a second SIGINT ended it at once", "start it again: nothing that was committed is lost";
     Terminated = 143, "a second SIGTERM ended it at once", "start it again: nothing that was committed is lost";

@@ -147,7 +147,7 @@ pub(crate) async fn of_run(
     camera: &Name,
     run: Run,
     from: Timestamp,
-) -> Option<TraceId> {
+) -> Option<Shown> {
     let attributes = [
         ("site", site.to_string()),
         ("camera", camera.to_string()),
@@ -164,9 +164,12 @@ pub(crate) async fn of_run(
     let of_run = found
         .into_iter()
         .filter(|journey| journey.chunk().is_some_and(|chunk| chunk.run == run));
-    of_run
-        .max_by_key(|journey| journey.spans.len())
-        .map(|journey| journey.trace)
+    let best = of_run
+        .max_by_key(|journey| (journey.cut_to_inspected_ns().is_some(), journey.spans.len()))?;
+    Some(Shown {
+        is_whole: best.cut_to_inspected_ns().is_some(),
+        trace: best.trace,
+    })
 }
 
 fn none(trace: &Trace, jaeger: &Jaeger, id: Option<&TraceId>, sampled: bool) -> Failed {

@@ -93,6 +93,11 @@ impl Jaeger {
         format!("{}/trace/{trace}", self.shown())
     }
 
+    /// Whether it is on this machine.
+    pub(crate) fn is_here(&self) -> bool {
+        is_here(&self.base)
+    }
+
     /// Whether a Jaeger answers within `patience`.
     pub(crate) async fn answers(&self, patience: Duration) -> bool {
         for path in ["api/v3/services", "api/services"] {
@@ -194,7 +199,7 @@ impl Jaeger {
 }
 
 /// Whether an address is one of this machine's own.
-pub(crate) fn is_here(url: &Url) -> bool {
+fn is_here(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),

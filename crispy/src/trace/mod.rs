@@ -25,6 +25,7 @@ use std::{
 use daemon::Failed;
 
 use crate::output::{Form, print};
+pub(crate) use find::of_run;
 use jaeger::{DEFAULT_URL, Jaeger};
 use wanted::Wanted;
 

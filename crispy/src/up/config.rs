@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use daemon::{cameras::CameraFlags, cut::CutFlags};
 use stage::Secret;
 
+use crate::trace::JaegerFlags;
+
 /// Run everything on this machine: a nats-server, an ingestor, an uploader and an inspector
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -54,9 +56,31 @@ pub(crate) struct Up {
     #[arg(long)]
     pub replay: bool,
 
+    /// Make traces and look at them in Jaeger: in the one that runs on this machine, else in one that is started from PATH and stays until Ctrl-C. =running starts none
+    #[arg(
+        long,
+        value_name = "WHICH",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "start"
+    )]
+    pub jaeger: Option<WhichJaeger>,
+
+    #[command(flatten)]
+    pub(super) jaeger_url: JaegerFlags,
+
     /// The nats-server program [default: the one on PATH]
     #[arg(long, env = "CRISPY_NATS_SERVER_BIN", value_name = "FILE")]
     pub nats_server_bin: Option<PathBuf>,
+}
+
+/// Which Jaeger is meant by `--jaeger`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum WhichJaeger {
+    /// One that runs on this machine, else one that is started
+    Start,
+    /// One that runs on this machine; no traces where there is none
+    Running,
 }
 
 /// What is written to stdout.
@@ -72,6 +96,7 @@ const EXAMPLES: &str = "\
 Examples:
   crispy up --camera front=clip.mp4
   crispy up --camera front=clip.mp4 --camera yard=other.mkv --bucket file:///srv/video --data-dir /var/lib/crispy --site shop-12
+  crispy up --camera front=clip.mp4 --jaeger
   crispy up --camera front=clip.mp4 -o jsonl | jq 'select(.agrees == false)'
 
 It ends when every source has ended and every chunk of it has been inspected. The same command again goes on where it was stopped, and

@@ -82,7 +82,9 @@ impl Plan {
             Some(which) => match (running(&jaeger).await, which) {
                 (Some(collector), _) => Ok(Self::Use(jaeger, Some(collector))),
                 (None, WhichJaeger::Running) => Ok(Self::None),
-                (None, WhichJaeger::Start) => child::find_on_path(NAME).map(Self::Start).ok_or_else(missing),
+                (None, WhichJaeger::Start) => child::find_on_path(NAME)
+                    .map(Self::Start)
+                    .ok_or_else(missing),
             },
         }
     }
@@ -91,11 +93,20 @@ impl Plan {
     ///
     /// # Errors
     /// [`Exit::ChildDies`] if it does not come to answer.
-    pub(super) async fn carry_out(self, data_dir: &Path, stop: &Stop) -> Result<Option<Viewer>, Failed> {
+    pub(super) async fn carry_out(
+        self,
+        data_dir: &Path,
+        stop: &Stop,
+    ) -> Result<Option<Viewer>, Failed> {
         let began = Timestamp::now();
         match self {
             Self::None => Ok(None),
-            Self::Use(jaeger, collector) => Ok(Some(Viewer { jaeger, collector, child: None, began })),
+            Self::Use(jaeger, collector) => Ok(Some(Viewer {
+                jaeger,
+                collector,
+                child: None,
+                began,
+            })),
             Self::Start(program) => start(program, data_dir, stop).await.map(Some),
         }
     }
@@ -197,7 +208,10 @@ async fn start(program: PathBuf, data_dir: &Path, stop: &Stop) -> Result<Viewer,
         () = sleep(START) => Some(format!("did not answer within {START:?}")),
     };
     if let Some(why) = why {
-        let message = anyhow!("jaeger {why}: it has to be version 2; its log is {}", log.display());
+        let message = anyhow!(
+            "jaeger {why}: it has to be version 2; its log is {}",
+            log.display()
+        );
         return Err(Failed::new(Exit::ChildDies, message));
     }
     Ok(Viewer {

@@ -13,6 +13,7 @@ mod child;
 mod config;
 mod data_dir;
 mod household;
+mod jaeger;
 mod logs;
 mod nats_server;
 mod preflight;
@@ -38,20 +39,33 @@ use show::{Closing, Show};
 /// Runs until every source has ended and every chunk of it is inspected, or until it is told to stop.
 pub(crate) async fn run(up: Up, stop: Stop) -> Result<(), Failed> {
     let began = Instant::now();
+    let plan = jaeger::Plan::make(&up).await?;
     let flight = Preflight::check(&up)?;
     let show = Show::new(up.output);
-    let mut running = Running::new(&flight, &show);
+    let viewer = plan.carry_out(flight.data_dir.path(), &stop).await?;
+    let collector = viewer.as_ref().and_then(jaeger::Viewer::collector);
+    let mut running = Running::new(&flight, &show, collector);
     let outcome = running.run(&up, &stop).await;
     running.stop().await;
     let outcome = outcome.and_then(|()| verdict(running.session()));
+    // What is looked at afterwards is not part of the session.
+    let elapsed = began.elapsed();
+    let page = match &viewer {
+        Some(viewer) => viewer.page(&flight.site, running.session()).await,
+        None => None,
+    };
     show.close(&Closing {
         session: running.session(),
-        elapsed: began.elapsed(),
+        elapsed,
         cpu: running.cpu(),
         bucket: &flight.bucket,
         sample: running.sample(),
+        trace: page.as_deref(),
         problem: outcome.as_ref().err().map(ToString::to_string),
     })?;
+    if let Some(viewer) = viewer {
+        viewer.close(page.is_some(), &stop).await;
+    }
     outcome
 }
 

@@ -81,7 +81,7 @@ impl NatsServer {
 }
 
 /// The port that was asked for, or one that is free. Closed again at once, so that the server can have it.
-fn free_port(wanted: Option<u16>) -> Result<u16, Failed> {
+pub(super) fn free_port(wanted: Option<u16>) -> Result<u16, Failed> {
     let bound = TcpListener::bind(("127.0.0.1", wanted.unwrap_or(0)));
     let port = bound
         .and_then(|listener| listener.local_addr())

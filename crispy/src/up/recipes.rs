@@ -18,6 +18,8 @@ pub(super) struct Recipes<'a> {
     pub(super) flight: &'a Preflight,
     /// Where the server is, with its credentials.
     pub(super) nats: &'a ConnectOptions,
+    /// The Jaeger that their traces go to, over gRPC; `None`: to where they were told.
+    pub(super) collector: Option<&'a str>,
     /// Bars are drawn: children say only what needs a person.
     pub(super) owns_the_terminal: bool,
 }
@@ -77,6 +79,11 @@ impl Recipes<'_> {
         // The rest of OpenTelemetry's variables they inherit.
         if let Some(collector) = daemon::telemetry::chosen_endpoint() {
             environment.push(("OTEL_EXPORTER_OTLP_ENDPOINT", collector.into()));
+        }
+        // Traces alone: Jaeger takes no metrics, and what is said of one signal goes over what is said of all.
+        if let Some(collector) = self.collector {
+            environment.push(("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", collector.into()));
+            environment.push(("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc".into()));
         }
         environment.extend(own);
         Recipe {

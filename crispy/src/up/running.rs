@@ -50,6 +50,8 @@ const LAST_NEWS: Duration = Duration::from_secs(5);
 pub(super) struct Running<'a> {
     flight: &'a Preflight,
     show: &'a Show,
+    /// Where the stages shall send their traces, unless they know already.
+    collector: Option<&'a str>,
     session: Session,
     household: Household,
     /// The ingestor has ended without an error: every source has, and every chunk is answered. Or somebody stopped it.
@@ -61,10 +63,11 @@ pub(super) struct Running<'a> {
 
 impl<'a> Running<'a> {
     /// Nothing is started yet.
-    pub(super) fn new(flight: &'a Preflight, show: &'a Show) -> Self {
+    pub(super) fn new(flight: &'a Preflight, show: &'a Show, collector: Option<&'a str>) -> Self {
         Self {
             flight,
             show,
+            collector,
             session: Session::new(
                 flight.cameras.iter().map(|camera| camera.name.clone()),
                 flight.bucket.clone(),
@@ -92,6 +95,7 @@ impl<'a> Running<'a> {
             up,
             flight: self.flight,
             nats: &options,
+            collector: self.collector,
             owns_the_terminal: self.show.owns_the_terminal(),
         };
         for recipe in recipes.all() {

@@ -227,6 +227,15 @@ impl Session {
         sorted.get(rank - 1).copied()
     }
 
+    /// A run of which something was inspected.
+    pub(super) fn inspected_run(&self) -> Option<(&Name, Run)> {
+        self.cameras.iter().find_map(|(name, camera)| {
+            let mut runs = camera.runs.iter();
+            let (run, _) = runs.find(|(_, chunks)| !chunks.inspected.is_empty())?;
+            Some((name, *run))
+        })
+    }
+
     /// Whether every camera has ended: no run begins any more.
     pub(super) fn has_ended(&self) -> bool {
         self.cameras.values().all(|camera| camera.ended)

@@ -26,6 +26,10 @@ pub struct ReceivedSpan {
     pub parent_id: String,
     /// Its kind, in lower case: `internal`, `client`, `server`, `producer` or `consumer`.
     pub kind: String,
+    /// When it began, in Unix nanoseconds.
+    pub start_ns: u64,
+    /// When it ended, in Unix nanoseconds.
+    pub end_ns: u64,
     /// Whether its trace was sampled.
     pub sampled: bool,
     /// Whether it ended in error.
@@ -63,6 +67,8 @@ pub(super) fn span(resource: &Attributes, span: Span) -> ReceivedSpan {
         trace_id: hex(&span.trace_id),
         span_id: hex(&span.span_id),
         parent_id: hex(&span.parent_span_id),
+        start_ns: span.start_time_unix_nano,
+        end_ns: span.end_time_unix_nano,
         // The lowest bit of the flags is W3C's.
         sampled: span.flags & 1 == 1,
         failed,

@@ -68,6 +68,7 @@ pub(super) fn summary(closing: &Closing<'_>) -> Value {
         "cut_to_inspected_s": {"p50": latency(50), "p99": latency(99)},
         "cpu_s": cpu,
         "bucket": closing.bucket,
+        "trace": closing.trace,
     })
 }
 

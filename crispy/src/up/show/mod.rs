@@ -31,6 +31,8 @@ pub(super) struct Closing<'a> {
     pub bucket: &'a str,
     /// An object that can be played.
     pub sample: Option<&'a str>,
+    /// The page of a trace of it.
+    pub trace: Option<&'a str>,
     /// What went wrong, if anything did.
     pub problem: Option<String>,
 }

@@ -26,6 +26,9 @@ pub(super) fn render(closing: &Closing<'_>) -> String {
     if let Some(sample) = closing.sample {
         text += &format!("\nplay    {sample}");
     }
+    if let Some(trace) = closing.trace {
+        text += &format!("\ntrace   {trace}");
+    }
     if totals.chunks > 0 && totals.chunks == totals.already_there {
         text += "\nNothing was uploaded: the bucket has every chunk already.";
     }

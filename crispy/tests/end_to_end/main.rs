@@ -17,6 +17,7 @@
 //! * [`google`]: a bucket of Google's instead of a folder
 //! * [`status`]: how the queue stands, and what needs a human
 //! * [`observed`]: metrics and pages of daemons at work
+//! * [`drawn`]: the way of a chunk, through Jaeger
 //! * [`traced`]: one chunk, one trace, whatever happens to it
 //! * [`bad_input`], [`bad_place`], [`bad_server`]: each mistake has its own exit code and message, and leaves nothing half done
 //! * [`secrets`]: what must not be said, and whom not to speak to
@@ -32,6 +33,7 @@ mod bad_place;
 mod bad_server;
 mod by_hand;
 mod dead;
+mod drawn;
 mod full;
 mod google;
 mod house;

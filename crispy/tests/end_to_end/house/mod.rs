@@ -4,6 +4,7 @@
 //! * [`program`]: a process, followed line by line to its end
 //! * [`answers`]: what `crispy up -o jsonl` said
 //! * [`bucket`]: what is in the bucket's folder
+//! * [`jaeger`]: one to ask, real or not
 //! * [`processes`]: who else runs
 //! * [`server`]: a nats-server that can be asked what it holds
 //! * [`traces`]: what they told a collector of single chunks
@@ -11,6 +12,7 @@
 
 pub(crate) mod answers;
 pub(crate) mod bucket;
+pub(crate) mod jaeger;
 pub(crate) mod processes;
 pub(crate) mod program;
 pub(crate) mod server;

@@ -100,8 +100,12 @@ fn answer(mut client: TcpStream, api: Api, traces: &dyn Fn() -> Value) -> Option
     let (status, body) = match below.and_then(|below| below.strip_prefix("traces")) {
         Some("") => (200, traces().to_string()),
         Some(id) => {
-            let said = traces().to_string();
-            match said.contains(id.trim_start_matches('/')) {
+            let (id, mut said) = (id.trim_start_matches('/'), traces());
+            if let Some(told) = said["result"]["resourceSpans"].as_array_mut() {
+                told.retain(|of| of["scopeSpans"][0]["spans"][0]["traceId"] == id);
+            }
+            let said = said.to_string();
+            match said.contains(id) {
                 true => (200, said),
                 false => nothing,
             }

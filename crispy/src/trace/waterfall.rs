@@ -40,47 +40,49 @@ pub(super) fn render(journey: &Journey, width: usize, url: &str) -> String {
     text
 }
 
+/// A line's cells: service, span, start, took.
+type Cells = [String; 4];
+
 fn table(journey: &Journey, rows: &[Row<'_>], width: usize) -> String {
     let (start, length) = (journey.start_ns(), journey.length_ns());
-    let mut columns = [
-        vec!["service".to_owned()],
-        vec!["span".to_owned()],
-        vec!["start".to_owned()],
-        vec!["took".to_owned()],
-    ];
-    for row in rows {
-        columns[0].push(plain(&row.span.service));
-        columns[1].push(name(row));
-        columns[2].push(format!("+{}", time(row.span.start_ns - start)));
-        columns[3].push(time(row.span.duration_ns));
-    }
-    let [service, name, at, took] = [0, 1, 2, 3].map(|column: usize| {
-        columns[column]
-            .iter()
-            .map(|cell| cell.chars().count())
+    let head: Cells = ["service", "span", "start", "took"].map(Into::into);
+    let cells = |row: &Row<'_>| -> Cells {
+        [
+            plain(&row.span.service),
+            name(row),
+            format!("+{}", time(row.span.start_ns - start)),
+            time(row.span.duration_ns),
+        ]
+    };
+    let body: Vec<Cells> = rows.iter().map(cells).collect();
+    let widths = [0, 1, 2, 3].map(|column: usize| {
+        let cells = body.iter().chain([&head]);
+        cells
+            .map(|cells| cells[column].chars().count())
             .max()
             .unwrap_or(0)
     });
+    // Two blanks behind each.
     let bars = width
-        .saturating_sub(service + name + at + took + 8)
+        .saturating_sub(widths.iter().sum::<usize>() + 8)
         .max(LEAST_BAR);
-    let mut text = String::new();
-    for line in 0..=rows.len() {
-        let bar = match line.checked_sub(1) {
-            Some(row) => bar(
-                rows[row].span.start_ns - start,
-                rows[row].span.duration_ns,
-                length,
-                bars,
-            ),
-            None => String::new(),
-        };
-        let [a, b, c, d] = [0, 1, 2, 3].map(|column: usize| &columns[column][line]);
-        let cells = format!("{a:<service$}  {b:<name$}  {c:>at$}  {d:>took$}  {bar}");
-        text += cells.trim_end();
-        text.push('\n');
+    let mut text = line(&head, widths, "");
+    for (row, cells) in rows.iter().zip(&body) {
+        let bar = bar(
+            row.span.start_ns - start,
+            row.span.duration_ns,
+            length,
+            bars,
+        );
+        text += &line(cells, widths, &bar);
     }
     text
+}
+
+fn line([service, name, at, took]: &Cells, widths: [usize; 4], bar: &str) -> String {
+    let [a, b, c, d] = widths;
+    let text = format!("{service:<a$}  {name:<b$}  {at:>c$}  {took:>d$}  {bar}");
+    format!("{}\n", text.trim_end())
 }
 
 /// The span's name behind the branches that lead to it, with a mark if it failed or is not the first of its kind.
@@ -134,9 +136,9 @@ fn time(ns: u64) -> String {
     let seconds = ns as f64 / 1e9;
     match ns {
         0 => "0 ms".to_owned(),
-        ..999_500 => format!("{:.0} µs", seconds * 1e6),
-        ..9_950_000 => format!("{:.1} ms", seconds * 1e3),
-        ..999_500_000 => format!("{:.0} ms", seconds * 1e3),
+        1..999_500 => format!("{:.0} µs", seconds * 1e6),
+        999_500..9_950_000 => format!("{:.1} ms", seconds * 1e3),
+        9_950_000..999_500_000 => format!("{:.0} ms", seconds * 1e3),
         _ => format!("{seconds:.2} s"),
     }
 }

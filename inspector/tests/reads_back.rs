@@ -92,6 +92,7 @@ impl Scene {
                 retrying: Duration::ZERO,
                 first_pause: Duration::from_millis(20),
                 probe_every: Duration::from_millis(50),
+                burying: Duration::from_secs(10),
                 ..Limits::default()
             },
             ..WorkerConfig::new(Stage::Inspector)

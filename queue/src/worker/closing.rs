@@ -8,6 +8,7 @@ use bytes::Bytes;
 use instruments::context::chain;
 use jiff::Timestamp;
 use proto::v1::dead_letter::Kind;
+use tokio::time::timeout;
 
 use super::{
     ground,
@@ -62,17 +63,24 @@ pub(super) async fn bury(
         last_failure_us: now,
     };
     let publisher = bench.connection.publisher().await;
-    if let Err(error) = obituary
-        .publish(&publisher, bench.connection.prefix())
-        .await
-    {
+    let limits = &bench.config.limits;
+    let publishing = obituary.publish(&publisher, bench.connection.prefix());
+    let problem = match timeout(limits.burying, publishing).await {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) => Some(chain(&error)),
+        Err(_) => Some(format!(
+            "not stored for {:?}: see to the stream of dead letters (`crispy status`)",
+            limits.burying
+        )),
+    };
+    if let Some(problem) = problem {
         let closed = Closed::Unburied {
-            pause: bench.config.limits.longest_absence,
+            pause: limits.longest_absence,
             attempt: match kind {
                 Kind::CrashGuard => Attempt::Refrained,
                 _ => Attempt::Waited,
             },
-            reason: format!("write the dead letter: {}", chain(&error)),
+            reason: format!("write the dead letter: {problem}"),
         };
         return (place, closed);
     }

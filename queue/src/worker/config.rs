@@ -55,6 +55,9 @@ pub struct Limits {
     pub longest_absence: Duration,
     /// Time between two probes of a destination that is away.
     pub probe_every: Duration,
+    /// How long a dead letter may take to be stored. A message whose letter takes longer (the stream of dead letters is missing, or full) goes
+    /// back and is given up later: poison must not fill all that a worker may hold.
+    pub burying: Duration,
 }
 
 impl Default for Limits {
@@ -69,6 +72,7 @@ impl Default for Limits {
             longest_pause: Duration::from_secs(120),
             longest_absence: Duration::from_secs(60),
             probe_every: Duration::from_secs(2),
+            burying: Duration::from_secs(10),
         }
     }
 }

@@ -169,6 +169,7 @@ mod tests {
         longest_pause: Duration::from_secs(120),
         longest_absence: Duration::from_secs(60),
         probe_every: Duration::from_secs(2),
+        burying: Duration::from_secs(10),
     };
 
     fn after(retries: u32, seconds: u64, ending: Ending) -> Decision {

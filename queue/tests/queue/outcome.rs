@@ -161,6 +161,25 @@ async fn poison_bytes_go_to_a_dead_letter_and_block_nobody() {
     assert_eq!((drained.handled, drained.buried), (1, 2));
 }
 
+/// More of it than a worker may hold.
+#[tokio::test]
+async fn poison_that_cannot_be_buried_holds_up_nobody_and_is_buried_once_it_can_be() {
+    let scene = Scene::new().await;
+    let dead = Stream::Dead.name(scene.connection.prefix());
+    let jetstream = scene.connection.jetstream();
+    jetstream.delete_stream(&dead).await.unwrap();
+    for _ in 0..20 {
+        publish_raw(&scene, ChunkReady::TYPE, b"\xff\xff\xff").await;
+    }
+    scene.publish(0..10).await;
+    let hand = scene.worker(quick(), async |_, _| Ok(())).await;
+    scene.until_count(Stream::Chunks, 20).await;
+    scene.set_up().await;
+    scene.until_count(Stream::Chunks, 0).await;
+    scene.until_count(Stream::Dead, 20).await;
+    assert_eq!(hand.stop().await.handled, 10);
+}
+
 #[tokio::test]
 async fn what_a_newer_version_sent_waits_for_it_and_is_never_given_up() {
     let scene = Scene::new().await;

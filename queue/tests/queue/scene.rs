@@ -278,6 +278,7 @@ pub(crate) fn quick() -> WorkerConfig {
             longest_pause: Duration::from_millis(50),
             longest_absence: Duration::from_millis(200),
             probe_every: Duration::from_millis(50),
+            burying: Duration::from_secs(1),
         },
         instance: "host/1".into(),
         ..WorkerConfig::new(Stage::Uploader)

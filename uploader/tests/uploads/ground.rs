@@ -106,6 +106,7 @@ impl Ground {
                 first_pause: Duration::from_millis(20),
                 longest_pause: Duration::from_secs(2),
                 probe_every: Duration::from_millis(50),
+                burying: Duration::from_secs(10),
                 ..Limits::default()
             },
             grace: Duration::from_secs(5),

@@ -132,7 +132,9 @@ async fn a_message_is_not_given_up_before_its_dead_letter_is_stored() {
     jetstream.delete_stream("CRISPY_DEAD").await.unwrap();
     scene.publish(0..1).await;
     let act = async |_, _| Err(Failure::reject("no such thing"));
-    let mut hand = scene.worker(quick(), act).await;
+    let mut config = quick();
+    config.limits.burying = Duration::from_secs(60);
+    let mut hand = scene.worker(config, act).await;
     hand.next().await;
     // Longer than the lease: it is kept alive while its dead letter finds no stream.
     sleep(LEASE * 2).await;

@@ -34,7 +34,7 @@ use crate::{Prefix, Publisher, Subjects, readiness::Purpose};
 use error::Verdict;
 use settings::{API_TIMEOUT, settings};
 
-/// How long closing waits for the server to confirm that it has heard everything, over both links together.
+/// How long closing waits until everything is on its way, over both links together.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A connection to NATS that lasts: once made, it is made again whenever it is lost, within half a second of the server being back.
@@ -191,7 +191,7 @@ impl Connection {
         link.await.unwrap_or_else(|| self.consuming().clone())
     }
 
-    /// Waits until the server has everything that was sent.
+    /// Waits until everything that was sent is on its way: written to its socket, not confirmed by the server.
     pub async fn flush(&self) -> Result<(), FlushError> {
         let publishing = self.publishing().map(Publisher::link);
         for link in [Some(self.consuming()), publishing].into_iter().flatten() {
@@ -223,8 +223,8 @@ impl Connection {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlushError {
-    /// The server did not confirm within 2 s.
-    #[error("the server did not confirm in time")]
+    /// It could not be written within 2 s.
+    #[error("what was sent could not be written in time")]
     TimedOut,
     /// The connection is closed.
     #[error("flush a closed connection")]

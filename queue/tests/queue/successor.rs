@@ -3,7 +3,7 @@
 use crispy_queue::{self as queue, ConnectOptions, Stream, WorkerConfig, message_id};
 use testbed::{FaultProxy, Traffic};
 
-use crate::scene::{Scene, chunk, eventually, gated, quick};
+use crate::scene::{Hand, Scene, chunk, eventually, gated, quick};
 
 fn one_hand() -> WorkerConfig {
     WorkerConfig {
@@ -24,12 +24,7 @@ async fn a_late_ack_settles_nothing(mut scene: Scene, lose: impl AsyncFn(&mut Sc
     assert_eq!(other.next().await.0, 5);
 
     late_gate.add_permits(1);
-    // It asks for the next message once it has settled the one before.
-    scene.publish(6..7).await;
-    assert_eq!(late.next().await.0, 6);
-    let id = message_id::ready(&chunk(5));
-    let queued = scene.connection.is_queued(Stream::Chunks, 1, &id).await;
-    assert!(queued.unwrap(), "the other worker is still at it");
+    what_the_other_is_at_stays(&scene, &mut late).await;
 
     late_gate.add_permits(1);
     other_gate.add_permits(1);
@@ -37,6 +32,15 @@ async fn a_late_ack_settles_nothing(mut scene: Scene, lose: impl AsyncFn(&mut Sc
     assert_eq!(other.stop().await.handled, 1);
     assert_eq!(late.stop().await.retried, 0);
     assert_eq!(scene.count(Stream::Dead).await, 0);
+}
+
+/// Once the late worker has settled the message before, for only then does it ask for the next.
+async fn what_the_other_is_at_stays(scene: &Scene, late: &mut Hand) {
+    scene.publish(6..7).await;
+    assert_eq!(late.next().await.0, 6);
+    let id = message_id::ready(&chunk(5));
+    let queued = scene.connection.is_queued(Stream::Chunks, 1, &id).await;
+    assert!(queued.unwrap(), "the other worker is still at it");
 }
 
 #[tokio::test]
@@ -114,12 +118,7 @@ async fn what_was_done_without_a_connection_settles_nothing_of_a_successor() {
     scene.publish(5..6).await;
     assert_eq!(other.next().await.0, 5);
     road.set(Traffic::Pass);
-    // It asks for the next message once it has settled the one before.
-    scene.publish(6..7).await;
-    assert_eq!(late.next().await.0, 6);
-    let id = message_id::ready(&chunk(5));
-    let queued = scene.connection.is_queued(Stream::Chunks, 1, &id).await;
-    assert!(queued.unwrap(), "the other worker is still at it");
+    what_the_other_is_at_stays(&scene, &mut late).await;
 
     late_gate.add_permits(1);
     other_gate.add_permits(1);

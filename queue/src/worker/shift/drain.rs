@@ -48,7 +48,7 @@ impl<H: Handler> Shift<H> {
         self.drained
     }
 
-    /// Hands back what is left, and waits until the server has heard it. A server that is away hears nothing: it delivers again when the
+    /// Hands back what is left, and waits until that is on its way. A server that is away hears nothing: it delivers again when the
     /// leases are over.
     async fn last_words(&mut self) {
         for parcel in self.held.release_all() {

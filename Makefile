@@ -44,7 +44,7 @@ test: setup ## all tests, with a real nats-server
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 
-bench: setup demo/clip.mp4 ## what a minute costs from exec to exit, a GB beside ffmpeg, a message beside a bare loop, a put beside Google's client
+bench: setup demo/clip.mp4 ## what a minute costs from exec to exit, a GB beside ffmpeg, a message beside a bare loop, a put beside Google's client, traces beside none
 	@$(CARGO) build --release --bins
 	@$(CARGO) build --release --package crispy-ingestor --example ladder
 	@tools/bench demo/clip.mp4
@@ -52,6 +52,8 @@ bench: setup demo/clip.mp4 ## what a minute costs from exec to exit, a GB beside
 	@$(CARGO) run --release --quiet --package crispy-queue --example pace
 	@$(CARGO) build --release --package crispy-store --example puts
 	@tools/bench-puts
+	@$(CARGO) build --release --package crispy-testbed --example collector
+	@tools/bench-traces demo/clip.mp4
 
 fuzz: ## many times more hostile bytes than the tests send
 	CRISPY_HOSTILE_CASES=100000 $(CARGO) test --release -p crispy-media hostile

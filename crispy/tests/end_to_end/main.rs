@@ -20,6 +20,7 @@
 //! * [`drawn`]: the way of a chunk, through Jaeger
 //! * [`traced`]: one chunk, one trace, whatever happens to it
 //! * [`bad_input`], [`bad_place`], [`bad_server`]: each mistake has its own exit code and message, and leaves nothing half done
+//! * [`permissions`]: a server that allows what the manual says, and nothing else
 //! * [`secrets`]: what must not be said, and whom not to speak to
 //!
 //! One program holds them all: it is linked once. [`house`] is what they share.
@@ -40,6 +41,7 @@ mod house;
 mod identity;
 mod killed;
 mod observed;
+mod permissions;
 mod poison;
 mod remote;
 mod secrets;

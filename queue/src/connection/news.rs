@@ -49,7 +49,7 @@ impl Teller {
             Some(Line::Lost) => warn!(%purpose, "the connection to NATS is lost: trying again"),
             Some(Line::Back) => info!(%purpose, "connected to NATS again"),
             Some(Line::Refused(error)) => {
-                warn!(%purpose, error, "the NATS server refuses this: check what the user may do");
+                warn!(%purpose, error, "the NATS server refuses this: allow it to the user, or look whether it is the right one; docs/permissions.md has what each program needs");
             }
             Some(Line::Unreachable(error)) => {
                 warn!(%purpose, error, "no connection to NATS yet: check that the server runs and lets this user in");

@@ -43,6 +43,7 @@
 //! * [`producer`] and [`now_us`] sign a message: who wrote it, and when.
 #![warn(missing_docs)]
 
+mod about;
 pub mod cameras;
 pub mod config;
 pub mod cut;
@@ -59,7 +60,8 @@ mod signature;
 mod stop;
 pub mod telemetry;
 
-pub use door::{About, Role, Threads, main};
+pub use about::{About, Role, Threads};
+pub use door::main;
 pub use exit::Exit;
 pub use failed::{Failed, WithExit};
 pub use redact::Redacted;

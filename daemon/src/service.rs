@@ -6,8 +6,8 @@ use anyhow::Context;
 use opentelemetry_sdk::trace::SdkTracer;
 use tracing::info;
 
+use crate::about::{About, Role};
 use crate::config::HouseFlags;
-use crate::door::{About, Role};
 use crate::health::{Admin, Pages, Pulse, ServiceManager, readiness};
 use crate::side::Side;
 use crate::telemetry::{Settings, Telemetry};

@@ -16,7 +16,7 @@ use axum::{
 use serde_json::json;
 
 use super::{Pulse, Readiness};
-use crate::{Exit, Failed, WithExit, door::About, side::Side, telemetry::Scrape};
+use crate::{Exit, Failed, WithExit, about::About, side::Side, telemetry::Scrape};
 
 /// The socket of the pages, bound before the program begins.
 #[derive(Debug)]

@@ -49,7 +49,7 @@ pub use environment::WrongVariable;
 pub(crate) use metrics::Scrape;
 pub(crate) use settings::Settings;
 
-use crate::{door::About, side::Side};
+use crate::{about::About, side::Side};
 use console::Console;
 use endpoint::TRACES;
 use road::Road;

@@ -4,7 +4,7 @@ use opentelemetry::KeyValue;
 use opentelemetry_sdk::{Resource, resource::TelemetryResourceDetector};
 
 use super::settings::Settings;
-use crate::{door::About, producer};
+use crate::{about::About, producer};
 
 /// The program as OpenTelemetry describes one. What the environment says goes over what we know, for whoever deploys knows better.
 pub(super) fn of(about: &About, settings: &Settings) -> Resource {

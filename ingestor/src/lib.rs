@@ -29,6 +29,7 @@ mod measured;
 pub mod open_run;
 pub mod opened;
 pub mod outbox;
+pub mod owed;
 pub mod probe;
 pub mod remote;
 pub mod run_identity;

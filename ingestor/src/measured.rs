@@ -12,7 +12,7 @@ use proto::v1::{ChunkReady, RunState};
 use store::spool::Spool;
 use tokio::sync::watch;
 
-use crate::{open_run::OpenRun, outbox::Owed, signs::Signs};
+use crate::{open_run::OpenRun, owed::Owed, signs::Signs};
 
 /// A chunk is committed.
 pub(crate) fn chunk(run: &RunState, chunk: &ChunkReady) {

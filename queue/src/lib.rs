@@ -46,7 +46,7 @@ pub use {
     backlog::Backlog,
     backoff::Backoff,
     connection::{
-        ConnectError, ConnectOptions, Connection, FlushError, LinkState, Version, connect,
+        ConnectError, ConnectOptions, Connection, FlushError, LinkState, Purpose, Version, connect,
     },
     dead_letters::{Buried, BuriedError, DeadLetters, DeadNotice, Plot, Replayed},
     message::{Decode, DecodeError, Message},
@@ -55,7 +55,7 @@ pub use {
     publisher::{PublishError, Published, Publisher, Stall, Stalls},
     queued::QueuedError,
     reader::{From, Reader, ReaderError, Received},
-    readiness::{NotReady, Purpose, Readiness},
+    readiness::{NotReady, Readiness},
     spools::{Spools, SpoolsError},
     stage::{Stage, StageError},
     stream::Stream,

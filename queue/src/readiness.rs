@@ -14,7 +14,9 @@ use std::{future::Future, pin::Pin};
 use futures_util::future::select_all;
 use tokio::sync::watch;
 
-use crate::{Connection, LinkState, Stage, Stall, Stalls, Stream, WorkerState, connection::Link};
+use crate::{
+    Connection, LinkState, Purpose, Stage, Stall, Stalls, Stream, WorkerState, connection::Link,
+};
 
 /// Why a daemon cannot work now. Its text is a line for whoever looks after the daemon, and has no secrets in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,24 +63,6 @@ pub enum NotReady {
         "the destination is away: nothing is taken from the queue until it answers; the log says why and what to do"
     )]
     DestinationAway,
-}
-
-/// What a link is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Hearing of work.
-    Consuming,
-    /// Sending messages.
-    Publishing,
-}
-
-impl std::fmt::Display for Purpose {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Consuming => "consuming",
-            Self::Publishing => "publishing",
-        })
-    }
 }
 
 /// Whether a daemon can work, now and from now on.

@@ -2,8 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::environment::{Environment, WrongVariable, wrong};
-use super::settings::{self, TIMEOUT};
+use super::environment::{Environment, WrongVariable, secret, wrong};
+
+/// How long a collector may take for one export: the specification's default.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What goes to a collector, and how its variables and paths are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +89,7 @@ impl Otlp {
         refuse_client_certificates(environment, signal)?;
         check_the_rest(environment, signal)?;
         let (own, general) = named(signal, "CERTIFICATE");
-        let certificate = settings::file(environment, &own, &general)?;
+        let certificate = file(environment, &own, &general)?;
         Ok(Self {
             address,
             protocol,
@@ -187,7 +189,7 @@ fn refuse_client_certificates(
 fn check_the_rest(environment: &Environment<'_>, signal: Signal) -> Result<(), WrongVariable> {
     let (own, general) = named(signal, "HEADERS");
     if let Some((variable, list)) = environment.either(&own, &general)? {
-        settings::check_headers(variable, &list)?;
+        check_headers(variable, &list)?;
     }
     let (own, general) = named(signal, "COMPRESSION");
     if let Some((variable, word)) = environment.either(&own, &general)?
@@ -199,4 +201,37 @@ fn check_the_rest(environment: &Environment<'_>, signal: Signal) -> Result<(), W
     environment.flag(&own)?;
     environment.flag(&general)?;
     Ok(())
+}
+
+/// `key=value` pairs for a collector. They may be tokens: none is shown.
+fn check_headers(variable: &str, list: &str) -> Result<(), WrongVariable> {
+    let names = list
+        .split(',')
+        .filter(|pair| !pair.trim().is_empty())
+        .map(|pair| pair.split_once('=').map(|(name, _)| name.trim()));
+    for name in names {
+        if name.is_none_or(|name| reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_err())
+        {
+            return Err(secret(
+                variable,
+                "write name=value, with commas between, as in x-api-key=abc (it is not repeated here, for it may be a secret)",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A file that has to be there.
+fn file(
+    environment: &Environment<'_>,
+    signal: &str,
+    general: &str,
+) -> Result<Option<PathBuf>, WrongVariable> {
+    let Some((variable, path)) = environment.either(signal, general)? else {
+        return Ok(None);
+    };
+    match std::fs::metadata(&path) {
+        Ok(_) => Ok(Some(path.into())),
+        Err(error) => Err(wrong(variable, &path, error.to_string())),
+    }
 }

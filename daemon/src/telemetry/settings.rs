@@ -5,9 +5,9 @@
 //!        true: off          otlp, console, none               otlp
 //! ```
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::ffi::OsString;
 
-use super::environment::{Environment, WrongVariable, secret, wrong};
+use super::environment::{Environment, WrongVariable, wrong};
 use super::{
     endpoint::{self, Otlp},
     sampling::Sampling,
@@ -168,39 +168,3 @@ fn attributes(environment: &Environment<'_>) -> Result<Vec<(String, String)>, Wr
         })
         .collect()
 }
-
-/// `key=value` pairs for a collector. They may be tokens: none is shown.
-pub(super) fn check_headers(variable: &str, list: &str) -> Result<(), WrongVariable> {
-    let names = list
-        .split(',')
-        .filter(|pair| !pair.trim().is_empty())
-        .map(|pair| pair.split_once('=').map(|(name, _)| name.trim()));
-    for name in names {
-        if name.is_none_or(|name| reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_err())
-        {
-            return Err(secret(
-                variable,
-                "write name=value, with commas between, as in x-api-key=abc (it is not repeated here, for it may be a secret)",
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// A file that has to be there.
-pub(super) fn file(
-    environment: &Environment<'_>,
-    signal: &str,
-    general: &str,
-) -> Result<Option<PathBuf>, WrongVariable> {
-    let Some((variable, path)) = environment.either(signal, general)? else {
-        return Ok(None);
-    };
-    match std::fs::metadata(&path) {
-        Ok(_) => Ok(Some(path.into())),
-        Err(error) => Err(wrong(variable, &path, error.to_string())),
-    }
-}
-
-/// How long a collector may take for one export: the specification's default.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(10);

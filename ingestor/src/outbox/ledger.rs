@@ -7,7 +7,7 @@ use std::{
 
 use proto::{id::ChunkId, v1};
 
-use super::Owed;
+use crate::owed::Owed;
 
 /// How long an answer may take before the ledger wants to know where the chunk is.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);

@@ -35,7 +35,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::handoff::Outgoing;
+use crate::{handoff::Outgoing, owed::Owed};
 use ledger::Ledger;
 use parked::{Letters, Looked};
 use send::Sent;
@@ -60,17 +60,6 @@ pub struct Outbox {
     /// What others may know of the ledger.
     owed: watch::Sender<Owed>,
     health: Health,
-}
-
-/// What is owed an answer, as of a few seconds ago at most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Owed {
-    /// Chunks that an answer may still come for.
-    pub waiting: usize,
-    /// Chunks that a stage gave up.
-    pub parked: usize,
-    /// When the oldest of those that wait was committed, in Unix microseconds. One that is parked waits for a person, and says nothing of the way.
-    pub oldest_us: Option<i64>,
 }
 
 /// What the outbox says to whoever asks whether the ingestor is ready.

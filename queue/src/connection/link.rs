@@ -13,8 +13,8 @@ use bytes::Bytes;
 use tokio::{sync::watch, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{lame_duck, news::Teller};
-use crate::{backoff::Backoff, readiness::Purpose};
+use super::{lame_duck, news::Teller, purpose::Purpose};
+use crate::backoff::Backoff;
 
 /// Pauses between attempts to connect again.
 ///

@@ -15,6 +15,7 @@ mod link;
 mod news;
 mod options;
 mod patience;
+mod purpose;
 mod settings;
 mod version;
 
@@ -27,10 +28,13 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-pub use {error::ConnectError, link::LinkState, options::ConnectOptions, version::Version};
+pub use {
+    error::ConnectError, link::LinkState, options::ConnectOptions, purpose::Purpose,
+    version::Version,
+};
 pub(crate) use {link::Link, patience::Patience};
 
-use crate::{Prefix, Publisher, Subjects, readiness::Purpose};
+use crate::{Prefix, Publisher, Subjects};
 use error::Verdict;
 use settings::{API_TIMEOUT, settings};
 

@@ -9,7 +9,7 @@ use async_nats::Event;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::readiness::Purpose;
+use super::purpose::Purpose;
 
 /// Between two complaints of one kind. A refused subject is refused with every message.
 const AGAIN: Duration = Duration::from_secs(10);

@@ -37,7 +37,9 @@ impl Service {
             Settings::read(endpoint, &|name| env::var_os(name)).exit(Exit::Configuration)?;
         let admin = listen.or(settings.scrape_at.as_deref());
         let admin = admin.map(Admin::bind).transpose()?;
-        let manager = ServiceManager::of_process();
+        let manager = ServiceManager::of_process()
+            .context("NOTIFY_SOCKET: it is no address of a socket: unset it, or correct it")
+            .exit(Exit::Configuration)?;
         if !settings.any() && admin.is_none() && manager.is_none() {
             return Ok(Self::default());
         }
@@ -76,13 +78,14 @@ impl Service {
             .as_ref()
             .map_or_else(Pulse::default, ServiceManager::pulse);
         tokio::spawn(pulse.clone().beat());
-        let told = manager.is_some();
+        let last_word = manager.as_ref().map(ServiceManager::line).transpose();
+        let last_word = last_word.context("speak to systemd")?;
         let stop = stop.clone();
         tokio::spawn(async move {
             stop.requested().await;
             readiness.stopping();
-            if told {
-                ServiceManager::stopping();
+            if let Some(systemd) = last_word {
+                systemd.stopping();
             }
         });
         if let Some(manager) = manager {

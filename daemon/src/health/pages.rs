@@ -1,8 +1,13 @@
 //! The admin pages: `/metrics`, `/livez`, `/readyz`, `/version`.
+//!
+//! Whoever only holds connections open takes file descriptors that the work needs: there are so many at a time, each for one question, and
+//! for so long.
 
 use std::{
     io,
     net::{SocketAddr, TcpListener, ToSocketAddrs},
+    sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
@@ -13,10 +18,22 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::json;
+use tokio::{net::TcpStream, sync::Semaphore, time};
 
 use super::{Pulse, Readiness};
 use crate::{Exit, Failed, WithExit, about::About, side::Side, telemetry::Scrape};
+
+/// Connections at a time. Prometheus has one, a load balancer some.
+const CONNECTIONS: usize = 64;
+
+/// From a connection's begin to its end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// After an accept that failed, as it does without a file descriptor: others may give one back.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// The socket of the pages, bound before the program begins.
 #[derive(Debug)]
@@ -72,12 +89,37 @@ impl Admin {
         let _inside = side.handle().enter();
         self.0.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(self.0)?;
-        side.handle().spawn(async move {
-            // It goes on after errors of single connections, and ends with the process.
-            drop(axum::serve(listener, router(pages)).await);
-        });
+        side.handle().spawn(accept(listener, router(pages)));
         Ok(())
     }
+}
+
+/// Answers whoever comes, until the process ends. Whoever comes while there is no room waits in the socket.
+async fn accept(listener: tokio::net::TcpListener, router: Router) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let answered = time::timeout(PATIENCE, answer(stream, router.clone()));
+                tokio::spawn(async move {
+                    // Who asks badly or leaves early is the loser.
+                    drop(answered.await);
+                    drop(place);
+                });
+            }
+            Err(_) => time::sleep(AGAIN).await,
+        }
+    }
+}
+
+async fn answer(stream: TcpStream, router: Router) -> hyper::Result<()> {
+    let service = TowerToHyperService::new(router);
+    let mut server = http1::Builder::new();
+    server.keep_alive(false);
+    server.serve_connection(TokioIo::new(stream), service).await
 }
 
 fn router(pages: Pages) -> Router {

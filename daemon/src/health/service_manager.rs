@@ -1,8 +1,21 @@
 //! What systemd hears (sd_notify(3)): that the program has started, how it stands, that it is alive, that it stops.
 //!
 //! For a unit of `Type=notify`, with `WatchdogSec=` if a program that is stuck shall be restarted. Without such a manager nothing is said.
+//!
+//! A manager that does not read holds up nobody: a word that finds no room is said again with the next look.
 
-use std::{io, time::Duration};
+use std::{
+    ffi::OsStr,
+    io,
+    os::{
+        linux::net::SocketAddrExt,
+        unix::{
+            ffi::OsStrExt,
+            net::{SocketAddr, UnixDatagram},
+        },
+    },
+    time::Duration,
+};
 
 use sd_notify::NotifyState;
 use tokio::time::interval;
@@ -19,15 +32,31 @@ const STATUS: usize = 400;
 /// systemd, if it is there and wants to hear.
 #[derive(Debug)]
 pub(crate) struct ServiceManager {
+    line: Line,
     watchdog: Option<Duration>,
+}
+
+/// Where it hears.
+#[derive(Debug)]
+pub(crate) struct Line {
+    socket: UnixDatagram,
+    manager: SocketAddr,
 }
 
 impl ServiceManager {
     /// The one that started this process.
-    pub(crate) fn of_process() -> Option<Self> {
-        std::env::var_os("NOTIFY_SOCKET")?;
-        let watchdog = sd_notify::watchdog_enabled();
-        Some(Self { watchdog })
+    ///
+    /// # Errors
+    /// What `NOTIFY_SOCKET` says is no address of a socket.
+    pub(crate) fn of_process() -> io::Result<Option<Self>> {
+        let address = std::env::var_os("NOTIFY_SOCKET").filter(|address| !address.is_empty());
+        let Some(address) = address else {
+            return Ok(None);
+        };
+        let line = Line::to(&address)?;
+        // The manual's word for none at all.
+        let watchdog = sd_notify::watchdog_enabled().filter(|time| !time.is_zero());
+        Ok(Some(Self { line, watchdog }))
     }
 
     /// How long the program may be stuck: no longer than the watchdog waits.
@@ -39,49 +68,76 @@ impl ServiceManager {
         }
     }
 
+    /// A second line, for the last word.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn line(&self) -> io::Result<Line> {
+        Ok(Line {
+            socket: self.line.socket.try_clone()?,
+            manager: self.line.manager.clone(),
+        })
+    }
+
     /// Tells what there is to tell, until the side ends.
     pub(crate) async fn report(self, readiness: &'static Readiness, pulse: Pulse) {
         // The manual asks for a word at half the time; a third leaves room for one that is late.
         let watchdog = self.watchdog.map_or(LOOK, |watchdog| watchdog / 3);
         let mut looks = interval(LOOK.min(watchdog).max(Duration::from_millis(10)));
-        let (mut started, mut status) = (false, None);
+        let (mut told_start, mut told, mut warned) = (false, None, false);
         loop {
             looks.tick().await;
             let mut news = Vec::new();
-            if !started && readiness.has_started() {
-                started = true;
+            let started = readiness.has_started();
+            if started && !told_start {
                 news.push(NotifyState::Ready);
             }
             if self.watchdog.is_some() && pulse.stuck_for().is_none() {
                 news.push(NotifyState::Watchdog);
             }
             let now = describe(readiness);
-            if status.as_ref() != Some(&now) {
+            if told.as_ref() != Some(&now) {
                 news.push(NotifyState::Status(&now));
             }
-            if let Err(error) = tell(&news) {
-                warn!(%error, "systemd cannot be told how this program stands: check NOTIFY_SOCKET, or unset it");
-                return;
+            match self.line.tell(&news) {
+                Ok(()) => (told_start, told) = (started, Some(now)),
+                Err(error) if !warned => {
+                    warned = true;
+                    warn!(%error, "systemd cannot be told how this program stands, and is tried again: check NOTIFY_SOCKET, or unset it");
+                }
+                Err(_) => {}
             }
-            status = Some(now);
         }
-    }
-
-    /// The program has been asked to stop.
-    pub(crate) fn stopping() {
-        // Whether it is heard or not, the program stops.
-        drop(tell(&[
-            NotifyState::Stopping,
-            NotifyState::Status("stopping"),
-        ]));
     }
 }
 
-fn tell(news: &[NotifyState<'_>]) -> io::Result<()> {
-    if news.is_empty() {
-        return Ok(());
+impl Line {
+    /// To a socket with a path, or with a name that begins with `@`.
+    fn to(address: &OsStr) -> io::Result<Self> {
+        let manager = match address.as_bytes().strip_prefix(b"@") {
+            Some(name) => SocketAddr::from_abstract_name(name)?,
+            None => SocketAddr::from_pathname(address)?,
+        };
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, manager })
     }
-    sd_notify::notify(news)
+
+    /// The program has been asked to stop.
+    pub(crate) fn stopping(&self) {
+        // Whether it is heard or not, the program stops.
+        drop(self.tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]));
+    }
+
+    fn tell(&self, news: &[NotifyState<'_>]) -> io::Result<()> {
+        if news.is_empty() {
+            return Ok(());
+        }
+        let lines: String = news.iter().map(|news| format!("{news}\n")).collect();
+        self.socket
+            .send_to_addr(lines.as_bytes(), &self.manager)
+            .map(|_| ())
+    }
 }
 
 fn describe(readiness: &Readiness) -> String {

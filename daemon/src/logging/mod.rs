@@ -92,8 +92,18 @@ pub enum LogChunks {
     Problems,
 }
 
-fn level(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> {
-    EnvFilter::builder().parse(text).map(|_| text.to_owned())
+/// As [`EnvFilter`] reads it, but for a word that is no level: that would be a part of a program, and all the others silent, be it by a slip.
+fn level(text: &str) -> Result<String, String> {
+    const HELP: &str = "use off, error, warn, info, debug or trace, or PART=LEVEL for a part of a program, with commas between";
+    let plain = |wish: &&str| !wish.contains(['=', '[']) && !wish.trim().is_empty();
+    let mut words = text.split(',').filter(plain);
+    if let Some(word) = words.find(|word| word.trim().parse::<LevelFilter>().is_err()) {
+        return Err(format!("{:?} is no level: {HELP}", word.trim()));
+    }
+    let parsed = EnvFilter::builder().parse(text);
+    parsed
+        .map(|_| text.to_owned())
+        .map_err(|error| format!("{error}: {HELP}"))
 }
 
 /// What the process was told about its logs, for a parent that starts children.
@@ -134,8 +144,12 @@ pub(crate) fn init(args: &LogArgs, default_level: &str, tracer: Option<SdkTracer
     let wish = args
         .log_level
         .clone()
-        .or_else(|| env::var("RUST_LOG").ok().filter(|wish| !wish.is_empty()));
-    // `lossy`: a slip in RUST_LOG, which belongs to all Rust programs, must not keep ours from starting.
+        // A slip in RUST_LOG, which belongs to all Rust programs, must neither keep ours from starting nor silence it.
+        .or_else(|| {
+            level(&env::var("RUST_LOG").ok()?)
+                .ok()
+                .filter(|wish| !wish.is_empty())
+        });
     let level = EnvFilter::builder().parse_lossy(wish.as_deref().unwrap_or(default_level));
     // OpenTelemetry's own lines come by the batch, and ours say it better: they are for whoever asks for them by name.
     let inner = wish

@@ -130,6 +130,26 @@ fn rust_log_counts_only_where_nothing_of_ours_speaks() {
 }
 
 #[test]
+fn a_level_with_a_slip_in_it_is_refused_and_never_taken_for_silence() {
+    let mut rung = Rung::start("doorbell", &["--log-level", "wran"]);
+    let line = rung.line_with("error:");
+    assert!(
+        line.contains(r#""wran" is no level"#) && line.contains("warn"),
+        "{line}"
+    );
+    assert_eq!(rung.code(), Some(2));
+    let wishes = ["WARN", "off", "info,queue=debug", "queue[span]=trace,error"];
+    for wish in wishes {
+        let rung = Rung::start("doorbell", &["--end", "failed", "--log-level", wish]);
+        assert_ne!(rung.code(), Some(2), "{wish}");
+    }
+    let mut rung = Rung::start_with("doorbell", &["--end", "failed"], |command| {
+        command.env("RUST_LOG", "wran");
+    });
+    rung.line_with("lock is held");
+}
+
+#[test]
 fn text_is_without_colour_where_stderr_is_no_terminal() {
     let line = Rung::start("doorbell", &["--log-format", "text"]).line_with("starting");
     assert!(

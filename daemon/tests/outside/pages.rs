@@ -119,3 +119,25 @@ fn a_port_that_is_taken_is_an_error_that_says_so() {
         Some(i32::from(daemon::Exit::Configuration.code()))
     );
 }
+
+#[test]
+fn whoever_only_holds_connections_open_takes_few_descriptors_and_is_let_go_of() {
+    let mut rung = teller(&["--admin-listen", "127.0.0.1:0"], &[]);
+    let address = address(&mut rung);
+    rung.line_with("told");
+    let holding: Vec<TcpStream> = (0..130)
+        .map(|n| {
+            let mut stream = TcpStream::connect(address).expect("the pages are there");
+            // Some say nothing, some begin to ask.
+            if n % 2 == 0 {
+                stream.write_all(b"GET /livez HT").expect("ask");
+            }
+            stream
+        })
+        .collect();
+    assert_eq!(get(address, "/livez").0, 200);
+    let descriptors = std::fs::read_dir(format!("/proc/{}/fd", rung.child.id()));
+    let descriptors = descriptors.expect("a process of ours").count();
+    assert!(descriptors < 100, "{descriptors} are open");
+    drop(holding);
+}

@@ -1,11 +1,22 @@
 //! What systemd hears, on a socket like systemd's.
 
-use std::{collections::HashSet, os::unix::net::UnixDatagram, time::Duration};
+use std::{
+    collections::HashSet,
+    os::{
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixDatagram},
+    },
+    time::Duration,
+};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{program::Rung, teller};
+use super::{
+    pages::{address, get},
+    program::Rung,
+    teller,
+};
 
 struct Systemd {
     socket: UnixDatagram,
@@ -18,15 +29,35 @@ impl Systemd {
         let folder = TempDir::new().expect("a folder for the test");
         let path = folder.path().join("notify");
         let socket = UnixDatagram::bind(&path).expect("a socket");
+        let path = path.to_str().expect("a path of ours").to_owned();
+        Self::at(socket, path, folder)
+    }
+
+    /// As where there is no file system to share: by a name, without a path.
+    fn start_without_a_path() -> Self {
+        let folder = TempDir::new().expect("a folder for the test");
+        let name = folder.path().to_str().expect("a path of ours").to_owned();
+        let address = SocketAddr::from_abstract_name(&name).expect("an address");
+        let socket = UnixDatagram::bind_addr(&address).expect("a socket");
+        Self::at(socket, format!("@{name}"), folder)
+    }
+
+    fn at(socket: UnixDatagram, path: String, folder: TempDir) -> Self {
         socket
             .set_read_timeout(Some(Duration::from_secs(60)))
             .expect("a time-out");
-        let path = path.to_str().expect("a path of ours").to_owned();
         Self {
             socket,
             path,
             _folder: folder,
         }
+    }
+
+    /// Whatever it has room for is there already.
+    fn fill(&self) {
+        let full = UnixDatagram::unbound().expect("a socket");
+        full.set_nonblocking(true).expect("a socket of ours");
+        while full.send_to(b"X=1", &self.path).is_ok() {}
     }
 
     fn teller(&self, flags: &[&str], variables: &[(&str, &str)]) -> Rung {
@@ -88,4 +119,37 @@ fn the_watchdog_hears_of_a_program_that_lives_and_not_of_one_that_is_stuck() {
         words += 1;
         assert!(words < 50, "it says that it lives");
     }
+}
+
+#[test]
+fn it_hears_by_a_name_without_a_path_too() {
+    let systemd = Systemd::start_without_a_path();
+    let _rung = systemd.teller(&[], &[]);
+    systemd.until("READY=1");
+}
+
+#[test]
+fn one_that_does_not_read_holds_nothing_up_and_hears_all_of_it_when_it_does() {
+    let systemd = Systemd::start();
+    systemd.fill();
+    let flags = ["--admin-listen", "127.0.0.1:0"];
+    let mut rung = systemd.teller(&flags, &[("WATCHDOG_USEC", "600000")]);
+    let pages = address(&mut rung);
+    rung.line_with("systemd cannot be told");
+    assert_eq!(get(pages, "/livez").0, 200);
+    let heard = systemd.until("READY=1");
+    assert!(heard.contains("WATCHDOG=1"), "{heard:?}");
+    systemd.fill();
+    rung.signal(Signal::TERM);
+    rung.line_with("stopped");
+    assert_eq!(rung.code(), Some(0));
+}
+
+#[test]
+fn a_watchdog_of_no_time_is_none_and_an_empty_address_nobody() {
+    let systemd = Systemd::start();
+    let _rung = systemd.teller(&[], &[("WATCHDOG_USEC", "0")]);
+    assert!(!systemd.until("STATUS=ready").contains("WATCHDOG=1"));
+    let mut rung = teller(&["--ends"], &[("NOTIFY_SOCKET", "")]);
+    rung.line_with("stopped");
 }

@@ -3,6 +3,10 @@
 /// The message's type: [`crate::Message::TYPE`].
 pub const TYPE: &str = "Crispy-Type";
 
+/// The chunk that the message is about, where it is about one: `{site}/{camera}/{run}/{sequence}`. For logs and traces, which must not need to
+/// decode what they speak of; who works on the message believes its payload alone.
+pub const CHUNK: &str = "Crispy-Chunk";
+
 /// Which sending it is: see [`crate::message_id`]. The server's own name for it.
 pub const MESSAGE_ID: &str = "Nats-Msg-Id";
 

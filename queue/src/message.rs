@@ -1,6 +1,11 @@
 //! What travels: our messages, and what a reader makes of bytes that somebody sent.
 
-use proto::v1;
+use proto::{
+    id::ChunkId,
+    v1::{self, dead_letter},
+};
+
+use crate::header;
 
 /// A message of `crispy.v1` that travels on a subject of its own.
 pub trait Message: prost::Message + Default + Send + Sync + 'static {
@@ -11,30 +16,56 @@ pub trait Message: prost::Message + Default + Send + Sync + 'static {
     fn needs(&self) -> &[String] {
         &[]
     }
+
+    /// The chunk that it is about, as header [`crate::header::CHUNK`] carries it.
+    fn chunk(&self) -> Option<ChunkId> {
+        None
+    }
 }
 
 macro_rules! messages {
-    ($($message:ident $(needs $needs:ident)?),* $(,)?) => {$(
+    ($($message:ident $(needs $needs:ident)? $(about $chunk:ident)?),* $(,)?) => {$(
         impl Message for v1::$message {
             const TYPE: &'static str = concat!("crispy.v1.", stringify!($message));
             $(fn needs(&self) -> &[String] {
                 &self.$needs
+            })?
+            $(fn chunk(&self) -> Option<ChunkId> {
+                $chunk(self)
             })?
         }
     )*};
 }
 
 messages!(
-    ChunkReady needs needs,
+    ChunkReady needs needs about described,
     RunState needs needs,
-    ChunkUploaded needs needs,
-    ChunkInspected,
+    ChunkUploaded needs needs about uploaded,
+    ChunkInspected about inspected,
     ChunkDropped,
     CameraEvent,
-    DeadLetter,
+    DeadLetter about given_up,
     DeadRuling,
     SpoolRecord,
 );
+
+fn described(chunk: &v1::ChunkReady) -> Option<ChunkId> {
+    ChunkId::from_wire(chunk.id.as_ref()).ok()
+}
+
+fn uploaded(upload: &v1::ChunkUploaded) -> Option<ChunkId> {
+    described(upload.chunk.as_ref()?)
+}
+
+fn inspected(inspection: &v1::ChunkInspected) -> Option<ChunkId> {
+    uploaded(inspection.upload.as_ref()?)
+}
+
+/// By the word of what was given up.
+fn given_up(letter: &v1::DeadLetter) -> Option<ChunkId> {
+    let named = |of: &&dead_letter::Header| of.name == header::CHUNK;
+    letter.headers.iter().find(named)?.value.parse().ok()
+}
 
 /// Features that this version knows. None exist yet.
 const KNOWN_NEEDS: &[&str] = &[];
@@ -123,6 +154,44 @@ mod tests {
     #[test]
     fn a_type_is_named_as_its_schema_names_it() {
         assert_eq!(ChunkReady::TYPE, "crispy.v1.ChunkReady");
+    }
+
+    #[test]
+    fn whatever_is_about_a_chunk_says_which() {
+        let id: ChunkId = "demo/front/01M82C7XJ5HSDAXZ4F9DVKKH71/0000000003"
+            .parse()
+            .unwrap();
+        let chunk = ChunkReady {
+            id: Some(id.to_wire()),
+            ..Default::default()
+        };
+        let upload = v1::ChunkUploaded {
+            chunk: Some(chunk.clone()),
+            ..Default::default()
+        };
+        let inspection = v1::ChunkInspected {
+            upload: Some(upload.clone()),
+            ..Default::default()
+        };
+        let letter = v1::DeadLetter {
+            headers: vec![dead_letter::Header {
+                name: header::CHUNK.into(),
+                value: id.to_string(),
+            }],
+            ..Default::default()
+        };
+        let said = [
+            chunk.chunk(),
+            upload.chunk(),
+            inspection.chunk(),
+            letter.chunk(),
+        ];
+        assert!(
+            said.iter().all(|said| said.as_ref() == Some(&id)),
+            "{said:?}"
+        );
+        assert_eq!(ChunkReady::default().chunk(), None);
+        assert_eq!(RunState::default().chunk(), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::{fmt, str::FromStr};
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use instruments::context::{self, Remote};
+use proto::id::ChunkId;
 use tracing::{Span, field::Empty, info_span};
 
 use crate::{Delivery, Stage, header};
@@ -35,6 +36,8 @@ pub(crate) fn publish(subject: &str, headers: &mut HeaderMap, bytes: usize) -> S
         messaging.message.body.size = bytes,
         site = place.site,
         camera = place.camera,
+        run = Empty,
+        sequence = Empty,
         stream = Empty,
         stream_sequence = Empty,
         attempt = Empty,
@@ -42,6 +45,10 @@ pub(crate) fn publish(subject: &str, headers: &mut HeaderMap, bytes: usize) -> S
     if span.is_disabled() {
         return span;
     }
+    say_chunk(
+        &span,
+        headers.get(header::CHUNK).map(|chunk| chunk.as_str()),
+    );
     if headers.get(TRACEPARENT).is_some() {
         let named = headers.iter().filter_map(|(name, values)| {
             let name: &str = name.as_ref();
@@ -77,6 +84,8 @@ pub(crate) fn process(stage: Stage, delivery: &Delivery, bytes: usize) -> Span {
         messaging.message.body.size = bytes,
         site = place.site,
         camera = place.camera,
+        run = Empty,
+        sequence = Empty,
         stream = delivery.stream.as_str(),
         stream_sequence = delivery.stream_sequence,
         delivery = delivery.deliveries,
@@ -84,9 +93,19 @@ pub(crate) fn process(stage: Stage, delivery: &Delivery, bytes: usize) -> Span {
         outcome = Empty,
     );
     if !span.is_disabled() {
+        say_chunk(&span, delivery.header(header::CHUNK));
         Remote::from_headers(delivery.headers.iter()).adopt(&span);
     }
     span
+}
+
+/// What the span of the cut says too: a trace of which that was not kept is found by its other spans.
+fn say_chunk(span: &Span, header: Option<&str>) {
+    let Some(chunk) = header.and_then(|chunk| chunk.parse::<ChunkId>().ok()) else {
+        return;
+    };
+    span.record("run", tracing::field::display(&chunk.run));
+    span.record("sequence", chunk.sequence);
 }
 
 /// What a subject says, as far as a search or a span's name is concerned.

@@ -125,6 +125,9 @@ impl Publisher {
         }
         insert(&mut map, header::TYPE, M::TYPE)?;
         insert(&mut map, header::MESSAGE_ID, id)?;
+        if let Some(chunk) = message.chunk() {
+            insert(&mut map, header::CHUNK, &chunk.to_string())?;
+        }
         let payload = message.encode_to_vec().into();
         self.send(subject.as_str(), subject.stream(), map, payload)
             .await

@@ -5,13 +5,32 @@ use std::time::Duration;
 use tracing::{error, warn};
 
 use super::{closing::Closed, held::Parcel, history::Attempt};
+use crate::header;
+
+/// What an operator finds a message by.
+struct Named<'a> {
+    chunk: Option<&'a str>,
+    subject: &'a str,
+    sequence: u64,
+}
+
+impl<'a> Named<'a> {
+    fn of(parcel: &'a Parcel) -> Self {
+        Self {
+            chunk: parcel.headers.get(header::CHUNK),
+            subject: &parcel.subject,
+            sequence: parcel.place.sequence,
+        }
+    }
+}
 
 /// It goes back, for another attempt by anybody.
 pub(super) fn handed_back(parcel: &Parcel, pause: Duration, attempt: Attempt, reason: &str) {
-    let (subject, sequence) = (parcel.subject.as_str(), parcel.place.sequence);
+    let message = Named::of(parcel);
     warn!(
-        subject,
-        sequence,
+        chunk = message.chunk,
+        subject = message.subject,
+        stream_sequence = message.sequence,
         ?pause,
         counts = attempt == Attempt::Failed,
         error = reason,
@@ -21,17 +40,19 @@ pub(super) fn handed_back(parcel: &Parcel, pause: Duration, attempt: Attempt, re
 
 /// It was to be done, or given up, for good.
 pub(super) fn closed(parcel: &Parcel, closed: &Closed) {
-    let (subject, sequence) = (parcel.subject.as_str(), parcel.place.sequence);
+    let message = Named::of(parcel);
     match closed {
         Closed::Acked { confirmed: true } => {}
         Closed::Acked { confirmed: false } => warn!(
-            subject,
-            sequence,
+            chunk = message.chunk,
+            subject = message.subject,
+            stream_sequence = message.sequence,
             "done, but the server did not confirm it: the message will come again, and whoever gets it finds it done"
         ),
         Closed::Buried { kind, reason } => error!(
-            subject,
-            sequence,
+            chunk = message.chunk,
+            subject = message.subject,
+            stream_sequence = message.sequence,
             kind = kind.as_str_name(),
             error = reason,
             "given up, and kept in a dead letter: mend what the error names, then `crispy dead replay`"

@@ -13,7 +13,7 @@ use crate::side::Side;
 use crate::telemetry::{Settings, Telemetry};
 use crate::{Exit, Failed, Stop, WithExit};
 
-/// All of it, as long as it lives. A command has nothing of it: it is over before anybody asks.
+/// All of it, as long as it lives. A command has its traces alone: it is over before anybody asks.
 #[derive(Default)]
 pub(crate) struct Service {
     // In this order they end: what waits is sent while there is a runtime to send it.
@@ -30,11 +30,11 @@ impl Service {
     /// [`Exit::Configuration`] and [`Exit::PortTaken`], each naming the flag or variable.
     pub(crate) fn prepare(about: &About, flags: &HouseFlags) -> Result<Self, Failed> {
         let (endpoint, listen) = (flags.telemetry.endpoint(), flags.health.listen());
-        if about.role == Role::Command {
-            return Ok(Self::default());
-        }
         let settings =
             Settings::read(endpoint, &|name| env::var_os(name)).exit(Exit::Configuration)?;
+        if about.role == Role::Command {
+            return Self::of_a_command(about, &settings.of_a_command());
+        }
         let admin = listen.or(settings.scrape_at.as_deref());
         let admin = admin.map(Admin::bind).transpose()?;
         let manager = ServiceManager::of_process()
@@ -52,6 +52,22 @@ impl Service {
             admin,
             manager,
             side: Some(side),
+        })
+    }
+
+    /// What it does to a chunk belongs into that chunk's trace.
+    fn of_a_command(about: &About, settings: &Settings) -> Result<Self, Failed> {
+        if !settings.any() {
+            return Ok(Self::default());
+        }
+        let side = Side::start().context("start a thread")?;
+        let telemetry = Telemetry::start(about, settings, false, &side)
+            .context("set up telemetry as OTEL_* says")
+            .exit(Exit::Configuration)?;
+        Ok(Self {
+            telemetry,
+            side: Some(side),
+            ..Self::default()
         })
     }
 

@@ -126,12 +126,23 @@ pub fn parse<C: CommandFactory + FromArgMatches>(
         let table = name.strip_prefix("crispy-").unwrap_or(name);
         command = Settings::read(&path, table, &command)?.apply(command)?;
     }
+    command = command.mut_args(unset_if_empty);
     let mut matches: ArgMatches = command.try_get_matches_from_mut(&sources.argv)?;
     let house = HouseFlags::from_arg_matches_mut(&mut matches)
         .map_err(|error| error.format(&mut command))?;
     let config =
         C::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
     Ok((config, house))
+}
+
+/// An empty variable of OpenTelemetry's counts as unset, by its specification: the file may speak.
+fn unset_if_empty(arg: Arg) -> Arg {
+    let variable = arg.get_env().and_then(|name| name.to_str());
+    let is_empty = variable
+        .filter(|name| name.starts_with("OTEL_"))
+        .and_then(env::var_os)
+        .is_some_and(|value| value.is_empty());
+    if is_empty { arg.env(None::<&str>) } else { arg }
 }
 
 /// The value of `--config`, found before clap can look: what it names decides about the defaults that clap sees.

@@ -121,7 +121,7 @@ fn protocol(
             _ => Protocol::Http,
         });
     };
-    match word.as_str() {
+    match word.to_ascii_lowercase().as_str() {
         "grpc" => Ok(Protocol::Grpc),
         "http/protobuf" => Ok(Protocol::Http),
         _ => Err(wrong(variable, &word, "use grpc or http/protobuf")),
@@ -151,11 +151,19 @@ fn check(variable: &str, address: String, protocol: Protocol) -> Result<String, 
     Err(wrong(variable, &address, reason))
 }
 
-/// Over HTTP each signal has a path of its own; over gRPC the service's name says it.
+/// Over HTTP each signal has a path of its own, before what is asked of it; over gRPC the service's name says it.
 fn with_path(base: &str, protocol: Protocol, signal: Signal) -> String {
+    let (path, question) = match base.split_once('?') {
+        Some((path, question)) => (path, format!("?{question}")),
+        None => (base, String::new()),
+    };
     match protocol {
         Protocol::Grpc => base.to_owned(),
-        Protocol::Http => format!("{}/v1/{}", base.trim_end_matches('/'), signal.word),
+        Protocol::Http => format!(
+            "{}/v1/{}{question}",
+            path.trim_end_matches('/'),
+            signal.word
+        ),
     }
 }
 

@@ -87,7 +87,7 @@ impl Environment<'_> {
         Ok(milliseconds.map(Duration::from_millis))
     }
 
-    /// Words with commas between them, each one of `allowed`. `none` stands alone, and for nothing.
+    /// Words with commas between them, each one of `allowed`, in capitals or not. `none` stands alone, and for nothing.
     pub(super) fn words<const N: usize>(
         &self,
         variable: &str,
@@ -101,7 +101,9 @@ impl Environment<'_> {
         }
         let mut words = Vec::new();
         for word in value.split(',').map(str::trim) {
-            let known = allowed.into_iter().find(|known| *known == word);
+            let known = allowed
+                .into_iter()
+                .find(|known| known.eq_ignore_ascii_case(word));
             let Some(known) = known else {
                 let reason = format!("use {}, or none", allowed.join(", "));
                 return Err(wrong(variable, &value, reason));

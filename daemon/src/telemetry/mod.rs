@@ -166,7 +166,7 @@ fn trace(
         roads.push(Arc::clone(&road));
         let next = match target {
             Target::Otlp(otlp) => batch(&road, otlp::spans(otlp)?),
-            Target::Console => batch(&road, Console),
+            Target::Console => batch(&road, Console::default()),
         };
         provider = provider.with_span_processor(Gate { road, next });
     }

@@ -99,6 +99,16 @@ impl Settings {
             attributes: attributes(&environment)?,
         })
     }
+
+    /// Those of a command: it is over before anybody could ask for its metrics.
+    pub(crate) fn of_a_command(self) -> Self {
+        Self {
+            metrics: Vec::new(),
+            scrape: false,
+            scrape_at: None,
+            ..self
+        }
+    }
 }
 
 fn targets(
@@ -158,12 +168,15 @@ fn attributes(environment: &Environment<'_>) -> Result<Vec<(String, String)>, Wr
     let read = |pair: &str| {
         let (key, value) = pair.split_once('=')?;
         let value = percent_encoding::percent_decode_str(value.trim()).decode_utf8();
-        Some((key.trim().to_owned(), value.ok()?.into_owned())).filter(|(key, _)| !key.is_empty())
+        // A label of Prometheus' would not be one otherwise, and its whole page unreadable.
+        let is_name =
+            |key: &str| key.starts_with(|first: char| first.is_alphabetic() || first == '_');
+        Some((key.trim().to_owned(), value.ok()?.into_owned())).filter(|(key, _)| is_name(key))
     };
     let pairs = list.split(',').filter(|pair| !pair.trim().is_empty());
     pairs
         .map(|pair| {
-            let reason = "write key=value, with commas between, and values percent-encoded";
+            let reason = "write key=value, with commas between, keys that begin with a letter, and values percent-encoded";
             read(pair).ok_or_else(|| wrong(variable, pair, reason))
         })
         .collect()

@@ -80,6 +80,12 @@ const DESTINATIONS: &[(Option<&str>, &str, Places, Places)] = &[
         &[],
     ),
     (
+        Some("http://c:4318/base/?key=of+house"),
+        "OTEL_TRACES_EXPORTER=OTLP OTEL_METRICS_EXPORTER=None OTEL_EXPORTER_OTLP_PROTOCOL=HTTP/protobuf",
+        &[("http://c:4318/base/v1/traces?key=of+house", Protocol::Http)],
+        &[],
+    ),
+    (
         Some("http://c:4318"),
         "OTEL_SDK_DISABLED=TRUE OTEL_TRACES_EXPORTER=nonsense",
         &[],
@@ -131,6 +137,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("OTEL_SPAN_LINK_COUNT_LIMIT=many", "a number"),
     ("OTEL_RESOURCE_ATTRIBUTES=team", "key=value"),
     ("OTEL_RESOURCE_ATTRIBUTES==x", "key=value"),
+    ("OTEL_RESOURCE_ATTRIBUTES=9th=floor", "begin with a letter"),
     (
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=collector",
         "http://host:port",

@@ -14,6 +14,20 @@ fn a_wrong_variable_is_a_configuration_error_that_names_it() {
 }
 
 #[test]
+fn an_empty_variable_leaves_the_word_to_the_file() {
+    let folder = tempfile::TempDir::new().expect("a folder for the test");
+    let file = folder.path().join("crispy.toml");
+    std::fs::write(&file, r#"otlp-endpoint = "nowhere""#).expect("write it");
+    let config = file.to_str().expect("a path of ours");
+    let mut rung = teller(
+        &["--config", config],
+        &[("OTEL_EXPORTER_OTLP_ENDPOINT", "")],
+    );
+    let line = rung.line_with("error:");
+    assert!(line.contains("nowhere"), "{line}");
+}
+
+#[test]
 fn a_wrong_certificate_is_named() {
     let file = tempfile::NamedTempFile::new().expect("a file for the test");
     std::fs::write(file.path(), "no certificate").expect("write it");

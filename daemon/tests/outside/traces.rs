@@ -134,10 +134,16 @@ fn without_a_word_nothing_is_made_and_no_context_travels() {
 }
 
 #[test]
-fn the_console_shows_spans_on_stderr() {
-    let mut rung = teller(&["--ends"], &[("OTEL_TRACES_EXPORTER", "console")]);
+fn the_console_shows_spans_on_stderr_with_whose_they_are_and_what_went_wrong() {
+    let flags = ["--ends", "--fail-every", "1"];
+    let mut rung = teller(&flags, &[("OTEL_TRACES_EXPORTER", "console")]);
     let line = rung.line_with(r#""span":"PUT object""#);
-    assert!(line.contains(r#""kind":"client""#), "{line}");
+    let span: serde_json::Value = serde_json::from_str(&line).expect("an object");
+    assert_eq!(
+        (&span["kind"], &span["service"]),
+        (&"client".into(), &"crispy-teller".into())
+    );
+    assert!(span["error"].is_string(), "{line}");
 }
 
 #[test]

@@ -1,154 +1,23 @@
 //! What the daemons show of themselves: metrics that Prometheus takes, and pages that say why there is no work done.
 
-use std::{
-    collections::HashMap,
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
-};
+use std::collections::BTreeSet;
 
+use instruments::Kind;
 use testbed::{
-    GcsServer,
     gcs::{Fault, Harm},
     prometheus_complaints,
 };
 
 use crate::house::{
     House,
-    program::{Program, Running},
-    server::{Monitored, delete_stream},
+    server::delete_stream,
+    stages::{Stages, values},
     until, video,
 };
 
-/// The three stages, each with its pages.
-struct Stages {
-    house: House,
-    server: Monitored,
-    bucket: GcsServer,
-    running: Vec<(&'static str, Running, SocketAddr)>,
-}
-
-impl Stages {
-    /// Where stages can be started.
-    fn none() -> Self {
-        let stages = Self {
-            house: House::new(),
-            server: Monitored::start(),
-            bucket: GcsServer::start(),
-            running: Vec::new(),
-        };
-        stages.set_up();
-        stages
-    }
-
-    /// A bucket that is away, so that the ingestor does not end before it was looked at.
-    fn start() -> Self {
-        let mut stages = Self::none();
-        stages.add_uploader();
-        let inspector = stages.program("crispy-inspector");
-        let inspector = inspector.flag("--bucket", bucket_url());
-        stages.add("inspector", inspector);
-        // One that starts asks its bucket.
-        stages.until_ready("uploader");
-        stages.bucket.go_down();
-        let source = format!("front={}", video::many(30).display());
-        let spool = stages.house.path("spool");
-        let ingestor = stages.program("crispy-ingestor").flag("--spool", spool);
-        let ingestor = ingestor.flag("--camera", source);
-        stages.add("ingestor", ingestor.arguments(["--window", "1s"]));
-        stages
-    }
-
-    fn add_uploader(&mut self) {
-        let uploader = self.program("crispy-uploader");
-        let uploader = uploader.flag("--bucket", bucket_url());
-        let uploader = uploader.flag("--spool", self.house.path("spool"));
-        self.add("uploader", uploader);
-    }
-
-    fn set_up(&self) {
-        let crispy = self.house.program("crispy").arguments(["setup"]);
-        crispy
-            .flag("--nats-server", self.server.url())
-            .run()
-            .with_code(0);
-    }
-
-    fn program(&self, name: &str) -> Program {
-        let program = self.house.program(name);
-        program
-            .flag("--nats-server", self.server.url())
-            .flag("--admin-listen", "127.0.0.1:0")
-            .env("CRISPY_LOG_FORMAT", "text")
-            .env("STORAGE_EMULATOR_HOST", self.bucket.url())
-    }
-
-    fn add(&mut self, name: &'static str, program: Program) {
-        let mut running = program.start();
-        running.until_stderr("admin pages");
-        let line = running.stderr_with("admin pages").remove(0);
-        let (_, address) = line.split_once("address=").unwrap();
-        let address = address.split(' ').next().unwrap().parse().unwrap();
-        self.running.push((name, running, address));
-    }
-
-    fn get(&self, name: &str, path: &str) -> (u16, String) {
-        let stage = self.running.iter().find(|(stage, ..)| *stage == name);
-        get(stage.unwrap().2, path)
-    }
-
-    fn until_ready(&self, name: &str) {
-        until(&format!("{name} is ready"), || {
-            self.get(name, "/readyz").0 == 200
-        });
-    }
-
-    /// Waits until it is not ready, for a reason with these words.
-    fn until_unready(&self, name: &str, words: &str) {
-        until(&format!("{name} says {words:?}"), || {
-            let (status, reasons) = self.get(name, "/readyz");
-            status == 503 && reasons.contains(words)
-        });
-    }
-
-    /// The value of a series, once there is one that `holds`.
-    fn until_value(&self, name: &str, series: &str, holds: impl Fn(f64) -> bool) {
-        until(&format!("{name} shows {series}"), || {
-            let page = self.get(name, "/metrics").1;
-            values(&page).get(series).is_some_and(|value| holds(*value))
-        });
-    }
-
-    fn end(&mut self, name: &str) -> Running {
-        let place = self.running.iter().position(|(stage, ..)| *stage == name);
-        self.running.remove(place.unwrap()).1
-    }
-}
-
-fn bucket_url() -> String {
-    format!("gs://{}", GcsServer::BUCKET)
-}
-
-fn get(address: SocketAddr, path: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, page) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap();
-    (status.parse().unwrap(), page.to_owned())
-}
-
-fn values(page: &str) -> HashMap<&str, f64> {
-    let lines = page.lines().filter(|line| !line.starts_with('#'));
-    let pairs = lines.filter_map(|line| line.rsplit_once(' '));
-    pairs
-        .filter_map(|(series, value)| Some((series, value.parse().ok()?)))
-        .collect()
-}
-
 #[test]
 fn pages_say_why_a_stage_cannot_work_and_that_it_can_again() {
-    let mut stages = Stages::start();
+    let mut stages = Stages::start(&[]);
     stages.until_unready("uploader", "away");
     for ready in ["ingestor", "inspector"] {
         stages.until_ready(ready);
@@ -188,7 +57,7 @@ fn pages_say_why_a_stage_cannot_work_and_that_it_can_again() {
 #[test]
 fn an_uploader_whose_bucket_fails_at_its_start_is_not_ready_before_it_does_not_though_it_has_no_work()
  {
-    let mut stages = Stages::none();
+    let mut stages = Stages::none(&[]);
     stages.bucket.inject(Fault::new(Harm::Status(503)));
     stages.add_uploader();
     stages.until_unready("uploader", "bucket: it has failed");
@@ -198,7 +67,7 @@ fn an_uploader_whose_bucket_fails_at_its_start_is_not_ready_before_it_does_not_t
 
 #[test]
 fn what_daemons_under_load_show_is_as_prometheus_wants_it_and_in_the_catalogue() {
-    let mut stages = Stages::start();
+    let mut stages = Stages::start(&[]);
     let spooled = |name: &str| format!(r#"{name}{{camera="front"}}"#);
     stages.until_value(
         "ingestor",
@@ -266,15 +135,29 @@ fn shown_up(page: &str) -> bool {
     page.contains("crispy_camera_up{")
 }
 
+/// Every series is a row's, and has the attributes of its row and no others: rules and dashboard ask for those.
 fn only_of_the_catalogue(page: &str) {
-    let rows = instruments::catalogue::ALL;
-    let names = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    for name in names.filter_map(|line| line.split(' ').next()) {
-        let known = rows.iter().any(|row| row.prometheus_name() == name);
-        assert!(
-            known || name == "target_info",
-            "{name} is not in the catalogue"
-        );
+    for series in values(page).into_keys() {
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        if name == "target_info" {
+            continue;
+        }
+        let labels = labels.trim_end_matches('}').split(',');
+        let labels = labels.filter_map(|label| label.split_once('='));
+        let shown: BTreeSet<_> = labels.map(|(label, _)| label).collect();
+        let mut rows = instruments::catalogue::ALL.iter();
+        let row = rows.find(|row| match row.kind {
+            Kind::Histogram(_) => ["_bucket", "_sum", "_count"]
+                .iter()
+                .any(|part| name == row.prometheus_name() + part),
+            _ => name == row.prometheus_name(),
+        });
+        let row = row.unwrap_or_else(|| panic!("{name} is not in the catalogue"));
+        let mut known: BTreeSet<_> = row.attributes.iter().copied().collect();
+        if name.ends_with("_bucket") {
+            known.insert("le");
+        }
+        assert_eq!(shown, known, "the labels of {series}");
     }
 }
 

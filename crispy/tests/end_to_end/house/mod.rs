@@ -7,6 +7,7 @@
 //! * [`jaeger`]: one to ask, real or not
 //! * [`processes`]: who else runs
 //! * [`server`]: a nats-server that can be asked what it holds
+//! * [`stages`]: the three daemons, each with its pages
 //! * [`traces`]: what they told a collector of single chunks
 //! * [`video`]: what FFmpeg's own commands say about a file
 
@@ -16,6 +17,7 @@ pub(crate) mod jaeger;
 pub(crate) mod processes;
 pub(crate) mod program;
 pub(crate) mod server;
+pub(crate) mod stages;
 pub(crate) mod traces;
 pub(crate) mod video;
 

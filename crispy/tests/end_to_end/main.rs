@@ -19,6 +19,7 @@
 //! * [`observed`]: metrics and pages of daemons at work
 //! * [`drawn`]: the way of a chunk, through Jaeger
 //! * [`traced`]: one chunk, one trace, whatever happens to it
+//! * [`unheard`]: a collector that hears nothing
 //! * [`bad_input`], [`bad_place`], [`bad_server`]: each mistake has its own exit code and message, and leaves nothing half done
 //! * [`permissions`]: a server that allows what the manual says, and nothing else
 //! * [`secrets`]: what must not be said, and whom not to speak to
@@ -48,3 +49,4 @@ mod secrets;
 mod status;
 mod stopped;
 mod traced;
+mod unheard;

@@ -9,12 +9,21 @@ mod received;
 use std::{
     io::Read,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread,
     time::{Duration, Instant},
 };
 
-use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, HeaderName, StatusCode, header::RETRY_AFTER},
+    routing::post,
+};
 use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::collector::{
     metrics::v1::{
@@ -47,6 +56,7 @@ pub struct OtlpReceiver {
 struct Kept {
     all: Mutex<All>,
     more: Condvar,
+    throttled: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +99,11 @@ impl OtlpReceiver {
     /// The same as a URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Whether it takes nothing from now on, and wants nobody to ask again for a day: 503 with `Retry-After`, or gRPC's `Unavailable`.
+    pub fn throttle(&self, throttled: bool) {
+        self.kept.throttled.store(throttled, Relaxed);
     }
 
     /// The spans so far, in the order in which they came.
@@ -160,21 +175,26 @@ async fn traces_over_http(
     State(kept): State<Arc<Kept>>,
     headers: HeaderMap,
     body: Bytes,
-) -> Vec<u8> {
-    kept.keep_headers(&headers);
+) -> Result<Vec<u8>, Throttled> {
+    kept.admit(&headers).map_err(|_| TOMORROW)?;
     kept.keep_traces(read(&headers, &body));
-    ExportTraceServiceResponse::default().encode_to_vec()
+    Ok(ExportTraceServiceResponse::default().encode_to_vec())
 }
 
 async fn metrics_over_http(
     State(kept): State<Arc<Kept>>,
     headers: HeaderMap,
     body: Bytes,
-) -> Vec<u8> {
-    kept.keep_headers(&headers);
+) -> Result<Vec<u8>, Throttled> {
+    kept.admit(&headers).map_err(|_| TOMORROW)?;
     kept.keep_metrics(read(&headers, &body));
-    ExportMetricsServiceResponse::default().encode_to_vec()
+    Ok(ExportMetricsServiceResponse::default().encode_to_vec())
 }
+
+/// A refusal over HTTP.
+type Throttled = (StatusCode, [(HeaderName, &'static str); 1]);
+
+const TOMORROW: Throttled = (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "86400")]);
 
 fn read<M: Message + Default>(headers: &HeaderMap, body: &[u8]) -> M {
     let mut plain = Vec::new();
@@ -196,7 +216,7 @@ impl TraceService for Kept {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        self.keep_headers(request.metadata().as_ref());
+        self.admit(request.metadata().as_ref())?;
         self.keep_traces(request.into_inner());
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
@@ -208,7 +228,7 @@ impl MetricsService for Kept {
         &self,
         request: Request<ExportMetricsServiceRequest>,
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
-        self.keep_headers(request.metadata().as_ref());
+        self.admit(request.metadata().as_ref())?;
         self.keep_metrics(request.into_inner());
         Ok(Response::new(ExportMetricsServiceResponse::default()))
     }
@@ -219,12 +239,17 @@ impl Kept {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep_headers(&self, headers: &HeaderMap) {
+    /// Keeps the headers of a request. It is refused while requests are throttled.
+    fn admit(&self, headers: &HeaderMap) -> Result<(), Status> {
         let text =
             |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into();
         let headers = headers.iter();
         let headers = headers.map(|(name, value)| (name.to_string(), text(value)));
         self.all().headers.push(headers.collect());
+        match self.throttled.load(Relaxed) {
+            true => Err(Status::unavailable("too many requests: ask again tomorrow")),
+            false => Ok(()),
+        }
     }
 
     fn keep_traces(&self, request: ExportTraceServiceRequest) {

@@ -1,6 +1,6 @@
 //! From instruments to whoever reads them: Prometheus, a collector, stderr.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{io::Write, time::Duration};
 
 use opentelemetry::global;
 use opentelemetry_sdk::{
@@ -9,7 +9,7 @@ use opentelemetry_sdk::{
 };
 use prometheus::{Registry, TextEncoder};
 
-use super::{endpoint::METRICS, otlp, process, road::Road, send::Heard, settings::Target};
+use super::{endpoint::METRICS, otlp, process, road::Collectors, send::Heard, settings::Target};
 use crate::{logging::Lines, side::Side};
 
 /// What is measured, as Prometheus reads it.
@@ -31,6 +31,7 @@ pub(super) fn start(
     targets: &[Target],
     scrape: bool,
     resource: &Resource,
+    collectors: &mut Collectors,
     side: &Side,
 ) -> anyhow::Result<Option<(SdkMeterProvider, Option<Scrape>)>> {
     let console = targets.contains(&Target::Console);
@@ -49,7 +50,7 @@ pub(super) fn start(
     }
     for target in targets {
         let Target::Otlp(otlp) = target else { continue };
-        let road = Arc::new(Road::new(METRICS, &otlp.address, usize::MAX));
+        let road = collectors.road(METRICS, &otlp.address, usize::MAX);
         let exporter = otlp::metrics(otlp)?;
         provider = provider.with_reader(PeriodicReader::builder(Heard { road, exporter }).build());
     }

@@ -52,7 +52,7 @@ pub(crate) use settings::Settings;
 use crate::{about::About, side::Side};
 use console::Console;
 use endpoint::TRACES;
-use road::Road;
+use road::{Collectors, Road};
 use send::{Gate, Heard};
 use settings::Target;
 
@@ -123,17 +123,19 @@ impl Telemetry {
         // Connections live where they are made.
         let _inside = side.handle().enter();
         let resource = resource::of(about, settings);
+        let mut collectors = Collectors::default();
         // Metrics first: what the traces count is counted from the beginning.
         let metrics = metrics::start(
             &settings.metrics,
             scraped && settings.scrape,
             &resource,
+            &mut collectors,
             side,
         )?;
         let (metrics, scrape) = metrics.unzip();
         let traces = match settings.traces.is_empty() {
             true => None,
-            false => Some(trace(settings, resource)?),
+            false => Some(trace(settings, resource, &mut collectors)?),
         };
         Ok(Self {
             traces,
@@ -152,6 +154,7 @@ impl Telemetry {
 fn trace(
     settings: &Settings,
     resource: Resource,
+    collectors: &mut Collectors,
 ) -> anyhow::Result<(SdkTracerProvider, Vec<Arc<Road>>)> {
     let mut roads = Vec::new();
     let mut provider = SdkTracerProvider::builder()
@@ -162,7 +165,7 @@ fn trace(
             Target::Otlp(otlp) => &otlp.address,
             Target::Console => "stderr",
         };
-        let road = Arc::new(Road::new(TRACES, address, settings.queue));
+        let road = collectors.road(TRACES, address, settings.queue);
         roads.push(Arc::clone(&road));
         let next = match target {
             Target::Otlp(otlp) => batch(&road, otlp::spans(otlp)?),

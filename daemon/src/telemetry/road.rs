@@ -1,15 +1,17 @@
 //! The road to a collector: what waits on it, what was lost, and the two lines that an outage is worth.
 //!
 //! ```text
-//!   a span ends ── enter ─► waiting ── export ─► arrived
+//!   a span ends ── enter ─► waiting ── export ─► arrived   some found no room meanwhile: more comes than arrives
 //!                    └ full: lost          └ failed: lost, and the road is closed until something arrives
 //! ```
 //!
-//! Nobody waits here. A collector that is down, slow or flooded costs its spans and nothing else.
+//! Nobody waits here. A collector that is down, slow or flooded costs its spans and nothing else. That a road is full says little: only the
+//! end of an export tells a collector that is too slow from one that is away, so a line waits for that.
 
 use std::{
+    collections::HashMap,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -21,12 +23,24 @@ use tracing::{info, warn};
 use super::endpoint::Signal;
 use crate::Redacted;
 
+/// The collectors that a process has roads to.
+#[derive(Debug, Default)]
+pub(super) struct Collectors(HashMap<String, Arc<Collector>>);
+
+/// What all roads to one collector know of it.
+#[derive(Debug, Default)]
+struct Collector {
+    /// The signal whose line about an outage stands for those of all: who cannot be reached is so for each of them.
+    speaker: Mutex<Option<&'static str>>,
+}
+
 /// The road of one signal to one collector.
 #[derive(Debug)]
 pub(super) struct Road {
     signal: Signal,
     /// Where it leads to.
-    collector: String,
+    address: String,
+    collector: Arc<Collector>,
     /// How many may wait on it.
     room: usize,
     waiting: AtomicUsize,
@@ -36,12 +50,14 @@ pub(super) struct Road {
 #[derive(Debug, Default)]
 struct State {
     trouble: Option<Trouble>,
+    /// A line has been logged about it.
+    said: bool,
     /// Since the trouble began.
     lost: usize,
     last_lost: Option<Instant>,
 }
 
-/// What a line has been logged about already.
+/// What keeps a road from carrying all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
     /// Nothing arrives.
@@ -52,6 +68,29 @@ enum Trouble {
 
 /// A road that was crowded is free when nothing was lost for so long: it would be crowded again in the next second.
 const CALM: Duration = Duration::from_secs(60);
+
+impl Collectors {
+    /// A road to the collector at `address`, on which `room` may wait.
+    pub(super) fn road(&mut self, signal: Signal, address: &str, room: usize) -> Arc<Road> {
+        // Signals differ by their paths at most.
+        let origin = url::Url::parse(address).map(|url| url.origin().ascii_serialization());
+        let collector = self.0.entry(origin.unwrap_or_else(|_| address.to_owned()));
+        Arc::new(Road {
+            signal,
+            address: Redacted(address).to_string(),
+            collector: Arc::clone(collector.or_default()),
+            room,
+            waiting: AtomicUsize::default(),
+            state: Mutex::default(),
+        })
+    }
+}
+
+impl Collector {
+    fn speaker(&self) -> MutexGuard<'_, Option<&'static str>> {
+        self.speaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl State {
     fn lose(&mut self, many: usize) {
@@ -72,16 +111,6 @@ impl State {
 }
 
 impl Road {
-    pub(super) fn new(signal: Signal, collector: &str, room: usize) -> Self {
-        Self {
-            signal,
-            collector: Redacted(collector).to_string(),
-            room,
-            waiting: AtomicUsize::new(0),
-            state: Mutex::default(),
-        }
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,18 +124,7 @@ impl Road {
             return true;
         }
         TELEMETRY_LOST.add(1, &[(REASON, "queue_full")]);
-        let mut state = self.state();
-        state.lose(1);
-        if state.trouble.is_none() {
-            state.trouble = Some(Trouble::Crowded);
-            drop(state);
-            warn!(
-                collector = self.collector,
-                "more {} than the collector takes: some are lost, and the work goes on; sample fewer with OTEL_TRACES_SAMPLER_ARG, or let \
-                 more wait with OTEL_BSP_MAX_QUEUE_SIZE",
-                self.signal.word
-            );
-        }
+        self.state().lose(1);
         false
     }
 
@@ -115,11 +133,26 @@ impl Road {
         self.left(many);
         let mut state = self.state();
         if state.is_over(Instant::now()) {
-            let State { lost, .. } = std::mem::take(&mut *state);
+            let State { said, lost, .. } = std::mem::take(&mut *state);
             drop(state);
-            info!(
-                collector = self.collector,
-                lost, "{} reach the collector again", self.signal.word
+            self.collector
+                .speaker()
+                .take_if(|it| *it == self.signal.word);
+            if said {
+                info!(
+                    collector = self.address,
+                    lost, "{} reach the collector again", self.signal.word
+                );
+            }
+        } else if state.lost > 0 && state.trouble.is_none() {
+            state.trouble = Some(Trouble::Crowded);
+            state.said = true;
+            drop(state);
+            warn!(
+                collector = self.address,
+                "more {} than the collector takes: some are lost, and the work goes on; sample fewer with OTEL_TRACES_SAMPLER_ARG, or let \
+                 more wait with OTEL_BSP_MAX_QUEUE_SIZE",
+                self.signal.word
             );
         }
     }
@@ -130,18 +163,30 @@ impl Road {
         if self.signal == super::endpoint::TRACES {
             TELEMETRY_LOST.add(many as u64, &[(REASON, "export")]);
         }
+        let advice = Advice::on(error);
         let mut state = self.state();
         state.lose(many);
         if state.trouble.replace(Trouble::Closed) != Some(Trouble::Closed) {
-            drop(state);
-            warn!(
-                collector = self.collector,
-                error,
-                "{} do not reach the collector: they are dropped until they do, and the work goes on; {}",
-                self.signal.word,
-                advice(self.signal, error)
-            );
+            state.said = false;
         }
+        if state.said || !self.may_say(advice) {
+            return;
+        }
+        state.said = true;
+        drop(state);
+        warn!(
+            collector = self.address,
+            error,
+            "{} do not reach the collector: they are dropped until they do, and the work goes on; {}",
+            self.signal.word,
+            advice.text(self.signal)
+        );
+    }
+
+    /// Whether no other signal has said it. What a collector has against one of them is that one's own news.
+    fn may_say(&self, advice: Advice) -> bool {
+        advice != Advice::Look
+            || *self.collector.speaker().get_or_insert(self.signal.word) == self.signal.word
     }
 
     fn left(&self, many: usize) {
@@ -156,7 +201,7 @@ impl Road {
         let lost = self.state().lost + waiting;
         if lost > 0 {
             info!(
-                collector = self.collector,
+                collector = self.address,
                 lost, "{} that the collector did not take are lost", self.signal.word
             );
         }
@@ -164,37 +209,61 @@ impl Road {
 }
 
 /// What to do about an export that failed. The SDK tells of it in words only.
-fn advice(signal: Signal, error: &str) -> String {
-    // Jaeger answers so, which keeps traces and nothing else.
-    let takes_none = ["Unimplemented", "status code: 404"];
-    if takes_none.iter().any(|sign| error.contains(sign)) {
-        return format!(
-            "it does not take them: set OTEL_{}_EXPORTER=none, or send them elsewhere",
-            signal.variable
-        );
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Advice {
+    /// It does not take this signal. Jaeger answers so, which keeps traces and nothing else.
+    Elsewhere,
+    /// It does not know who asks.
+    Credentials,
+    /// It does not answer, or not well.
+    Look,
+}
+
+impl Advice {
+    fn on(error: &str) -> Self {
+        let has = |signs: &[&str]| signs.iter().any(|sign| error.contains(sign));
+        if has(&["Unimplemented", "status code: 404"]) {
+            return Self::Elsewhere;
+        }
+        let refused = [
+            "Unauthenticated",
+            "PermissionDenied",
+            "status code: 401",
+            "status code: 403",
+        ];
+        match has(&refused) {
+            true => Self::Credentials,
+            false => Self::Look,
+        }
     }
-    let refused = [
-        "Unauthenticated",
-        "PermissionDenied",
-        "status code: 401",
-        "status code: 403",
-    ];
-    if refused.iter().any(|sign| error.contains(sign)) {
-        return "it refuses the credentials: check OTEL_EXPORTER_OTLP_HEADERS".into();
+
+    fn text(self, signal: Signal) -> String {
+        match self {
+            Self::Elsewhere => format!(
+                "it does not take them: set OTEL_{}_EXPORTER=none, or send them elsewhere",
+                signal.variable
+            ),
+            Self::Credentials => {
+                "it refuses the credentials: check OTEL_EXPORTER_OTLP_HEADERS".into()
+            }
+            Self::Look => {
+                "check the collector, OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_PROTOCOL"
+                    .into()
+            }
+        }
     }
-    "check the collector, OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_PROTOCOL".into()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::logging::testing::Heard;
     use crate::telemetry::endpoint::{METRICS, TRACES};
 
+    const COLLECTOR: &str = "http://u:secret@collector:4317";
+
     fn road(room: usize) -> Arc<Road> {
-        Arc::new(Road::new(TRACES, "http://u:secret@collector:4317", room))
+        Collectors::default().road(TRACES, COLLECTOR, room)
     }
 
     #[test]
@@ -230,6 +299,7 @@ mod tests {
         let heard = Heard::during(|| {
             let entered = (0..10).filter(|_| road.enter()).count();
             assert_eq!(entered, 4);
+            assert!(road.state().trouble.is_none(), "it may be away");
             road.arrived(1);
             assert!(road.enter() && !road.enter());
             road.arrived(3);
@@ -243,6 +313,63 @@ mod tests {
         let state = road.state();
         let last = state.last_lost.expect("some were lost");
         assert!(state.is_over(last + CALM) && !state.is_over(last + CALM / 2));
+    }
+
+    #[test]
+    fn a_collector_that_nothing_reaches_is_one_line_for_all_signals() {
+        let mut collectors = Collectors::default();
+        let traces = collectors.road(TRACES, "http://c:4318/v1/traces", 10);
+        let metrics = collectors.road(METRICS, "http://c:4318/v1/metrics", 10);
+        let other = collectors.road(METRICS, "http://other:4318/v1/metrics", 10);
+        let heard = Heard::during(|| {
+            traces.failed(1, "connection refused");
+            metrics.failed(1, "connection refused");
+            other.failed(1, "connection refused");
+            // One comes back, one does not.
+            traces.arrived(1);
+            metrics.failed(1, "connection refused");
+            metrics.arrived(1);
+            // What is against one signal alone says nothing of another.
+            metrics.failed(1, "status code: 404");
+            traces.failed(1, "connection refused");
+        });
+        let lines = heard.lines();
+        let words = |line: &String| line.split_once("  ").map_or("", |(_, it)| it)[..30].to_owned();
+        let begun: Vec<_> = lines.iter().map(words).collect();
+        assert_eq!(
+            begun,
+            [
+                "WARN traces do not reach the c",
+                "WARN metrics do not reach the ",
+                "INFO traces reach the collecto",
+                "WARN metrics do not reach the ",
+                "INFO metrics reach the collect",
+                "WARN metrics do not reach the ",
+                "WARN traces do not reach the c",
+            ],
+            "{lines:#?}"
+        );
+        assert!(lines[1].contains("http://other:4318"), "{}", lines[1]);
+        assert!(
+            lines[5].contains("OTEL_METRICS_EXPORTER=none"),
+            "{}",
+            lines[5]
+        );
+    }
+
+    #[test]
+    fn a_road_that_is_full_because_nothing_arrives_is_one_line_and_not_of_a_crowd() {
+        let road = road(2);
+        let heard = Heard::during(|| {
+            while road.enter() {}
+            road.failed(1, "timed out");
+            while road.enter() {}
+            road.failed(2, "timed out");
+        });
+        let [line] = &heard.lines()[..] else {
+            panic!("{heard:?}")
+        };
+        assert!(line.contains("do not reach"), "{line}");
     }
 
     #[test]
@@ -265,7 +392,8 @@ mod tests {
                 "OTEL_EXPORTER_OTLP_ENDPOINT",
             ),
         ] {
-            assert!(advice(METRICS, error).contains(advice_has), "{error}");
+            let advice = Advice::on(error).text(METRICS);
+            assert!(advice.contains(advice_has), "{error}");
         }
     }
 }

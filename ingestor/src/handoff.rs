@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use daemon::now_us;
+use daemon::{logging::CHUNKS, now_us};
 use instruments::context;
 use jiff::Timestamp;
 use media::Chunk;
@@ -19,7 +19,7 @@ use store::{
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{Span, field::Empty, info_span};
+use tracing::{Span, field::Empty, info, info_span};
 
 use crate::{
     describe::{self, describe},
@@ -136,6 +136,7 @@ impl Handoff {
         // What an earlier process had committed is in the outbox since the start, under its own descriptor.
         let fresh = matches!(committed, Committed::Fresh);
         Span::current().record("outcome", if fresh { "committed" } else { "already_there" });
+        info!(target: CHUNKS, chunk = %id, bytes = descriptor.size, already_there = !fresh, "cut");
         if fresh {
             measured::chunk(run.state(), &descriptor);
             self.send(Outgoing::Chunk(id, Box::new(descriptor)))?;

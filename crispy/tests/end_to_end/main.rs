@@ -18,6 +18,7 @@
 //! * [`status`]: how the queue stands, and what needs a human
 //! * [`observed`]: metrics and pages of daemons at work
 //! * [`drawn`]: the way of a chunk, through Jaeger
+//! * [`logged`]: what the log says of chunks
 //! * [`traced`]: one chunk, one trace, whatever happens to it
 //! * [`unheard`]: a collector that hears nothing
 //! * [`bad_input`], [`bad_place`], [`bad_server`]: each mistake has its own exit code and message, and leaves nothing half done
@@ -41,6 +42,7 @@ mod google;
 mod house;
 mod identity;
 mod killed;
+mod logged;
 mod observed;
 mod permissions;
 mod poison;

@@ -15,7 +15,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// Every committed chunk whose upload has not been confirmed.
 ///
 /// * A chunk leaves only by [`Ledger::settle`], when an answer with its size and its checksum has come: the spool is the truth.
-/// * Its memory is bounded by the spool's limit: some 200 bytes a chunk.
+/// * Its memory is bounded by the spool's limit: some 200 bytes a chunk, and 100 more where traces are made.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     entries: BTreeMap<ChunkId, Entry>,
@@ -28,6 +28,8 @@ struct Entry {
     sha256: Vec<u8>,
     /// Which commit of the chunk it is: a ruling about an earlier one does not concern it.
     committed_us: i64,
+    /// Where in its trace it was cut; empty where none was made.
+    traceparent: Box<str>,
     /// How often it was sent again: each time under an id of its own.
     resent: u32,
     state: State,
@@ -72,6 +74,7 @@ impl Ledger {
             size: chunk.size,
             sha256: chunk.sha256.clone(),
             committed_us: chunk.committed_us,
+            traceparent: chunk.traceparent.as_str().into(),
             resent: 0,
             state: State::Sending,
         };
@@ -170,6 +173,11 @@ impl Ledger {
             }
             _ => false,
         }
+    }
+
+    /// Where in its trace a chunk was cut; empty where that is not known.
+    pub(super) fn traceparent(&self, id: &ChunkId) -> &str {
+        self.entries.get(id).map_or("", |entry| &entry.traceparent)
     }
 
     /// Whether this commit of the chunk is owed.

@@ -23,6 +23,7 @@ use std::{
 
 use daemon::health::{Condition, readiness};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use instruments::context;
 use proto::id::{CameraId, ChunkId};
 use queue::{
     Answers, Connection, Message, PublishError, Published, Publisher, Subjects, message_id,
@@ -176,6 +177,11 @@ impl Outbox {
         }
     }
 
+    /// Logs something about a chunk, so that the line leads to its trace.
+    fn about(&self, id: &ChunkId, log: impl FnOnce()) {
+        context::at(self.ledger.traceparent(id), log);
+    }
+
     fn is_done(&self) -> bool {
         self.ledger.waiting() == 0
             && self.publishing.is_empty()
@@ -236,7 +242,10 @@ impl Outbox {
             {
                 Ok(true) => self.ledger.still_queued(&id, now),
                 Ok(false) => {
-                    info!(chunk = %id, "neither queued nor answered: sent again");
+                    self.about(
+                        &id,
+                        || info!(chunk = %id, "neither queued nor answered: sent again"),
+                    );
                     self.ledger.send_again(&id);
                 }
                 Err(_) => return,

@@ -75,21 +75,21 @@ impl Outbox {
             return true;
         };
         if self.ledger.park(&id) {
-            error!(chunk = %id, reason = letter.reason, "a chunk was given up; its bytes stay in the spool: mend the reason and replay it");
+            self.about(&id, || error!(chunk = %id, reason = letter.reason, "a chunk was given up; its bytes stay in the spool: mend the reason, then `crispy dead replay`"));
         }
         if self.spool.is_parked(&id) {
             return true;
         }
         let (chunk, letter) = (id.clone(), letter.clone());
         let marked = self.on_disk(move |spool| spool.park(&chunk, &letter)).await;
-        said(&id, marked)
+        self.is_written(&id, marked)
     }
 
     /// Takes the mark off a chunk that was sent again. False where that failed: the word must come again.
     pub(super) async fn unpark(&mut self, id: &ChunkId) -> bool {
         let chunk = id.clone();
         let unmarked = self.on_disk(move |spool| spool.unpark(&chunk)).await;
-        said(id, unmarked)
+        self.is_written(id, unmarked)
     }
 
     /// Waited for, so that word after word about one chunk is acted on in order.
@@ -100,6 +100,14 @@ impl Outbox {
         let spool = Arc::clone(&self.spool);
         tokio::task::spawn_blocking(move || act(&spool)).await??;
         Ok(())
+    }
+
+    /// Whether a mark is as it should be; where it is not, that is logged.
+    fn is_written(&self, id: &ChunkId, done: anyhow::Result<()>) -> bool {
+        if let Err(error) = &done {
+            self.about(id, || error!(chunk = %id, error = format!("{error:#}"), "whether a chunk is parked cannot be written down: check the spool's disk; tried again in half a minute"));
+        }
+        done.is_ok()
     }
 
     /// The chunk that a letter is about, if this very commit of it is owed.
@@ -159,11 +167,11 @@ impl Outbox {
             Ok(None) => return,
             Err(error) => {
                 let error = anyhow::Error::new(error);
-                error!(chunk = %id, error = format!("{error:#}"), "a chunk is parked and its dead letter lost: remove this file and start again, and it is sent again");
+                self.about(&id, || error!(chunk = %id, error = format!("{error:#}"), "a chunk is parked and its dead letter lost: remove this file and start again, and it is sent again"));
                 return;
             }
         };
-        warn!(chunk = %id, reason = letter.reason, "the queue has lost the dead letter of a parked chunk: published again, see `crispy dead list`");
+        self.about(&id, || warn!(chunk = %id, reason = letter.reason, "the queue has lost the dead letter of a parked chunk: published again, see `crispy dead list`"));
         let subject = self.subjects.dead(Stage::Uploader, &id.camera);
         let message_id = message_id::dead(
             Stage::Uploader,
@@ -203,11 +211,4 @@ async fn look(
         created_us,
         without,
     })
-}
-
-fn said(id: &ChunkId, done: anyhow::Result<()>) -> bool {
-    if let Err(error) = &done {
-        error!(chunk = %id, error = format!("{error:#}"), "whether a chunk is parked cannot be written down: check the spool's disk; tried again in half a minute");
-    }
-    done.is_ok()
 }

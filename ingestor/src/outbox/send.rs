@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use daemon::logging::CHUNKS;
 use proto::{id::ChunkId, v1::ChunkReady};
 use queue::{PublishError, Published, message_id};
 use store::spool::DescriptorError;
@@ -74,11 +75,14 @@ impl Outbox {
             Err(SendError::Gone) => return self.ledger.settle(&id),
             Err(error) => {
                 let error = anyhow::Error::new(error);
-                error!(chunk = %id, error = format!("{error:#}"), "a chunk is not published and stays in the spool: see to what the error names; tried again in a minute");
+                self.about(&id, || error!(chunk = %id, error = format!("{error:#}"), "a chunk is not published and stays in the spool: see to what the error names; tried again in a minute"));
                 0
             }
         };
-        debug!(chunk = %id, sequence, "published");
+        self.about(
+            &id,
+            || debug!(target: CHUNKS, chunk = %id, sequence, "published"),
+        );
         self.ledger.sent(
             &id,
             Receipt {

@@ -39,10 +39,10 @@ impl Outbox {
         match &answer.notice {
             Notice::Uploaded(upload) => match self.judge(upload) {
                 Some((id, Verdict::Free)) => return self.free(id, answer),
-                Some((id, Verdict::Differs)) => warn!(
+                Some((id, Verdict::Differs)) => self.about(&id, || warn!(
                     chunk = %id, object = upload.object,
                     "the bucket holds other bytes than the spool; ours are kept: compare the object with the spool's file"
-                ),
+                )),
                 _ => {}
             },
             // Not acknowledged, a word comes again, and with it the next attempt to act on it.
@@ -106,7 +106,7 @@ impl Outbox {
             }
             // Not acknowledged: the answer comes again, and with it the next attempt.
             Err(error) => {
-                error!(chunk = %id, error = format!("{error:#}"), "a chunk is not needed any more and cannot be removed from the spool: check its disk; tried again when its answer comes again");
+                self.about(&id, || error!(chunk = %id, error = format!("{error:#}"), "a chunk is not needed any more and cannot be removed from the spool: check its disk; tried again when its answer comes again"));
                 self.health
                     .freeing
                     .unmet("chunks that the bucket has cannot be removed: check the spool's disk and the rights to it");
@@ -126,7 +126,10 @@ impl Outbox {
 
     /// It is in the queue again, by another's hand.
     fn wait_again(&mut self, id: &ChunkId, replayed: &Replayed) {
-        info!(chunk = %id, "an operator has sent a chunk again that was given up");
+        self.about(
+            id,
+            || info!(chunk = %id, "an operator has sent a chunk again that was given up"),
+        );
         let receipt = Receipt {
             message_id: replayed.message_id.clone(),
             sequence: replayed.stream_sequence,
@@ -137,7 +140,7 @@ impl Outbox {
 
     /// Declares the loss, and only then lets go of the bytes.
     fn drop(&mut self, id: ChunkId, ruled_us: i64, answer: Answer) {
-        warn!(chunk = %id, "dropped by an operator: it will not reach the bucket, and the camera's events say so; nothing to do if it was meant");
+        self.about(&id, || warn!(chunk = %id, "dropped by an operator: it will not reach the bucket, and the camera's events say so; nothing to do if it was meant"));
         let (spool, publisher) = (Arc::clone(&self.spool), self.publisher.clone());
         let subject = self.subjects.events(&id.camera);
         self.freeing.push(Box::pin(async move {

@@ -12,7 +12,7 @@ use super::{
     bind::Binding,
     ground::{self, Ground},
     held::{Parcel, Place},
-    history::Failures,
+    history::{Attempt, Failures},
     metrics,
     outcome::{Circumstances, Decision, Ending, decide},
     suspects::{Suspects, Watch},
@@ -65,7 +65,9 @@ impl<H: Handler> Job<H> {
         let stage = self.bench.config.stage;
         let delivery = self.parcel.delivery(self.failures);
         let span = span::process(stage, &delivery, self.parcel.payload.len());
+        let under_way = UnderWay(Some(&span));
         let decision = self.decide(&delivery).instrument(span.clone()).await;
+        under_way.is_over();
         metrics::handled(stage, begun.elapsed(), &decision);
         Handled {
             place: self.parcel.place,
@@ -135,6 +137,26 @@ impl<H: Handler> Job<H> {
             Some(Err(panic)) => Ending::Panicked(said(&*panic)),
             None => Ending::CutShort,
         }
+    }
+}
+
+/// A handling that has not ended. It is dropped as such when a stopping worker's grace is over, and then its span says so: the message goes
+/// back, and whoever reads the trace sees why it was begun twice.
+struct UnderWay<'a>(Option<&'a Span>);
+
+impl UnderWay<'_> {
+    fn is_over(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let Some(span) = self.0 else { return };
+        span.record("outcome", Attempt::Waited.outcome());
+        span.in_scope(|| {
+            context::fail("cut short: the worker's grace was over before it was done")
+        });
     }
 }
 

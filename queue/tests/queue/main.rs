@@ -20,6 +20,7 @@ mod publisher;
 mod reader;
 mod readiness;
 mod scene;
+mod spans;
 mod stopping;
 mod successor;
 mod suspect;

@@ -6,6 +6,7 @@ mod lines;
 mod metrics;
 mod outage;
 mod pages;
+mod process;
 mod program;
 mod refusals;
 mod sampling;

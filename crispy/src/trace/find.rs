@@ -89,7 +89,9 @@ async fn in_metadata(url: &str, key: &str, trace: &Trace) -> Option<(TraceId, bo
     match looked.await {
         Ok(head) => wanted::of_traceparent(head.metadata.get("traceparent")?),
         Err(error) => {
-            warn!("look at the object's metadata: {error:#}; searching for its chunk instead");
+            warn!(
+                "look at the object's metadata: {error:#}; searching for its chunk instead, nothing to do if that finds it"
+            );
             None
         }
     }

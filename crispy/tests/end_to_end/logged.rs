@@ -169,6 +169,28 @@ fn rule(stages: &Stages, sequence: u64, word: &str) {
 }
 
 #[test]
+fn stages_that_wait_say_so_once_and_then_nothing() {
+    let mut stages = Stages::start(&[]);
+    stages
+        .hear("uploader")
+        .until_stderr("the destination is away");
+    let cut = r#"crispy_ingestor_chunks_total{camera="front"}"#;
+    stages.until_value("ingestor", cut, |chunks| chunks == 30.0);
+    let lines = |stages: &Stages| {
+        ["ingestor", "uploader", "inspector"].map(|name| stages.running(name).stderr_with("").len())
+    };
+    let before = lines(&stages);
+    // Longer than a request for work lasts, or anything else that comes again and again.
+    stages.until_value("inspector", "process_uptime_seconds", |up| up > 35.0);
+    assert_eq!(
+        lines(&stages),
+        before,
+        "{:#?}",
+        stages.running("ingestor").stderr_with("")
+    );
+}
+
+#[test]
 fn every_line_about_a_chunk_leads_to_its_trace() {
     let told = Told::by(&[("CRISPY_LOG_FORMAT", "json")]);
     told.leads_to_the_traces("trace_id", "", "span_id");

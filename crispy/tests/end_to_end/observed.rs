@@ -109,6 +109,9 @@ fn what_daemons_under_load_show_is_as_prometheus_wants_it_and_in_the_catalogue()
     for (name, pending) in [("uploader", "uploader"), ("inspector", "inspector")] {
         let pending = format!(r#"crispy_queue_pending{{stage="{pending}"}}"#);
         stages.until_value(name, &pending, |pending| pending == 0.0);
+        // By it an alert sees that there is a program of the stage at all.
+        let open = format!(r#"crispy_queue_breaker_open{{stage="{name}"}}"#);
+        stages.until_value(name, &open, |open| open == 0.0);
         pages.push(stages.get(name, "/metrics").1);
     }
     let put = r#"crispy_uploader_put_duration_seconds_count{outcome="stored"}"#;

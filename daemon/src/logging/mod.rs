@@ -239,5 +239,9 @@ fn log_panic(panic: &panic::PanicHookInfo<'_>) {
     let backtrace = Backtrace::capture();
     let backtrace =
         (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
-    error!(place, backtrace, "panicked: {message}");
+    error!(
+        place,
+        backtrace,
+        "panicked: {message}; this is a mistake in the program and not yours: report it with this line"
+    );
 }

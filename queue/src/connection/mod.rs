@@ -121,7 +121,7 @@ fn check_version(options: &ConnectOptions, text: &str) -> Result<Option<String>,
         }),
         Some(version) if version >= version::TESTED => Ok(None),
         _ => Ok(Some(format!(
-            "nats-server {text} is older than {}, the version that is tested",
+            "nats-server {text} is older than {}, the version that is tested: it works as far as is known; upgrade it when it suits you",
             version::TESTED
         ))),
     }

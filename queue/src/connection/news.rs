@@ -46,7 +46,9 @@ impl Teller {
     pub(super) fn tell(&mut self, event: &Event) {
         let purpose = self.purpose;
         match self.line(event, Instant::now()) {
-            Some(Line::Lost) => warn!(%purpose, "the connection to NATS is lost: trying again"),
+            Some(Line::Lost) => {
+                warn!(%purpose, "the connection to NATS is lost: trying again, and nothing is lost meanwhile; if that lasts, see to the server and the way there")
+            }
             Some(Line::Back) => info!(%purpose, "connected to NATS again"),
             Some(Line::Refused(error)) => {
                 warn!(%purpose, error, "the NATS server refuses this: allow it to the user, or look whether it is the right one; docs/permissions.md has what each program needs");

@@ -131,7 +131,7 @@ pub(super) async fn seek_aloud(connection: Connection, stage: Stage) -> Binding 
     let mut is_told = false;
     let tell = |error: &BindError| {
         if !std::mem::replace(&mut is_told, true) {
-            warn!(%error, "no work can be taken: looking again");
+            warn!(%error, "no work can be taken, and nothing is lost meanwhile: do what the error says; looking until it is there");
         }
     };
     let binding = seek(connection, stage, tell).await;

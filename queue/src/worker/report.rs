@@ -47,7 +47,7 @@ pub(super) fn closed(parcel: &Parcel, closed: &Closed) {
             chunk = message.chunk,
             subject = message.subject,
             stream_sequence = message.sequence,
-            "done, but the server did not confirm it: the message will come again, and whoever gets it finds it done"
+            "done, but the server did not confirm it: the message will come again, and whoever gets it finds it done; nothing to do"
         ),
         Closed::Buried { kind, reason } => error!(
             chunk = message.chunk,

@@ -21,7 +21,7 @@ use crate::{Exit, Failed, Stop, logging, signals};
 ///   [`Exit::Ok`]. The second ends the process at once, even one whose runtime is stuck.
 /// * A failure is shown once, as its chain on one line, with its exit code.
 /// * Tasks and blocking work that `run` has not joined when it returns are abandoned.
-/// * Traces and metrics that wait are sent before it ends, for two seconds at most.
+/// * Traces and metrics that wait are sent before it ends, for a second at most.
 pub fn main<C, R, F>(about: &About, run: R) -> ExitCode
 where
     C: CommandFactory + FromArgMatches,

@@ -211,7 +211,7 @@ fn only_chunks_with_problems_have_lines_where_only_those_are_asked_for() {
         ("GOOGLE_CLOUD_PROJECT", "shop-video"),
         ("CRISPY_LOG_CHUNKS", "problems"),
         // What is only for the curious is a line about a chunk all the same.
-        ("CRISPY_LOG_LEVEL", "info,chunks=debug"),
+        ("CRISPY_LOG_LEVEL", "info,chunks=debug,ingestor=debug"),
     ]);
     let (trace, span) = (
         "logging.googleapis.com/trace",
@@ -224,4 +224,17 @@ fn only_chunks_with_problems_have_lines_where_only_those_are_asked_for() {
         .iter()
         .filter(|(_, line)| line["target"] == "chunks");
     assert_eq!(well.count(), 0, "{:#?}", told.lines);
+    for (stage, words) in [
+        ("ingestor", "published"),
+        ("uploader", "uploaded"),
+        ("inspector", "inspected"),
+    ] {
+        assert_eq!(told.count(stage, words), 0, "{stage}: {words}");
+    }
+    // Google's words for levels.
+    let levels = told.lines.iter().map(|(_, line)| line["severity"].as_str());
+    let levels: BTreeSet<_> = levels.collect();
+    let known = ["DEBUG", "INFO", "WARNING", "ERROR"].map(Some);
+    assert!(levels.is_subset(&BTreeSet::from(known)), "{levels:?}");
+    assert!(levels.contains(&Some("WARNING")), "{levels:?}");
 }

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use testbed::{FaultProxy, OtlpReceiver, Traffic};
 
 use crate::house::{
+    House,
     program::Ended,
     stages::{Stages, values},
     until, video,
@@ -16,9 +17,9 @@ use crate::house::{
 /// Every chunk of a scene: those of [`Stages::start`].
 const CHUNKS: f64 = 30.0;
 
-/// What the end of a program may add to its work: two seconds, and what a busy machine makes of them. Less than the SDK's own time-outs,
+/// What the end of a program may add to its work, two seconds, and what a busy machine makes of them. Less than the SDK's own time-outs,
 /// of which the least is 5 s.
-const BOUND: Duration = Duration::from_secs(4);
+const BOUND: Duration = Duration::from_secs(3);
 
 const PROTOCOLS: [&str; 2] = ["grpc", "http/protobuf"];
 
@@ -210,4 +211,29 @@ fn a_slow_collector_gets_what_it_can_take_and_the_rest_is_counted() {
         told("crispy-uploader") && told("crispy-inspector")
     });
     workers_end_in_time(stages);
+}
+
+#[test]
+fn a_session_ends_soon_after_its_last_chunk_though_nothing_is_heard_by_its_collector() {
+    for protocol in PROTOCOLS {
+        let collector = Collector::start();
+        collector.proxy.set(Traffic::BlackHole);
+        let house = House::new();
+        let up = house.up(&[("front", &video::many(30))]);
+        let up = up.arguments(["--window", "1s"]);
+        let url = format!("http://{}", collector.proxy.address());
+        let up = up.env("OTEL_EXPORTER_OTLP_ENDPOINT", url);
+        let up = up.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol);
+        let mut up = up.env("OTEL_BSP_SCHEDULE_DELAY", "100").start();
+        up.until_stdout_lines(30);
+        let inspected = Instant::now();
+        let ended = up.end().with_code(0);
+        let took = inspected.elapsed();
+        // Its stages end one after the other, and each may wait for a second.
+        assert!(
+            took < BOUND + BOUND / 3,
+            "{protocol} took {took:?}: {ended}"
+        );
+        assert_eq!(ended.answers().count("chunks"), 30, "{ended}");
+    }
 }

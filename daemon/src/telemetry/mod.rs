@@ -10,7 +10,7 @@
 //! * What is wrong in the environment is an error that names the variable: `environment.rs`, `settings.rs`, `endpoint.rs`.
 //! * Which traces are kept, and that failures always are: `sampling.rs`.
 //! * A collector that is away costs its spans and one line in the log: `road.rs`, `send.rs`.
-//! * At the end what waits is sent, for two seconds at most.
+//! * At the end what waits is sent, for a second at most.
 
 mod console;
 mod endpoint;
@@ -29,7 +29,7 @@ mod tests;
 use std::{
     sync::{Arc, OnceLock, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::Args;
@@ -56,8 +56,12 @@ use road::{Collectors, Road};
 use send::{Gate, Heard};
 use settings::Target;
 
-/// How long the end of a program may wait for what has not been sent.
-const FLUSH: Duration = Duration::from_secs(2);
+/// How long the end of a program may wait for what has not been sent: it has to be over within two seconds of its work, and so has
+/// `crispy up`, whose stages end one after the other.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// The same where a collector takes nothing as it is.
+const LAST_TRY: Duration = Duration::from_millis(200);
 
 /// The flags about telemetry, which every program has.
 #[derive(Clone, Args)]
@@ -96,8 +100,9 @@ impl TelemetryArgs {
 /// What makes and sends telemetry, as long as it lives. Its end waits until what was made is sent, [`FLUSH`] at most.
 #[derive(Default)]
 pub(crate) struct Telemetry {
-    traces: Option<(SdkTracerProvider, Vec<Arc<Road>>)>,
+    traces: Option<SdkTracerProvider>,
     metrics: Option<SdkMeterProvider>,
+    collectors: Collectors,
     /// What Prometheus may read.
     pub(crate) scrape: Option<Scrape>,
 }
@@ -140,14 +145,14 @@ impl Telemetry {
         Ok(Self {
             traces,
             metrics,
+            collectors,
             scrape: scrape.flatten(),
         })
     }
 
     /// What spans are made with, if they are.
     pub(crate) fn tracer(&self) -> Option<SdkTracer> {
-        let (provider, _) = self.traces.as_ref()?;
-        Some(provider.tracer("crispy"))
+        Some(self.traces.as_ref()?.tracer("crispy"))
     }
 }
 
@@ -155,8 +160,7 @@ fn trace(
     settings: &Settings,
     resource: Resource,
     collectors: &mut Collectors,
-) -> anyhow::Result<(SdkTracerProvider, Vec<Arc<Road>>)> {
-    let mut roads = Vec::new();
+) -> anyhow::Result<SdkTracerProvider> {
     let mut provider = SdkTracerProvider::builder()
         .with_resource(resource)
         .with_sampler(settings.sampling.sampler());
@@ -166,7 +170,6 @@ fn trace(
             Target::Console => "stderr",
         };
         let road = collectors.road(TRACES, address, settings.queue);
-        roads.push(Arc::clone(&road));
         let next = match target {
             Target::Otlp(otlp) => batch(&road, otlp::spans(otlp)?),
             Target::Console => batch(&road, Console::default()),
@@ -174,7 +177,7 @@ fn trace(
         provider = provider.with_span_processor(Gate { road, next });
     }
     set_propagators(&settings.propagators);
-    Ok((provider.build(), roads))
+    Ok(provider.build())
 }
 
 fn batch(
@@ -195,9 +198,7 @@ fn set_propagators(names: &[&str]) {
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        let (traces, roads) = self.traces.take().unzip();
-        let roads = roads.unwrap_or_default();
-        let metrics = self.metrics.take();
+        let (traces, metrics) = (self.traces.take(), self.metrics.take());
         if traces.is_none() && metrics.is_none() {
             return;
         }
@@ -216,15 +217,17 @@ impl Drop for Telemetry {
             });
         }
         drop(tell);
-        let until = std::time::Instant::now() + FLUSH;
+        let patience = match self.collectors.are_well() {
+            true => FLUSH,
+            false => LAST_TRY,
+        };
+        let until = Instant::now() + patience;
         for _ in 0..2 {
-            let left = until.saturating_duration_since(std::time::Instant::now());
+            let left = until.saturating_duration_since(Instant::now());
             if done.recv_timeout(left).is_err() {
                 break;
             }
         }
-        for road in roads {
-            road.end();
-        }
+        self.collectors.end();
     }
 }

@@ -25,7 +25,10 @@ use crate::Redacted;
 
 /// The collectors that a process has roads to.
 #[derive(Debug, Default)]
-pub(super) struct Collectors(HashMap<String, Arc<Collector>>);
+pub(super) struct Collectors {
+    by_origin: HashMap<String, Arc<Collector>>,
+    roads: Vec<Arc<Road>>,
+}
 
 /// What all roads to one collector know of it.
 #[derive(Debug, Default)]
@@ -55,6 +58,8 @@ struct State {
     /// Since the trouble began.
     lost: usize,
     last_lost: Option<Instant>,
+    /// When the export that is under way began.
+    exporting: Option<Instant>,
 }
 
 /// What keeps a road from carrying all.
@@ -69,20 +74,36 @@ enum Trouble {
 /// A road that was crowded is free when nothing was lost for so long: it would be crowded again in the next second.
 const CALM: Duration = Duration::from_secs(60);
 
+/// A collector that takes longer for one export will not do better because a program ends.
+const SILENCE: Duration = Duration::from_secs(1);
+
 impl Collectors {
     /// A road to the collector at `address`, on which `room` may wait.
     pub(super) fn road(&mut self, signal: Signal, address: &str, room: usize) -> Arc<Road> {
         // Signals differ by their paths at most.
         let origin = url::Url::parse(address).map(|url| url.origin().ascii_serialization());
-        let collector = self.0.entry(origin.unwrap_or_else(|_| address.to_owned()));
-        Arc::new(Road {
+        let origin = origin.unwrap_or_else(|_| address.to_owned());
+        let collector = self.by_origin.entry(origin);
+        let road = Arc::new(Road {
             signal,
             address: Redacted(address).to_string(),
             collector: Arc::clone(collector.or_default()),
             room,
             waiting: AtomicUsize::default(),
             state: Mutex::default(),
-        })
+        });
+        self.roads.push(Arc::clone(&road));
+        road
+    }
+
+    /// Whether all of them take what they are sent, as far as is known.
+    pub(super) fn are_well(&self) -> bool {
+        self.roads.iter().all(|road| road.is_well(Instant::now()))
+    }
+
+    /// The program ends: what did not arrive is said.
+    pub(super) fn end(&self) {
+        self.roads.iter().for_each(|road| road.end());
     }
 }
 
@@ -128,10 +149,23 @@ impl Road {
         false
     }
 
+    /// An export begins.
+    pub(super) fn begins(&self) {
+        self.state().exporting = Some(Instant::now());
+    }
+
+    /// Whether there is hope at `now` that something arrives soon.
+    fn is_well(&self, now: Instant) -> bool {
+        let state = self.state();
+        let silent = |began| now.saturating_duration_since(began) > SILENCE;
+        state.trouble != Some(Trouble::Closed) && !state.exporting.is_some_and(silent)
+    }
+
     /// So many have arrived.
     pub(super) fn arrived(&self, many: usize) {
         self.left(many);
         let mut state = self.state();
+        state.exporting = None;
         if state.is_over(Instant::now()) {
             let State { said, lost, .. } = std::mem::take(&mut *state);
             drop(state);
@@ -165,6 +199,7 @@ impl Road {
         }
         let advice = Advice::on(error);
         let mut state = self.state();
+        state.exporting = None;
         state.lose(many);
         if state.trouble.replace(Trouble::Closed) != Some(Trouble::Closed) {
             state.said = false;
@@ -195,8 +230,11 @@ impl Road {
         let _ = self.waiting.fetch_update(Relaxed, Relaxed, left);
     }
 
-    /// The program ends: what is still waiting is lost too, and is said if nothing else was.
-    pub(super) fn end(&self) {
+    /// What is still waiting is lost too, and is said if nothing else was. Nobody misses the last of the metrics.
+    fn end(&self) {
+        if self.signal != super::endpoint::TRACES {
+            return;
+        }
         let waiting = self.waiting.load(Relaxed);
         let lost = self.state().lost + waiting;
         if lost > 0 {
@@ -370,6 +408,23 @@ mod tests {
             panic!("{heard:?}")
         };
         assert!(line.contains("do not reach"), "{line}");
+    }
+
+    #[test]
+    fn there_is_no_hope_of_a_road_that_is_closed_or_on_which_an_export_hangs() {
+        let road = road(10);
+        let now = Instant::now();
+        let _heard = Heard::during(|| {
+            assert!(road.is_well(now));
+            road.begins();
+            assert!(road.is_well(now), "it may take a moment");
+            assert!(!road.is_well(now + SILENCE * 2));
+            road.failed(1, "timed out");
+            assert!(!road.is_well(now));
+            road.begins();
+            road.arrived(1);
+            assert!(road.is_well(now + SILENCE * 2));
+        });
     }
 
     #[test]

@@ -63,6 +63,7 @@ impl<E> Heard<E> {
 impl<E: SpanExporter> SpanExporter for Heard<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let many = batch.len();
+        self.road.begins();
         let outcome = self.exporter.export(batch).await;
         self.hear(many, &outcome);
         outcome
@@ -83,6 +84,7 @@ impl<E: SpanExporter> SpanExporter for Heard<E> {
 
 impl<E: PushMetricExporter> PushMetricExporter for Heard<E> {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        self.road.begins();
         let outcome = self.exporter.export(metrics).await;
         self.hear(1, &outcome);
         outcome

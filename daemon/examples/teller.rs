@@ -50,7 +50,7 @@ async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         chunk(sequence, fails).instrument(cut).await;
     }
     for n in 0..config.warnings {
-        warn!(n, "the same trouble; mend it");
+        warn!(target: logging::CHUNKS, n, "the same trouble; mend it");
     }
     info!("told");
     if let Some(stuck) = config.stuck {

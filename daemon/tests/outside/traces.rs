@@ -67,10 +67,10 @@ fn a_resource_says_who_it_is_and_the_environment_has_the_last_word() {
     assert!(resource["service.instance.id"].starts_with(&resource["host.name"]));
     let receiver = OtlpReceiver::start();
     tell_all(&receiver, &[], &[("OTEL_SERVICE_NAME", "of-another-name")]);
-    assert_eq!(
-        receiver.spans()[0].resource["service.name"],
-        "of-another-name"
-    );
+    let resource = receiver.spans()[0].resource.clone();
+    assert_eq!(resource["service.name"], "of-another-name");
+    assert_eq!(resource["service.namespace"], "crispy");
+    assert!(resource["process.pid"].parse::<u32>().is_ok());
 }
 
 #[test]

@@ -67,7 +67,7 @@ impl<H: Handler> Job<H> {
         let span = span::process(stage, &delivery, self.parcel.payload.len());
         let under_way = UnderWay(Some(&span));
         let decision = self.decide(&delivery).instrument(span.clone()).await;
-        under_way.is_over();
+        under_way.ended();
         metrics::handled(stage, begun.elapsed(), &decision);
         Handled {
             place: self.parcel.place,
@@ -145,7 +145,7 @@ impl<H: Handler> Job<H> {
 struct UnderWay<'a>(Option<&'a Span>);
 
 impl UnderWay<'_> {
-    fn is_over(mut self) {
+    fn ended(mut self) {
         self.0 = None;
     }
 }

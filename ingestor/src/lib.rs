@@ -74,7 +74,7 @@ pub async fn record_all(config: Config, stop: Stop) -> Result<(), Failed> {
     let connection = stage::connect(&config.nats.options("crispy-ingestor")?).await?;
     let (outbox, answers) = publish(&connection, &spool, &site).await?;
     let signs = Signs::default();
-    measured::observe(&spool, config.spool_limit, &signs, outbox.owed());
+    measured::observe(&site, &spool, config.spool_limit, &signs, outbox.owed());
     report_health(&connection, &signs);
 
     let (handoff, queue) = mpsc::unbounded_channel();

@@ -5,10 +5,13 @@ use std::sync::{Arc, Weak};
 use daemon::now_us;
 use instruments::catalogue::{
     CAMERA, CAMERA_CHUNK_AGE, CAMERA_UP, INGESTOR_CHUNKS, INGESTOR_DROPS, INGESTOR_FRAMES,
-    INGESTOR_GAPS, INGESTOR_IO, INGESTOR_RUNS, OUTBOX_CHUNKS, OUTCOME, REASON, SPOOL_AGE,
+    INGESTOR_GAPS, INGESTOR_IO, INGESTOR_RUNS, OUTBOX_CHUNKS, OUTCOME, REASON, SITE, SPOOL_AGE,
     SPOOL_LIMIT, SPOOL_USAGE,
 };
-use proto::v1::{ChunkReady, RunState};
+use proto::{
+    id::{CameraId, Name},
+    v1::{ChunkReady, RunState},
+};
 use store::spool::Spool;
 use tokio::sync::watch;
 
@@ -16,7 +19,7 @@ use crate::{open_run::OpenRun, owed::Owed, signs::Signs};
 
 /// A chunk is committed.
 pub(crate) fn chunk(run: &RunState, chunk: &ChunkReady) {
-    let camera = &[(CAMERA, run.camera.as_str())];
+    let camera = &of(run);
     INGESTOR_CHUNKS.add(1, camera);
     INGESTOR_FRAMES.add(chunk.frames, camera);
     INGESTOR_IO.add(chunk.size, camera);
@@ -24,23 +27,34 @@ pub(crate) fn chunk(run: &RunState, chunk: &ChunkReady) {
 
 /// A run begins.
 pub(crate) fn run(run: &OpenRun) {
-    let camera = &[(CAMERA, run.state().camera.as_str())];
+    let camera = &of(run.state());
     INGESTOR_RUNS.add(1, camera);
-    if run.gap_before_us().is_some() {
-        INGESTOR_GAPS.add(1, camera);
-    }
+    // None yet is a number too: an alert hears of the first one as of an increase.
+    INGESTOR_GAPS.add(run.gap_before_us().is_some().into(), camera);
+}
+
+fn of(run: &RunState) -> [(&'static str, &str); 2] {
+    [(SITE, &run.site), (CAMERA, &run.camera)]
 }
 
 /// A chunk left the spool, and not for the bucket.
-pub(crate) fn dropped(camera: &str, reason: &str) {
-    INGESTOR_DROPS.add(1, &[(CAMERA, camera), (REASON, reason)]);
+pub(crate) fn dropped(camera: &CameraId, reason: &str) {
+    let (site, camera) = (camera.site.as_str(), camera.camera.as_str());
+    INGESTOR_DROPS.add(1, &[(SITE, site), (CAMERA, camera), (REASON, reason)]);
 }
 
 /// What is looked at when somebody asks. The meter keeps it for as long as the process lives, and must not keep the spool.
-pub(crate) fn observe(spool: &Arc<Spool>, limit: u64, signs: &Signs, owed: watch::Receiver<Owed>) {
+pub(crate) fn observe(
+    site: &Name,
+    spool: &Arc<Spool>,
+    limit: u64,
+    signs: &Signs,
+    owed: watch::Receiver<Owed>,
+) {
+    let (here, there) = (site.clone(), site.clone());
     let (up, ages) = (signs.clone(), signs.clone());
-    CAMERA_UP.observe(move || up.up());
-    CAMERA_CHUNK_AGE.observe(move || ages.ages());
+    CAMERA_UP.observe(move || up.up(&here));
+    CAMERA_CHUNK_AGE.observe(move || ages.ages(&there));
     let spool: Weak<Spool> = Arc::downgrade(spool);
     SPOOL_USAGE.observe(move || {
         let held = spool.upgrade().map(|spool| spool.bytes_held() as f64);

@@ -13,7 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use instruments::{Reading, catalogue::CAMERA};
+use instruments::{
+    Reading,
+    catalogue::{CAMERA, SITE},
+};
+use proto::id::Name;
 
 /// How long a chunk may wait for its place before the ingestor says that it is not ready: a spool at its limit takes and gives, and each
 /// chunk waits a moment for the one that leaves.
@@ -117,21 +121,26 @@ impl Signs {
     }
 
     /// 1 for each camera that is recorded, 0 for each that was lost.
-    pub(crate) fn up(&self) -> Vec<Reading> {
-        self.readings(|sign| f64::from(u8::from(sign.stands == Stands::Recorded)))
+    pub(crate) fn up(&self, site: &Name) -> Vec<Reading> {
+        self.readings(site, |sign| {
+            f64::from(u8::from(sign.stands == Stands::Recorded))
+        })
     }
 
     /// Seconds since the last chunk of each.
-    pub(crate) fn ages(&self) -> Vec<Reading> {
-        self.readings(|sign| sign.last.elapsed().as_secs_f64())
+    pub(crate) fn ages(&self, site: &Name) -> Vec<Reading> {
+        self.readings(site, |sign| sign.last.elapsed().as_secs_f64())
     }
 
     /// A file that has been read to its end is nobody's concern any more.
-    fn readings(&self, value: impl Fn(&Sign) -> f64) -> Vec<Reading> {
+    fn readings(&self, site: &Name, value: impl Fn(&Sign) -> f64) -> Vec<Reading> {
         let all = self.all();
         let shown = all.iter().filter(|(_, sign)| sign.stands != Stands::Ended);
         shown
-            .map(|(camera, sign)| (value(sign), vec![(CAMERA, camera.clone())]))
+            .map(|(camera, sign)| {
+                let whose = vec![(SITE, site.to_string()), (CAMERA, camera.clone())];
+                (value(sign), whose)
+            })
             .collect()
     }
 
@@ -144,13 +153,21 @@ impl Signs {
 mod tests {
     use super::*;
 
+    fn site() -> Name {
+        "demo".parse().expect("a name")
+    }
+
     #[test]
     fn one_lost_camera_of_two_is_shown_and_the_ingestor_is_ready_still() {
         let signs = Signs::default();
         signs.opened("front");
         signs.opened("till");
         signs.ended("till", true);
-        let up: Vec<_> = signs.up().into_iter().map(|(value, _)| value).collect();
+        let up: Vec<_> = signs
+            .up(&site())
+            .into_iter()
+            .map(|(value, _)| value)
+            .collect();
         assert_eq!((up, signs.reasons()), (vec![1.0, 0.0], vec![]));
         signs.ended("front", true);
         assert_eq!(signs.reasons().len(), 1);
@@ -161,7 +178,11 @@ mod tests {
         let signs = Signs::default();
         signs.opened("front");
         signs.ended("front", false);
-        assert!(signs.reasons().is_empty() && signs.up().is_empty() && signs.ages().is_empty());
+        assert!(
+            signs.reasons().is_empty()
+                && signs.up(&site()).is_empty()
+                && signs.ages(&site()).is_empty()
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use instruments::catalogue::{
     CAMERA, FIELD, INSPECTION_LATENCY, INSPECTOR_DISAGREEMENTS, INSPECTOR_INSPECTIONS,
-    INSPECTOR_IO, OUTCOME,
+    INSPECTOR_IO, OUTCOME, SITE,
 };
 use proto::{id::ChunkId, v1::ChunkInspected};
 
@@ -13,16 +13,19 @@ pub(crate) fn read(bytes: u64) {
 
 /// A chunk was inspected, and that has been said.
 pub(crate) fn inspected(id: &ChunkId, inspected: &ChunkInspected) {
-    let camera = id.camera.camera.as_str();
-    let outcome = if inspected.agrees {
-        "agrees"
-    } else {
-        "disagrees"
-    };
-    INSPECTOR_INSPECTIONS.add(1, &[(CAMERA, camera), (OUTCOME, outcome)]);
+    let (site, camera) = (id.camera.site.as_str(), id.camera.camera.as_str());
+    // None yet is a number too: an alert hears of the first one as of an increase.
+    for (outcome, holds) in [
+        ("agrees", inspected.agrees),
+        ("disagrees", !inspected.agrees),
+    ] {
+        let of = [(SITE, site), (CAMERA, camera), (OUTCOME, outcome)];
+        INSPECTOR_INSPECTIONS.add(holds.into(), &of);
+    }
     // Fields are those that `agree` compares: a dozen.
     for differs in &inspected.disagreements {
-        INSPECTOR_DISAGREEMENTS.add(1, &[(CAMERA, camera), (FIELD, &differs.field)]);
+        let of = [(SITE, site), (CAMERA, camera), (FIELD, &differs.field)];
+        INSPECTOR_DISAGREEMENTS.add(1, &of);
     }
     let chunk = inspected
         .upload

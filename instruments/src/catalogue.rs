@@ -6,7 +6,9 @@
 
 use crate::{Counter, Gauge, Histogram, Kind, Row};
 
-/// Attribute: the camera's name.
+/// Attribute: the site's name.
+pub const SITE: &str = "site";
+/// Attribute: the camera's name, which is its own within its site only.
 pub const CAMERA: &str = "camera";
 /// Attribute: how it ended, one word of few.
 pub const OUTCOME: &str = "outcome";
@@ -56,14 +58,14 @@ macro_rules! catalogue {
 }
 
 catalogue! {
-    INGESTOR_CHUNKS: Counter = "crispy.ingestor.chunks", "{chunk}", "chunks committed to the spool", [CAMERA];
-    INGESTOR_FRAMES: Counter = "crispy.ingestor.frames", "{frame}", "frames in committed chunks", [CAMERA];
-    INGESTOR_IO: Counter = "crispy.ingestor.io", "By", "bytes of committed chunks", [CAMERA];
-    INGESTOR_GAPS: Counter = "crispy.ingestor.gaps", "{gap}", "stretches of time that no chunk covers", [CAMERA];
-    INGESTOR_RUNS: Counter = "crispy.ingestor.runs", "{run}", "runs begun: one more for each reconnect or jump in time", [CAMERA];
-    INGESTOR_DROPS: Counter = "crispy.ingestor.drops", "{chunk}", "chunks that left the spool and not for the bucket, each declared: `operator` has dropped it", [CAMERA, REASON];
-    CAMERA_UP: Gauge = "crispy.camera.up", "{camera}", "1 while the camera is recorded, 0 once its source was lost; a source that has ended is not shown", [CAMERA];
-    CAMERA_CHUNK_AGE: Gauge = "crispy.camera.chunk.age", "s", "time since the camera's last chunk was committed, or since its source was opened", [CAMERA];
+    INGESTOR_CHUNKS: Counter = "crispy.ingestor.chunks", "{chunk}", "chunks committed to the spool", [SITE, CAMERA];
+    INGESTOR_FRAMES: Counter = "crispy.ingestor.frames", "{frame}", "frames in committed chunks", [SITE, CAMERA];
+    INGESTOR_IO: Counter = "crispy.ingestor.io", "By", "bytes of committed chunks", [SITE, CAMERA];
+    INGESTOR_GAPS: Counter = "crispy.ingestor.gaps", "{gap}", "stretches of time that no chunk covers", [SITE, CAMERA];
+    INGESTOR_RUNS: Counter = "crispy.ingestor.runs", "{run}", "runs begun: one more for each reconnect or jump in time", [SITE, CAMERA];
+    INGESTOR_DROPS: Counter = "crispy.ingestor.drops", "{chunk}", "chunks that left the spool and not for the bucket, each declared: `operator` has dropped it", [SITE, CAMERA, REASON];
+    CAMERA_UP: Gauge = "crispy.camera.up", "{camera}", "1 while the camera is recorded, 0 once its source was lost; a source that has ended is not shown", [SITE, CAMERA];
+    CAMERA_CHUNK_AGE: Gauge = "crispy.camera.chunk.age", "s", "time since the camera's last chunk was committed, or since its source was opened", [SITE, CAMERA];
     SPOOL_USAGE: Gauge = "crispy.spool.usage", "By", "bytes of chunks that the bucket has not confirmed", [];
     SPOOL_LIMIT: Gauge = "crispy.spool.limit", "By", "bytes that the spool may hold", [];
     SPOOL_AGE: Gauge = "crispy.spool.age", "s", "age of the oldest chunk that the bucket may still confirm; parked ones wait for a person and are left out", [];
@@ -86,8 +88,8 @@ catalogue! {
     UPLOADER_PUT: Histogram(REQUEST) = "crispy.uploader.put.duration", "s", "time that one put took: `stored`, `already_there`, `foreign`, `refused`, `damaged`, `invalid` or `away`", [OUTCOME];
     UPLOADER_RETRIES: Counter = "crispy.uploader.retries", "{attempt}", "attempts that are made again with the chunk in hand, because the one before was `refused`, its bytes were `damaged`, or a question about its object was not answered (`look_up`)", [REASON];
     UPLOAD_LATENCY: Histogram(JOURNEY) = "crispy.upload.latency", "s", "time from the commit of a chunk to the word that it is in the bucket", [];
-    INSPECTOR_INSPECTIONS: Counter = "crispy.inspector.inspections", "{chunk}", "chunks inspected: `agrees` or `disagrees`", [CAMERA, OUTCOME];
-    INSPECTOR_DISAGREEMENTS: Counter = "crispy.inspector.disagreements", "{field}", "fields in which an object was not what its descriptor says", [CAMERA, FIELD];
+    INSPECTOR_INSPECTIONS: Counter = "crispy.inspector.inspections", "{chunk}", "chunks inspected: `agrees` or `disagrees`", [SITE, CAMERA, OUTCOME];
+    INSPECTOR_DISAGREEMENTS: Counter = "crispy.inspector.disagreements", "{field}", "fields in which an object was not what its descriptor says", [SITE, CAMERA, FIELD];
     INSPECTOR_IO: Counter = "crispy.inspector.io", "By", "bytes read back from the bucket", [];
     INSPECTION_LATENCY: Histogram(JOURNEY) = "crispy.inspection.latency", "s", "time from the commit of a chunk to the word that it was inspected", [];
     PROCESS_CPU: Counter = "process.cpu.time", "s", "CPU time of this process, in user and system mode", [];

@@ -1,4 +1,4 @@
-//! The stage's queue as a metric: asked of the server once for each time that somebody reads the metrics, and never for nobody.
+//! The stages' queues as metrics: asked of the server once for each time that somebody reads the metrics, and never for nobody.
 //!
 //! ```text
 //!   /metrics, OTLP ── look ──► shown: the latest answer
@@ -6,6 +6,8 @@
 //! ```
 //!
 //! A reader may not be held up by a server that is silent, so it is shown what was true when it read the last time.
+//!
+//! Each stage shows the other's queue too: where the last uploader has died nobody else is left to say that its queue grows.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -19,7 +21,7 @@ use instruments::{
         STREAM_USAGE,
     },
 };
-use queue::{Backlog, Connection, Stage};
+use queue::{Backlog, Connection, OverviewError, Stage};
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 use tracing::debug;
 
@@ -29,31 +31,38 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// The latest answer, and the bell for the next.
 #[derive(Clone, Debug, Default)]
 struct Shown {
-    latest: Arc<Mutex<Option<(Stage, Backlog)>>>,
+    latest: Arc<Mutex<Vec<(Stage, Backlog)>>>,
     wanted: Arc<Notify>,
 }
 
-/// Shows how `stage`'s queue stands from now on, until the task ends.
-pub(crate) fn show(connection: &Connection, stage: Stage) -> JoinHandle<()> {
+/// Shows how the queues stand from now on, until the task ends.
+pub(crate) fn show(connection: &Connection) -> JoinHandle<()> {
     let shown = Shown::default();
     shown.observe();
     let connection = connection.clone();
     tokio::spawn(async move {
         loop {
             shown.wanted.notified().await;
-            let answer = timeout(ANSWER, connection.backlog(stage)).await;
-            let latest = match answer {
-                Ok(Ok(backlog)) => Some((stage, backlog)),
+            let latest = match timeout(ANSWER, look(&connection)).await {
+                Ok(Ok(latest)) => latest,
                 Ok(Err(error)) => {
                     let error: &(dyn std::error::Error + 'static) = &error;
-                    debug!(error, "how the queue stands is not known");
-                    None
+                    debug!(error, "how the queues stand is not known");
+                    Vec::new()
                 }
-                Err(_) => None,
+                Err(_) => Vec::new(),
             };
             *shown.latest.lock().unwrap_or_else(PoisonError::into_inner) = latest;
         }
     })
+}
+
+async fn look(connection: &Connection) -> Result<Vec<(Stage, Backlog)>, OverviewError> {
+    let mut found = Vec::new();
+    for stage in Stage::ALL {
+        found.push((stage, connection.backlog(stage).await?));
+    }
+    Ok(found)
 }
 
 /// What of an answer a gauge shows, if there is any.
@@ -94,17 +103,13 @@ impl Shown {
 
     fn readings(&self, attribute: &'static str, part: Part) -> Vec<Reading> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((stage, backlog)) = latest.as_ref() else {
-            return Vec::new();
+        let reading = |(stage, backlog): &(Stage, Backlog)| {
+            let name = match attribute {
+                STREAM => backlog.stream.clone(),
+                _ => stage.to_string(),
+            };
+            Some((part(backlog)?, vec![(attribute, name)]))
         };
-        let name = match attribute {
-            STREAM => backlog.stream.clone(),
-            _ => stage.to_string(),
-        };
-        let value = part(backlog);
-        value
-            .map(|value| (value, vec![(attribute, name)]))
-            .into_iter()
-            .collect()
+        latest.iter().filter_map(reading).collect()
     }
 }

@@ -37,7 +37,7 @@ pub async fn work<H: Handler>(
         .await
         .map_err(|error| Failed::new(exit_of_bind(&error), error))?;
     report_queue(worker.readiness());
-    let watched = backlog::show(&connection, stage);
+    let watched = backlog::show(&connection);
     daemon::health::readiness().started();
     let drained = worker.run(Arc::new(handler), stop.token()).await;
     watched.abort();

@@ -62,6 +62,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         checked => checked.exit(Exit::BucketUnavailable)?,
     }
     let connection = stage::connect(&config.nats.options("crispy-uploader")?).await?;
+    measured::begins();
     let producer = daemon::producer(env!("CARGO_PKG_VERSION"));
     let upload = Upload {
         destination: Destination::new(bucket, config.max_upload_rate),

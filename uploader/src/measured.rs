@@ -10,6 +10,13 @@ use tokio::time::Instant;
 
 use crate::classify::UploadError;
 
+/// Nothing has happened yet, which is a number too: an alert hears of the first time as of an increase.
+pub(crate) fn begins() {
+    for reason in ["refused", "damaged", "look_up"] {
+        UPLOADER_RETRIES.add(0, &[(REASON, reason)]);
+    }
+}
+
 /// A put that `begun` then has ended.
 pub(crate) fn put(begun: Instant, size: u64, put: &Result<Put, UploadError>) {
     UPLOADER_PUT.record(begun.elapsed().as_secs_f64(), &[(OUTCOME, outcome(put))]);

@@ -51,7 +51,7 @@ pub(super) fn start(
     for target in targets {
         let Target::Otlp(otlp) = target else { continue };
         let road = collectors.road(METRICS, &otlp.address, usize::MAX);
-        let exporter = otlp::metrics(otlp)?;
+        let exporter = otlp::metrics(otlp, &road)?;
         provider = provider.with_reader(PeriodicReader::builder(Heard { road, exporter }).build());
     }
     let provider = provider.build();

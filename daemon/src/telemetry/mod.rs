@@ -171,7 +171,7 @@ fn trace(
         };
         let road = collectors.road(TRACES, address, settings.queue);
         let next = match target {
-            Target::Otlp(otlp) => batch(&road, otlp::spans(otlp)?),
+            Target::Otlp(otlp) => batch(&road, otlp::spans(otlp, &road)?),
             Target::Console => batch(&road, Console::default()),
         };
         provider = provider.with_span_processor(Gate { road, next });

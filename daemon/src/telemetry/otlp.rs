@@ -1,6 +1,6 @@
 //! The exporters that speak OTLP. Headers and compression are read by the SDK; they have been checked before.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
@@ -12,11 +12,14 @@ use reqwest::redirect;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::runtime::Handle;
 
-use super::endpoint::{Otlp, Protocol};
+use super::{
+    endpoint::{Otlp, Protocol},
+    road::Road,
+};
 
 /// What an exporter is built of. A macro, for the SDK's builders are of many types and one form.
 macro_rules! build {
-    ($builder:expr, $otlp:ident) => {
+    ($builder:expr, $otlp:ident, $road:ident) => {
         match $otlp.protocol {
             Protocol::Grpc => $builder
                 .with_tonic()
@@ -28,20 +31,20 @@ macro_rules! build {
                 .with_http()
                 .with_endpoint(&$otlp.address)
                 .with_timeout($otlp.timeout)
-                .with_http_client(Client::new($otlp)?)
+                .with_http_client(Client::new($otlp, $road)?)
                 .build()?,
         }
     };
 }
 
 /// The exporter of spans. Call it inside the runtime that shall carry its connections.
-pub(super) fn spans(otlp: &Otlp) -> anyhow::Result<SpanExporter> {
-    Ok(build!(SpanExporter::builder(), otlp))
+pub(super) fn spans(otlp: &Otlp, road: &Arc<Road>) -> anyhow::Result<SpanExporter> {
+    Ok(build!(SpanExporter::builder(), otlp, road))
 }
 
 /// The exporter of metrics, likewise.
-pub(super) fn metrics(otlp: &Otlp) -> anyhow::Result<MetricExporter> {
-    Ok(build!(MetricExporter::builder(), otlp))
+pub(super) fn metrics(otlp: &Otlp, road: &Arc<Road>) -> anyhow::Result<MetricExporter> {
+    Ok(build!(MetricExporter::builder(), otlp, road))
 }
 
 fn certificate(otlp: &Otlp) -> anyhow::Result<Option<Vec<u8>>> {
@@ -65,15 +68,17 @@ fn tls(otlp: &Otlp) -> anyhow::Result<ClientTlsConfig> {
     })
 }
 
-/// The SDK's processor runs on a thread without a runtime, and reqwest needs one: requests are made in ours.
+/// The SDK's processor runs on a thread without a runtime, and reqwest needs one: requests are made in ours. What kept one from being answered
+/// the SDK calls a network error, all of it.
 #[derive(Debug)]
 struct Client {
     client: reqwest::Client,
     runtime: Handle,
+    road: Arc<Road>,
 }
 
 impl Client {
-    fn new(otlp: &Otlp) -> anyhow::Result<Self> {
+    fn new(otlp: &Otlp, road: &Arc<Road>) -> anyhow::Result<Self> {
         // There may be one already: the ingestor's.
         drop(rustls::crypto::ring::default_provider().install_default());
         let mut builder = reqwest::Client::builder()
@@ -87,6 +92,7 @@ impl Client {
         Ok(Self {
             client: builder.build()?,
             runtime: Handle::current(),
+            road: Arc::clone(road),
         })
     }
 }
@@ -102,8 +108,16 @@ impl HttpClient for Client {
             if let Some(headers) = response.headers_mut() {
                 headers.extend(std::mem::take(answer.headers_mut()));
             }
-            Ok::<_, HttpError>(response.body(answer.bytes().await?)?)
+            Ok::<_, reqwest::Error>((response, answer.bytes().await?))
         });
-        sending.await?
+        match sending.await? {
+            Ok((response, body)) => Ok(response.body(body)?),
+            // Its address may hold a password, and is known.
+            Err(error) => {
+                let error = anyhow::Error::new(error.without_url());
+                self.road.hears_why(format!("{error:#}"));
+                Err(error.into())
+            }
+        }
     }
 }

@@ -60,6 +60,8 @@ struct State {
     last_lost: Option<Instant>,
     /// When the export that is under way began.
     exporting: Option<Instant>,
+    /// Why it failed, where the SDK does not say.
+    reason: Option<String>,
 }
 
 /// What keeps a road from carrying all.
@@ -93,6 +95,12 @@ impl Collectors {
             state: Mutex::default(),
         });
         self.roads.push(Arc::clone(&road));
+        if signal == super::endpoint::TRACES {
+            // None yet is a number too: an alert hears of the first one as of an increase.
+            for reason in ["queue_full", "export"] {
+                TELEMETRY_LOST.add(0, &[(REASON, reason)]);
+            }
+        }
         road
     }
 
@@ -154,6 +162,11 @@ impl Road {
         self.state().exporting = Some(Instant::now());
     }
 
+    /// It has failed, for this reason.
+    pub(super) fn hears_why(&self, reason: String) {
+        self.state().reason = Some(reason);
+    }
+
     /// Whether there is hope at `now` that something arrives soon.
     fn is_well(&self, now: Instant) -> bool {
         let state = self.state();
@@ -165,7 +178,7 @@ impl Road {
     pub(super) fn arrived(&self, many: usize) {
         self.left(many);
         let mut state = self.state();
-        state.exporting = None;
+        (state.exporting, state.reason) = (None, None);
         if state.is_over(Instant::now()) {
             let State { said, lost, .. } = std::mem::take(&mut *state);
             drop(state);
@@ -200,6 +213,8 @@ impl Road {
         let advice = Advice::on(error);
         let mut state = self.state();
         state.exporting = None;
+        let reason = state.reason.take();
+        let error = reason.map_or(error.to_owned(), |reason| format!("{error}: {reason}"));
         state.lose(many);
         if state.trouble.replace(Trouble::Closed) != Some(Trouble::Closed) {
             state.said = false;
@@ -277,6 +292,9 @@ impl Advice {
 
     fn text(self, signal: Signal) -> String {
         match self {
+            Self::Elsewhere if signal == super::endpoint::METRICS => {
+                "it does not take them: send them elsewhere, or set OTEL_METRICS_EXPORTER=prometheus, for the admin pages alone".into()
+            }
             Self::Elsewhere => format!(
                 "it does not take them: set OTEL_{}_EXPORTER=none, or send them elsewhere",
                 signal.variable
@@ -389,7 +407,7 @@ mod tests {
         );
         assert!(lines[1].contains("http://other:4318"), "{}", lines[1]);
         assert!(
-            lines[5].contains("OTEL_METRICS_EXPORTER=none"),
+            lines[5].contains("OTEL_METRICS_EXPORTER=prometheus"),
             "{}",
             lines[5]
         );
@@ -432,11 +450,11 @@ mod tests {
         for (error, advice_has) in [
             (
                 "failed with gRPC code: Unimplemented",
-                "OTEL_METRICS_EXPORTER=none",
+                "OTEL_METRICS_EXPORTER=prometheus",
             ),
             (
                 "HTTP export failed with status code: 404",
-                "OTEL_METRICS_EXPORTER=none",
+                "OTEL_METRICS_EXPORTER=prometheus",
             ),
             (
                 "failed with gRPC code: Unauthenticated",

@@ -131,3 +131,19 @@ fn a_collector_that_is_down_costs_the_end_no_more_than_two_seconds() {
     assert_eq!(said("do not reach the collector"), 1, "{lines:#?}");
     assert_eq!(said("collector"), 2, "{lines:#?}");
 }
+
+#[test]
+fn a_collector_that_cannot_be_reached_is_told_with_the_reason_over_either_protocol() {
+    for protocol in ["grpc", "http/protobuf"] {
+        // Nobody listens there: port 1 is the kernel's to refuse.
+        let flags = ["--otlp-endpoint", "http://of:house@127.0.0.1:1"];
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            OFTEN,
+            TRACES_ALONE,
+        ];
+        let warning = teller(&flags, &variables).line_with("do not reach the collector");
+        assert!(warning.contains("refused"), "{warning}");
+        assert!(!warning.contains("house"), "{warning}");
+    }
+}

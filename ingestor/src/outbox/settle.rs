@@ -152,7 +152,7 @@ impl Outbox {
                 let message_id = format!("event:{id}@{ruled_us}");
                 publisher.publish(subject, &message_id, &event).await?;
                 remove(Arc::clone(&spool), id.clone()).await?;
-                measured::dropped(id.camera.camera.as_str(), "operator");
+                measured::dropped(&id.camera, "operator");
                 Ok(())
             };
             let outcome = declare.await;

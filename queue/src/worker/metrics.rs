@@ -10,6 +10,18 @@ use instruments::catalogue::{
 use super::{held::Parcel, history::Attempt, outcome::Decision};
 use crate::Stage;
 
+/// Nothing has happened yet, which is a number too: an alert hears of the first time as of an increase.
+pub(super) fn begins(stage: Stage) {
+    let of = [(STAGE, stage.as_str())];
+    for counter in [&QUEUE_DELIVERED, &QUEUE_REDELIVERED, &QUEUE_DEAD] {
+        counter.add(0, &of);
+    }
+    let retries = [Attempt::Failed, Attempt::Waited].map(Attempt::outcome);
+    for outcome in ["acked", "dead"].into_iter().chain(retries) {
+        QUEUE_SETTLED.add(0, &[(STAGE, stage.as_str()), (OUTCOME, outcome)]);
+    }
+}
+
 /// A message has come.
 pub(super) fn delivered(stage: Stage, parcel: &Parcel) {
     let stage = [(STAGE, stage.as_str())];

@@ -84,6 +84,7 @@ impl<H: Handler> Shift<H> {
     }
 
     pub(super) async fn run(mut self, stop: &CancellationToken) -> Drained {
+        metrics::begins(self.stage());
         metrics::paused(self.stage(), false);
         while !stop.is_cancelled() {
             metrics::holds(self.stage(), self.held.len());

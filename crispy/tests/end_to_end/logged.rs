@@ -37,17 +37,7 @@ impl Told {
         ];
         all.extend(variables);
         let mut stages = Stages::none(&all);
-        for (sequence, method, harm, times) in [
-            (REPLAYED, "PUT", Harm::Status(413), 1),
-            (DROPPED, "PUT", Harm::Status(413), 1),
-            (REFUSED, "PUT", Harm::Status(503), usize::MAX),
-            (UNREAD, "HEAD", Harm::Status(404), 1),
-        ] {
-            let fault = Fault::new(harm).of(method).times(times);
-            let name = format!("-{sequence:010}.mp4");
-            let fault = fault.where_key(move |key| key.ends_with(&name));
-            stages.bucket.inject(fault);
-        }
+        go_wrong(&stages);
         stages.add_uploader();
         stages.add_inspector();
         stages.add_ingestor("front", &video::many(10));
@@ -136,6 +126,21 @@ impl Told {
             assert_eq!(self.count(stage, words), times, "{stage}: {words}");
         }
         assert!(self.count("uploader", "handed back") > 0);
+    }
+}
+
+/// What goes wrong, chunk by chunk.
+fn go_wrong(stages: &Stages) {
+    for (sequence, method, harm, times) in [
+        (REPLAYED, "PUT", Harm::Status(413), 1),
+        (DROPPED, "PUT", Harm::Status(413), 1),
+        (REFUSED, "PUT", Harm::Status(503), usize::MAX),
+        (UNREAD, "HEAD", Harm::Status(404), 1),
+    ] {
+        let fault = Fault::new(harm).of(method).times(times);
+        let name = format!("-{sequence:010}.mp4");
+        let fault = fault.where_key(move |key| key.ends_with(&name));
+        stages.bucket.inject(fault);
     }
 }
 

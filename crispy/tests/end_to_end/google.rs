@@ -1,16 +1,11 @@
 //! A bucket of Google's instead of a folder, as far as the simulator is Google's: the program, as it is started by hand.
 
-use std::{
-    fs,
-    io::{Read, Write},
-    net::TcpStream,
-    path::PathBuf,
-};
+use std::{fs, path::PathBuf};
 
 use serde_json::Value;
 use testbed::{GcsServer, clips};
 
-use crate::house::{House, bucket::hex, program::Running, video};
+use crate::house::{House, bucket::hex, http, program::Running, video};
 
 #[test]
 fn a_recording_goes_to_a_bucket_of_googles_and_every_chunk_is_found_by_its_link() {
@@ -89,13 +84,7 @@ fn get(server: &Simulator, link: &str) -> Vec<u8> {
     let path = link.strip_prefix(&server.url);
     let path = path.unwrap_or_else(|| panic!("{link} is not of {}", server.url));
     let address = server.url.strip_prefix("http://").unwrap();
-    let mut server = TcpStream::connect(address).unwrap();
-    write!(server, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
-    let mut answer = Vec::new();
-    server.read_to_end(&mut answer).unwrap();
-    let ends = answer.windows(4).position(|window| window == b"\r\n\r\n");
-    let bytes = answer.split_off(ends.expect("an answer has a head") + 4);
-    let head = String::from_utf8(answer).unwrap();
-    assert!(head.starts_with("HTTP/1.0 200"), "{head}");
+    let (status, bytes) = http::get(address, path);
+    assert_eq!(status, 200, "{link}");
     bytes
 }

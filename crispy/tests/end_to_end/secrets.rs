@@ -63,7 +63,7 @@ fn a_server_that_a_flag_names_is_used_and_its_password_is_nowhere_to_be_seen() {
 
 #[test]
 fn no_secret_of_camera_server_or_collector_is_in_what_a_collector_is_told() {
-    let (house, traces) = (House::new(), Traces::start());
+    let (house, traces) = (House::new(), Traces::received());
     let nats = Monitored::start_with(&format!("authorization {{ user: op, password: {SECRET} }}"));
     fs::create_dir(house.path("shop")).unwrap();
     fs::copy(video::irregular(), house.path("shop/a.mp4")).unwrap();

@@ -38,6 +38,8 @@ pub struct ReceivedSpan {
     pub error: String,
     /// Spans that it is linked to: trace and span, in hexadecimal.
     pub links: Vec<(String, String)>,
+    /// What happened meanwhile: its log lines, by their words, each with its fields.
+    pub events: Vec<(String, Attributes)>,
     /// What it says.
     pub attributes: Attributes,
 }
@@ -60,7 +62,7 @@ pub(super) fn span(resource: &Attributes, span: Span) -> ReceivedSpan {
     let kind = kind.to_lowercase();
     let status = span.status.unwrap_or_default();
     let failed = status.code() == StatusCode::Error;
-    let links = span.links.iter();
+    let (links, events) = (span.links.iter(), span.events.into_iter());
     ReceivedSpan {
         resource: resource.clone(),
         name: span.name,
@@ -76,6 +78,9 @@ pub(super) fn span(resource: &Attributes, span: Span) -> ReceivedSpan {
         kind,
         links: links
             .map(|link| (hex(&link.trace_id), hex(&link.span_id)))
+            .collect(),
+        events: events
+            .map(|event| (event.name, attributes(&event.attributes)))
             .collect(),
         attributes: attributes(&span.attributes),
     }

@@ -12,8 +12,10 @@ use std::{
     thread,
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use testbed::{OtlpReceiver, ReceivedSpan};
+
+use super::{http, otlp_json};
 
 /// The trace that was recorded, and its chunk.
 pub(crate) const RECORDED: &str = "4bf92f3577b34da6a3ce929d0e0e4737";
@@ -28,6 +30,9 @@ pub(crate) enum Api {
     Older,
 }
 
+/// What a search may find at most: a test makes dozens of traces.
+const MOST_FOUND: &str = "1000";
+
 /// A Jaeger that takes spans and can be asked.
 pub(crate) struct Jaeger {
     /// Where it is asked.
@@ -37,20 +42,45 @@ pub(crate) struct Jaeger {
 }
 
 impl Jaeger {
+    /// The real one, if there is one.
+    pub(crate) fn real() -> Option<Self> {
+        let url = env::var("CRISPY_JAEGER_URL").ok()?;
+        let (host, _) = url
+            .rsplit_once(':')
+            .expect("CRISPY_JAEGER_URL names a port");
+        let collector = format!("{host}:4317");
+        Some(Self { url, collector })
+    }
+
     /// The real one if there is one, else a stand-in.
     pub(crate) fn real_or_stand_in() -> Self {
-        if let Ok(url) = env::var("CRISPY_JAEGER_URL") {
-            let (host, _) = url
-                .rsplit_once(':')
-                .expect("CRISPY_JAEGER_URL names a port");
-            let collector = format!("{host}:4317");
-            return Self { url, collector };
+        Self::real().unwrap_or_else(|| {
+            let receiver = OtlpReceiver::start();
+            let collector = receiver.url();
+            let spans = move || otlp_json::told(&receiver.spans());
+            let url = stand_in(Api::Present, spans);
+            Self { url, collector }
+        })
+    }
+
+    /// All spans of the traces that a service had a part in since a time, as `2026-11-26T04:00:00Z`.
+    pub(crate) fn spans_of(&self, service: &str, since: &str) -> Vec<ReceivedSpan> {
+        let address = self.url.strip_prefix("http://");
+        let address = address.expect("CRISPY_JAEGER_URL is of the form http://host:port");
+        let query = [
+            ("serviceName", service),
+            ("startTimeMin", since),
+            ("startTimeMax", "2100-01-01T00:00:00Z"),
+            ("searchDepth", MOST_FOUND),
+        ];
+        let query = query.map(|(name, value)| format!("query.{name}={value}"));
+        let (status, said) = http::get(address, &format!("/api/v3/traces?{}", query.join("&")));
+        match status {
+            200 => otlp_json::heard(&said),
+            // It calls what it does not have yet not found.
+            404 => Vec::new(),
+            _ => panic!("{}: {status}: {}", self.url, String::from_utf8_lossy(&said)),
         }
-        let receiver = OtlpReceiver::start();
-        let collector = receiver.url();
-        let spans = move || present_form(&receiver.spans());
-        let url = stand_in(Api::Present, spans);
-        Self { url, collector }
     }
 }
 
@@ -120,26 +150,4 @@ fn answer(mut client: TcpStream, api: Api, traces: &dyn Fn() -> Value) -> Option
         "HTTP/1.1 {status} x\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     )
     .ok()
-}
-
-/// What was received, as `/api/v3` tells it.
-fn present_form(spans: &[ReceivedSpan]) -> Value {
-    let attribute =
-        |(key, value): (&String, &String)| json!({"key": key, "value": {"stringValue": value}});
-    let told = spans.iter().map(|span| {
-        json!({
-            "resource": {"attributes": span.resource.iter().map(attribute).collect::<Vec<_>>()},
-            "scopeSpans": [{"spans": [{
-                "traceId": span.trace_id,
-                "spanId": span.span_id,
-                "parentSpanId": span.parent_id,
-                "name": span.name,
-                "startTimeUnixNano": span.start_ns.to_string(),
-                "endTimeUnixNano": span.end_ns.to_string(),
-                "attributes": span.attributes.iter().map(attribute).collect::<Vec<_>>(),
-                "status": {"code": if span.failed { 2 } else { 0 }},
-            }]}],
-        })
-    });
-    json!({"result": {"resourceSpans": told.collect::<Vec<_>>()}})
 }

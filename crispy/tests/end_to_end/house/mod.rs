@@ -4,16 +4,20 @@
 //! * [`program`]: a process, followed line by line to its end
 //! * [`answers`]: what `crispy up -o jsonl` said
 //! * [`bucket`]: what is in the bucket's folder
+//! * [`http`]: what a page says
 //! * [`jaeger`]: one to ask, real or not
+//! * [`otlp_json`]: what a Jaeger is told and tells
 //! * [`processes`]: who else runs
 //! * [`server`]: a nats-server that can be asked what it holds
 //! * [`stages`]: the three daemons, each with its pages
-//! * [`traces`]: what they told a collector of single chunks
+//! * [`traces`]: what they told of single chunks
 //! * [`video`]: what FFmpeg's own commands say about a file
 
 pub(crate) mod answers;
 pub(crate) mod bucket;
+pub(crate) mod http;
 pub(crate) mod jaeger;
+pub(crate) mod otlp_json;
 pub(crate) mod processes;
 pub(crate) mod program;
 pub(crate) mod server;

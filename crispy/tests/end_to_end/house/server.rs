@@ -2,8 +2,7 @@
 
 use std::{
     future::Future,
-    io::{Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener},
     time::Duration,
 };
 
@@ -13,6 +12,8 @@ use async_nats::jetstream::{
 };
 use serde_json::Value;
 use testbed::{NatsOptions, NatsServer};
+
+use super::http;
 
 /// A real server of one test's own.
 pub(crate) struct Monitored {
@@ -132,15 +133,10 @@ impl Monitored {
             .collect()
     }
 
-    /// HTTP/1.0: the answer ends with the connection.
     fn page(&self, path: &str) -> Value {
-        let mut http = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))
-            .expect("the server's monitoring page");
-        write!(http, "GET {path} HTTP/1.0\r\n\r\n").expect("ask for a page");
-        let mut answer = String::new();
-        http.read_to_string(&mut answer).expect("read the page");
-        let (_, page) = answer.split_once("\r\n\r\n").unwrap_or_default();
-        serde_json::from_str(page).unwrap_or_else(|error| panic!("{path}: {error}: {answer}"))
+        let (_, page) = http::get((Ipv4Addr::LOCALHOST, self.port), path);
+        serde_json::from_slice(&page)
+            .unwrap_or_else(|error| panic!("{path}: {error}: {}", String::from_utf8_lossy(&page)))
     }
 }
 

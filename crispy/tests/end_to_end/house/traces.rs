@@ -1,14 +1,38 @@
-//! The traces of a house: what its programs have told a collector of single chunks.
+//! The traces of a house: what its programs have told of single chunks.
+//!
+//! ```text
+//!   programs ── spans ────► receiver of the test's own │ a real Jaeger, if CRISPY_JAEGER_URL names one, which is asked what it was told
+//!            └─ metrics ──► receiver of the test's own, always: a Jaeger takes none
+//! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process, thread,
+    time::{Duration, SystemTime},
+};
 
+use jiff::Timestamp;
 use testbed::{OtlpReceiver, ReceivedSpan};
 
-use super::program::Program;
+use super::{PATIENCE, jaeger::Jaeger, program::Program};
+
+/// How often a Jaeger is asked whether it has what is wished.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What a span's resource says, so that a Jaeger which others fill too can tell whose it is.
+const MARK: &str = "crispy.test";
 
 /// A collector of one test's own.
 pub(crate) struct Traces {
     receiver: OtlpReceiver,
+    jaeger: Option<InJaeger>,
+}
+
+/// One test's own part of a Jaeger.
+struct InJaeger {
+    jaeger: Jaeger,
+    mark: String,
+    since: Timestamp,
 }
 
 /// All spans of one trace.
@@ -16,19 +40,42 @@ pub(crate) struct Traces {
 pub(crate) struct Trace(Vec<ReceivedSpan>);
 
 impl Traces {
+    /// One that nobody has told anything yet.
     pub(crate) fn start() -> Self {
-        let receiver = OtlpReceiver::start();
-        Self { receiver }
+        let in_jaeger = |jaeger| InJaeger {
+            jaeger,
+            mark: unique(),
+            since: Timestamp::now(),
+        };
+        Self {
+            jaeger: Jaeger::real().map(in_jaeger),
+            ..Self::received()
+        }
+    }
+
+    /// The same, and never a Jaeger: for what only the receiver can say, which is all that came over the wire.
+    pub(crate) fn received() -> Self {
+        Self {
+            receiver: OtlpReceiver::start(),
+            jaeger: None,
+        }
     }
 
     /// The program, telling this collector what it does, ten times a second.
     pub(crate) fn of(&self, program: Program) -> Program {
-        program
+        let program = program
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", self.receiver.url())
             .env("OTEL_BSP_SCHEDULE_DELAY", "100")
-            .env("OTEL_METRIC_EXPORT_INTERVAL", "200")
+            .env("OTEL_METRIC_EXPORT_INTERVAL", "200");
+        match &self.jaeger {
+            None => program,
+            Some(InJaeger { jaeger, mark, .. }) => program
+                .env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &jaeger.collector)
+                .env("OTEL_RESOURCE_ATTRIBUTES", format!("{MARK}={mark}")),
+        }
     }
 
+    /// What came over the wire to the test itself: points of metrics in any case, spans unless there is a Jaeger.
     pub(crate) fn receiver(&self) -> &OtlpReceiver {
         &self.receiver
     }
@@ -40,8 +87,46 @@ impl Traces {
             let chunks = of_chunks(spans);
             chunks.len() == count && chunks.iter().all(&wish)
         };
-        of_chunks(&self.receiver.spans_when(whole))
+        match &self.jaeger {
+            None => of_chunks(&self.receiver.spans_when(whole)),
+            Some(jaeger) => of_chunks(&jaeger.spans_when(whole)),
+        }
     }
+}
+
+impl InJaeger {
+    /// As the receiver's. A Jaeger calls nobody when something comes.
+    #[track_caller]
+    fn spans_when(&self, wish: impl Fn(&[ReceivedSpan]) -> bool) -> Vec<ReceivedSpan> {
+        let began = SystemTime::now();
+        loop {
+            let spans = self.spans();
+            if wish(&spans) {
+                return spans;
+            }
+            let waited = began.elapsed().unwrap_or_default();
+            assert!(waited < PATIENCE, "not within {PATIENCE:?}: {spans:#?}");
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// The spans of all traces in which a program of this test's had a part, whole.
+    fn spans(&self) -> Vec<ReceivedSpan> {
+        let since = self.since.to_string();
+        let mut spans = self.jaeger.spans_of("crispy-ingestor", &since);
+        let is_ours = |span: &&ReceivedSpan| span.resource.get(MARK) == Some(&self.mark);
+        let ours = spans.iter().filter(is_ours);
+        let ours: BTreeSet<_> = ours.map(|span| span.trace_id.clone()).collect();
+        spans.retain(|span| ours.contains(&span.trace_id));
+        spans
+    }
+}
+
+/// No other test has this, of this run or of another: a Jaeger keeps what it was told.
+fn unique() -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.unwrap_or_default().as_nanos();
+    format!("{}-{now}", process::id())
 }
 
 fn of_chunks(spans: &[ReceivedSpan]) -> Vec<Trace> {

@@ -23,7 +23,7 @@ use store::{
     bucket::{Bucket, GetError, Lookup},
 };
 use tokio::{runtime::Handle, time::timeout};
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 use crate::{
     agree, measured,
@@ -139,9 +139,7 @@ impl Inspect {
         let id = ChunkId::from_wire(descriptor.id.as_ref()).map_err(InspectError::Id)?;
         let bucket = self.find(&event).await?;
         let reading = async { context::noted(read_back(bucket, &event.object, descriptor).await) };
-        let report = reading
-            .instrument(bucket.span("GET", &event.object))
-            .await?;
+        let report = bucket.in_span("GET", &event.object, 0, reading).await?;
         if bucket.url() != event.bucket {
             event.bucket = bucket.url().to_owned();
             event.media_link = bucket.media_link(&event.object, &event.generation);

@@ -5,7 +5,8 @@
 //!   publish dead.uploader.{camera} ◄─────────────────┘ given up; replayed, it goes on in the trace that it began in
 //! ```
 //!
-//! Where nobody makes traces a span is nothing: none of its fields is worked out, and no header is written or read.
+//! Where nobody makes traces a span is nothing: none of its fields is worked out, and no header is written or read. What the conventions call a
+//! number is signed: tracing tells unsigned ones as text.
 
 use std::{fmt, str::FromStr};
 
@@ -33,7 +34,7 @@ pub(crate) fn publish(subject: &str, headers: &mut HeaderMap, bytes: usize) -> S
         messaging.destination.name = subject,
         messaging.destination.template = %place,
         messaging.message.id = headers.get(header::MESSAGE_ID).map(|id| id.as_str()),
-        messaging.message.body.size = bytes,
+        messaging.message.body.size = bytes.cast_signed(),
         site = place.site,
         camera = place.camera,
         run = Empty,
@@ -81,7 +82,7 @@ pub(crate) fn process(stage: Stage, delivery: &Delivery, bytes: usize) -> Span {
         messaging.destination.template = %place,
         messaging.consumer.group.name = stage.as_str(),
         messaging.message.id = delivery.message_id.as_deref(),
-        messaging.message.body.size = bytes,
+        messaging.message.body.size = bytes.cast_signed(),
         site = place.site,
         camera = place.camera,
         run = Empty,

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
-use crate::Bucket;
+use crate::{Bucket, bucket::Asked};
 
 /// Bytes of the first request, and of every one after a jump.
 ///
@@ -61,10 +61,13 @@ impl RangeReader {
         }
     }
 
-    /// A reader of an object of `size` bytes. For threads that may block: on a thread of the runtime itself, reading panics.
+    /// A reader of an object of `size` bytes. For threads that may block: on a thread of the runtime itself, reading panics. What it asks of the
+    /// store is told by the span in which it is made ([`Bucket::in_span`]).
     pub fn over(bucket: Bucket, key: String, size: u64, runtime: Handle) -> Self {
+        let asked = Asked::current();
         Self::new(size, move |range| {
-            let got = runtime.block_on(bucket.get_range(&key, range));
+            let getting = Arc::clone(&asked).within(bucket.get_range(&key, range));
+            let got = runtime.block_on(getting);
             got.map_err(io::Error::other)
         })
     }

@@ -25,7 +25,7 @@ use tokio::{
     sync::Mutex,
     time::{Instant, sleep, timeout},
 };
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 use crate::{
     classify::UploadError,
@@ -87,19 +87,19 @@ impl Destination {
         &self.bucket
     }
 
-    /// Creates an object, when it is its turn.
+    /// Creates an object, when it is its turn. It was sent in vain `resent` times before.
     pub async fn put(
         &self,
         key: &str,
         bytes: Bytes,
         checksums: &Checksums,
         metadata: &Metadata,
+        resent: u32,
     ) -> Result<Put, UploadError> {
         let size = bytes.len() as u64;
         self.pace.turn(size).await;
-        let span = self.bucket.span("PUT", key);
-        span.record("bytes", size);
         let put = async {
+            Span::current().record("bytes", size);
             let put = self.bucket.put_once(key, bytes, checksums, metadata);
             let put = self.put_unless_away(size, put).await;
             if let Ok(put) = &put {
@@ -107,7 +107,7 @@ impl Destination {
             }
             context::noted(put)
         };
-        put.instrument(span).await
+        self.bucket.in_span("PUT", key, resent, put).await
     }
 
     async fn put_unless_away(
@@ -129,12 +129,13 @@ impl Destination {
         put
     }
 
-    /// Asks whether an object is there and has these bytes.
+    /// Asks whether an object is there and has these bytes. It was asked in vain `resent` times before.
     pub async fn look_up(
         &self,
         key: &str,
         size: u64,
         sha256: &[u8; 32],
+        resent: u32,
     ) -> Result<Lookup, UploadError> {
         let look = async {
             let found = self.unless_away(self.bucket.lookup(key, size, sha256));
@@ -143,7 +144,7 @@ impl Destination {
                 Err(away) => Err(away),
             })
         };
-        look.instrument(self.bucket.span("HEAD", key)).await
+        self.bucket.in_span("HEAD", key, resent, look).await
     }
 
     /// Whether an object of this size can be created there now, and of any that was refused before, as far as the bucket can tell

@@ -57,13 +57,24 @@ pub(crate) struct Object {
     pub(crate) already_there: bool,
 }
 
+/// What the attempts so far have left.
+#[derive(Default)]
+struct Before {
+    /// What was fetched.
+    bytes: Option<Bytes>,
+    /// How often the bucket was asked whether it is there.
+    asked: u32,
+    /// How often it was sent.
+    sent: u32,
+}
+
 impl Sending<'_> {
     /// Stores it.
     pub(crate) async fn complete(mut self) -> Result<Object, UploadError> {
-        let mut bytes = None;
+        let mut before = Before::default();
         let mut failed = 0;
         loop {
-            let error = match self.attempt(&mut bytes).await {
+            let error = match self.attempt(&mut before).await {
                 Ok(object) => return Ok(object),
                 Err(error) => error,
             };
@@ -88,7 +99,7 @@ impl Sending<'_> {
                     );
                     measured::again(&error);
                     if anew {
-                        bytes = None;
+                        before.bytes = None;
                     }
                     sleep(pause).await;
                 }
@@ -96,31 +107,36 @@ impl Sending<'_> {
         }
     }
 
-    /// One attempt. `bytes` are what an earlier one has fetched.
-    async fn attempt(&mut self, bytes: &mut Option<Bytes>) -> Result<Object, UploadError> {
+    /// One attempt.
+    async fn attempt(&mut self, before: &mut Before) -> Result<Object, UploadError> {
         if self.ask_first {
-            if let Some(object) = self.look_up().await? {
+            if let Some(object) = self.look_up(before).await? {
                 return Ok(object);
             }
             self.ask_first = false;
         }
-        let fetched = match bytes {
+        let fetched = match &before.bytes {
             Some(bytes) => bytes.clone(),
             None => match self.fetch().await {
-                Ok(fetched) => bytes.insert(fetched).clone(),
+                Ok(fetched) => before.bytes.insert(fetched).clone(),
                 // Freed by its owner, because it is in the bucket? Only the bucket can say.
                 Err(
                     error @ FetchError::Read {
                         source: ReadError::Gone { .. },
                         ..
                     },
-                ) => return self.look_up().await?.ok_or(UploadError::Fetch(error)),
+                ) => return self.look_up(before).await?.ok_or(UploadError::Fetch(error)),
                 Err(error) => return Err(UploadError::Fetch(error)),
             },
         };
-        let put = self
-            .destination
-            .put(self.key, fetched, &self.checksums, &self.metadata);
+        let put = self.destination.put(
+            self.key,
+            fetched,
+            &self.checksums,
+            &self.metadata,
+            before.sent,
+        );
+        before.sent += 1;
         match put.await? {
             Put::Stored { generation } => Ok(Object {
                 generation,
@@ -134,10 +150,12 @@ impl Sending<'_> {
         }
     }
 
-    async fn look_up(&self) -> Result<Option<Object>, UploadError> {
+    async fn look_up(&self, before: &mut Before) -> Result<Option<Object>, UploadError> {
+        let sha256 = &self.checksums.sha256;
         let found = self
             .destination
-            .look_up(self.key, self.size, &self.checksums.sha256);
+            .look_up(self.key, self.size, sha256, before.asked);
+        before.asked += 1;
         match found.await? {
             Lookup::Absent => Ok(None),
             Lookup::Mine { generation } => Ok(Some(Object {

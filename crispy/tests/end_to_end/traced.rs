@@ -5,76 +5,13 @@ use std::{fs, time::Duration};
 use rustix::process::Signal;
 
 use crate::house::{
-    House,
     bucket::Object,
     processes::{kill9, stop_dead},
-    program::{Program, Running},
-    server::{Monitored, uploaders_waiting},
-    traces::{Trace, Traces},
-    until, video,
+    scene::Scene,
+    server::uploaders_waiting,
+    traces::Trace,
+    until,
 };
-
-/// Daemons by hand, telling a collector what they do.
-struct Scene {
-    house: House,
-    server: Monitored,
-    traces: Traces,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let (house, server) = (House::new(), Monitored::start());
-        let traces = Traces::start();
-        let scene = Self {
-            house,
-            server,
-            traces,
-        };
-        let setup = scene.house.program("crispy").arguments(["setup"]);
-        scene.at(setup).run().with_code(0);
-        scene
-    }
-
-    fn at(&self, program: Program) -> Program {
-        let program = program.flag("--nats-server", self.server.url());
-        self.traces.of(program.env("CRISPY_LOG_FORMAT", "text"))
-    }
-
-    fn ingestor(&self) -> Program {
-        let source = format!("front={}", video::irregular().display());
-        let ingestor = self.house.program("crispy-ingestor");
-        let ingestor = ingestor.arguments(["--site", "demo"]);
-        self.at(ingestor
-            .flag("--camera", source)
-            .flag("--spool", self.house.path("spool")))
-    }
-
-    fn uploader(&self) -> Program {
-        let uploader = self.house.program("crispy-uploader");
-        self.at(uploader
-            .flag("--spool", self.house.path("spool"))
-            .flag("--bucket", self.house.bucket().url()))
-    }
-
-    fn inspector(&self) -> Running {
-        let inspector = self.house.program("crispy-inspector");
-        self.at(inspector.flag("--bucket", self.house.bucket().url()))
-            .start()
-    }
-
-    fn dead<const N: usize>(&self, arguments: [&str; N]) -> Program {
-        let dead = self.house.program("crispy").arguments(["dead"]);
-        self.at(dead.arguments(arguments))
-    }
-
-    /// The traces of all chunks, each whole and to its end.
-    #[track_caller]
-    fn inspected(&self, chunks: usize) -> Vec<Trace> {
-        self.traces.of_chunks(chunks, |trace| {
-            trace.count("publish inspected.{camera}") > 0 && trace.hangs_together()
-        })
-    }
-}
 
 const SERVICES: [&str; 3] = ["crispy-ingestor", "crispy-inspector", "crispy-uploader"];
 
@@ -127,10 +64,7 @@ fn what_was_given_up_and_replayed_goes_on_in_its_own_trace() {
         fs::remove_file(file).unwrap();
     }
     fs::write(&objects[0].path, "somebody else's").unwrap();
-    let scene = Scene {
-        traces: Traces::start(),
-        ..scene
-    };
+    let scene = scene.anew();
     let _stages = (scene.uploader().start(), scene.inspector());
     scene.ingestor().run().with_code(52);
 
@@ -242,6 +176,7 @@ fn says_what_a_search_looks_for(trace: &Trace, object: &Object) {
     );
     assert_eq!(trace.parent(put).span_id, process.span_id);
     assert_eq!(said(process, "messaging.system"), "nats");
+    assert!(process.numbers.contains("messaging.message.body.size"));
     assert_eq!(
         said(process, "messaging.destination.name"),
         "crispy.chunks.demo.front"

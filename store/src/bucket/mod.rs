@@ -14,6 +14,7 @@
 //! Folders are this crate's own work, since object_store's keep no metadata; the rest is object_store with checks around it. All of
 //! them pass one conformance suite, `tests/conformance.rs`.
 
+mod asked;
 mod error;
 mod fault;
 mod folder;
@@ -35,6 +36,7 @@ pub use metadata::{Metadata, MetadataError};
 pub use options::{BucketOptions, OptionError};
 
 use crate::Checksums;
+pub(crate) use asked::Asked;
 use fault::Fault;
 use folder::Folder;
 use location::Location;

@@ -1,32 +1,70 @@
 //! The span of what is asked of a bucket about one object.
 
-use tracing::{Span, field::Empty, info_span};
+use std::sync::Arc;
+
+use tracing::{Instrument, Span, field::Empty, info_span};
 use url::Url;
 
-use super::{Bucket, Store};
+use super::{Bucket, Store, asked::Asked};
 
 impl Bucket {
-    /// A span `{method} object`: of one request, or of several that are one to whoever asks. Where the bucket is reached over HTTP it says by which
-    /// method and of whom, in the words of OpenTelemetry's conventions; the bucket's URL holds no credentials.
+    /// Asks something about one object in a span `{method} object`: one request, or several that are one to whoever asks. Where the bucket is reached
+    /// over HTTP it says by which method and of whom, what the answer's status was or how the request broke, and how often it was sent again: by
+    /// this bucket, and by the caller, who had sent it `resent` times before. All in the words of OpenTelemetry's conventions; the bucket's URL
+    /// holds no credentials, and no other URL is told.
     ///
-    /// Whoever asks enters it, and records `bytes`, and `outcome` where there is more than one way to succeed.
-    pub fn span(&self, method: &'static str, key: &str) -> Span {
-        let endpoint = match &self.store {
-            Store::Folder(_) => None,
-            Store::Objects(objects) => objects.endpoint(),
-        };
+    /// The work may record `bytes`, `reads`, and `outcome` where there is more than one way to succeed. That it failed is for its owner to
+    /// say, who knows the whole reason.
+    pub async fn in_span<T, E>(
+        &self,
+        method: &'static str,
+        key: &str,
+        resent: u32,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let span = self.span(method, key);
+        let asked = Asked::new(method, key);
+        let result = Arc::clone(&asked)
+            .within(work)
+            .instrument(span.clone())
+            .await;
+        if self.endpoint().is_some() {
+            let notes = asked.notes();
+            // Unsigned numbers would be told as text.
+            span.record("http.response.status_code", notes.status.map(i64::from));
+            let resent = i64::from(resent + notes.resent);
+            span.record("http.request.resend_count", (resent > 0).then_some(resent));
+            if result.is_err() {
+                span.record("error.type", notes.error_type());
+            }
+        }
+        result
+    }
+
+    fn span(&self, method: &'static str, key: &str) -> Span {
+        let endpoint = self.endpoint();
         info_span!(
             "object",
             otel.name = format_args!("{method} object"),
             otel.kind = "client",
             http.request.method = endpoint.map(|_| method),
+            http.request.resend_count = Empty,
+            http.response.status_code = Empty,
+            error.type = Empty,
             server.address = endpoint.and_then(Url::host_str),
-            server.port = endpoint.and_then(Url::port_or_known_default),
+            server.port = endpoint.and_then(Url::port_or_known_default).map(i64::from),
             bucket = self.url(),
             object = key,
             bytes = Empty,
             reads = Empty,
             outcome = Empty,
         )
+    }
+
+    fn endpoint(&self) -> Option<&Url> {
+        match &self.store {
+            Store::Folder(_) => None,
+            Store::Objects(objects) => objects.endpoint(),
+        }
     }
 }

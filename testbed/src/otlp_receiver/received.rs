@@ -1,6 +1,6 @@
 //! What was received, in words that a test can compare.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use opentelemetry_proto::tonic::{
     common::v1::{KeyValue, any_value::Value},
@@ -42,6 +42,8 @@ pub struct ReceivedSpan {
     pub events: Vec<(String, Attributes)>,
     /// What it says.
     pub attributes: Attributes,
+    /// Which of that are whole numbers, and not text of digits.
+    pub numbers: BTreeSet<String>,
 }
 
 /// A point of a metric that was received.
@@ -83,7 +85,17 @@ pub(super) fn span(resource: &Attributes, span: Span) -> ReceivedSpan {
             .map(|event| (event.name, attributes(&event.attributes)))
             .collect(),
         attributes: attributes(&span.attributes),
+        numbers: numbers(&span.attributes),
     }
+}
+
+fn numbers(pairs: &[KeyValue]) -> BTreeSet<String> {
+    let is_number = |pair: &&KeyValue| {
+        let value = pair.value.as_ref().and_then(|value| value.value.as_ref());
+        matches!(value, Some(Value::IntValue(_)))
+    };
+    let numbers = pairs.iter().filter(is_number);
+    numbers.map(|pair| pair.key.clone()).collect()
 }
 
 pub(super) fn points(resource: &Attributes, metric: Metric) -> Vec<ReceivedPoint> {

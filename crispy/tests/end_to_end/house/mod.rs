@@ -8,6 +8,7 @@
 //! * [`jaeger`]: one to ask, real or not
 //! * [`otlp_json`]: what a Jaeger is told and tells
 //! * [`processes`]: who else runs
+//! * [`scene`]: daemons by hand, telling a collector what they do
 //! * [`server`]: a nats-server that can be asked what it holds
 //! * [`stages`]: the three daemons, each with its pages
 //! * [`traces`]: what they told of single chunks
@@ -20,6 +21,7 @@ pub(crate) mod jaeger;
 pub(crate) mod otlp_json;
 pub(crate) mod processes;
 pub(crate) mod program;
+pub(crate) mod scene;
 pub(crate) mod server;
 pub(crate) mod stages;
 pub(crate) mod traces;

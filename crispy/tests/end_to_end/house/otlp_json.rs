@@ -1,5 +1,7 @@
 //! Spans in OTLP's JSON, as Jaeger's `/api/v3` tells them: written for a stand-in, read from a real one.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use testbed::{Attributes, ReceivedSpan};
 
@@ -41,11 +43,21 @@ fn told_span(span: &ReceivedSpan) -> Value {
         "kind": KINDS.iter().position(|kind| *kind == span.kind),
         "startTimeUnixNano": span.start_ns.to_string(),
         "endTimeUnixNano": span.end_ns.to_string(),
-        "attributes": pairs(&span.attributes),
+        "attributes": pairs_of(span),
         "links": span.links.iter().map(link).collect::<Vec<_>>(),
         "events": span.events.iter().map(event).collect::<Vec<_>>(),
         "status": {"code": if span.failed { ERROR } else { 0 }, "message": span.error},
     })
+}
+
+/// A span's own, of which some are numbers.
+fn pairs_of(span: &ReceivedSpan) -> Vec<Value> {
+    let kind = |key| match span.numbers.contains(key) {
+        true => "intValue",
+        false => "stringValue",
+    };
+    let pair = |(key, value)| json!({"key": key, "value": {kind(key): value}});
+    span.attributes.iter().map(pair).collect()
 }
 
 fn pairs(attributes: &Attributes) -> Vec<Value> {
@@ -86,6 +98,7 @@ fn span(resource: &Attributes, told: &Value) -> ReceivedSpan {
         links: list(&told["links"]).map(link).collect(),
         events: list(&told["events"]).map(event).collect(),
         attributes: attributes(told),
+        numbers: numbers(told),
     }
 }
 
@@ -102,6 +115,13 @@ fn attributes(of: &Value) -> Attributes {
         )
     };
     list(&of["attributes"]).map(pair).collect()
+}
+
+/// Which of them are whole numbers.
+fn numbers(of: &Value) -> BTreeSet<String> {
+    let attributes = list(&of["attributes"]);
+    let numbers = attributes.filter(|attribute| !attribute["value"]["intValue"].is_null());
+    numbers.map(|attribute| text(&attribute["key"])).collect()
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {

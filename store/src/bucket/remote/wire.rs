@@ -27,7 +27,7 @@ use object_store::{
 use reqwest::redirect;
 
 use super::{
-    super::{BucketOptions, OptionError},
+    super::{Asked, BucketOptions, OptionError},
     answer::Refusal,
 };
 
@@ -181,7 +181,15 @@ impl HttpService for Line {
         }
         let allowed = self.patience.answer + time_for(request.body().content_length() as u64);
         let allowed = allowed + self.patience.connect;
-        let response = within(allowed, self.client.execute(request)).await?;
+        let asked = Asked::current().sends(&request);
+        let response = within(allowed, self.client.execute(request)).await;
+        if let Some(asked) = asked {
+            match &response {
+                Ok(response) => asked.answered(response.status().as_u16()),
+                Err(error) => asked.broke(error.kind()),
+            }
+        }
+        let response = response?;
         if response.status().is_success() {
             return Ok(with_its_sum(response));
         }

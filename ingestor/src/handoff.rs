@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use daemon::{logging::CHUNKS, now_us};
 use instruments::context;
+use daemon::now_us;
+use instruments::context::{self, Remote};
 use jiff::Timestamp;
 use media::Chunk;
 use proto::{id::ChunkId, v1};
@@ -76,7 +78,7 @@ impl Handoff {
     /// Commits a chunk and counts it in its run. Blocks while the spool or its disk is full.
     ///
     /// A chunk's trace begins here, at the cut: a span that began with its window would call 3 s of filming work. What was filmed is in
-    /// the span's `from` and `duration`.
+    /// the span's `from` and `duration`. A chunk that an earlier process had committed goes on in the trace that it has.
     pub fn keep(&self, chunk: Chunk, run: &mut OpenRun) -> Result<(), HandoffError> {
         let id = run.next_id();
         let span = info_span!(
@@ -91,6 +93,12 @@ impl Handoff {
             duration = Empty,
             outcome = Empty,
         );
+        if !span.is_disabled()
+            && let Ok(Some(earlier)) = self.spool.descriptor(&id)
+        {
+            let cut = [("traceparent", earlier.traceparent.as_str())];
+            Remote::from_headers(cut).continue_in(&span);
+        }
         span.in_scope(|| context::noted(self.commit(id, &chunk, run)))
     }
 

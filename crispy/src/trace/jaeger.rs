@@ -22,7 +22,7 @@ pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:16686";
 /// How long one answer may take. Storage that is searched by attributes is slow.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Traces that one search may find: of a chunk there is one, and a second where it was sent again.
+/// Traces that one search may find: of a chunk there is one, and a second where it was cut again.
 const MOST_FOUND: usize = 20;
 
 /// A Jaeger that can be asked.

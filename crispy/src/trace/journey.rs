@@ -55,13 +55,15 @@ impl Journey {
 
     /// From when the chunk was cut to when its inspection ended well, in nanoseconds. `None` while one of them is not in the trace.
     pub(super) fn cut_to_inspected_ns(&self) -> Option<u64> {
-        let cut = self.spans.iter().find(|span| span.name == CUT)?;
+        // What an ingestor finds committed when it is started anew was cut the first time.
+        let cuts = self.spans.iter().filter(|span| span.name == CUT);
+        let cut = cuts.map(Span::end_ns).min()?;
         let inspections = self.spans.iter();
         let inspections =
             inspections.filter(|span| span.name.starts_with(INSPECTION) && span.error.is_none());
         // A chunk that is delivered again after its inspection was inspected the first time.
         let end = inspections.map(Span::end_ns).min()?;
-        Some(end.saturating_sub(cut.end_ns()))
+        Some(end.saturating_sub(cut))
     }
 
     /// Spans that failed.
@@ -98,6 +100,17 @@ mod tests {
         assert_eq!((journey.errors(), journey.redeliveries()), (2, 1));
         assert_eq!(journey.length_ns(), 104_100_000);
         assert_eq!(journey.cut_to_inspected_ns(), Some(95_100_000));
+    }
+
+    #[test]
+    fn what_is_found_committed_later_was_cut_the_first_time() {
+        let mut spans = recorded();
+        let mut again = spans.iter().find(|span| span.name == CUT).unwrap().clone();
+        again.start_ns += 60_000_000_000;
+        again.id = "00000000000000ff".into();
+        spans.insert(0, again);
+        let latency = Journey::all(spans)[0].cut_to_inspected_ns();
+        assert_eq!(latency, Some(95_100_000));
     }
 
     #[test]

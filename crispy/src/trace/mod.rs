@@ -82,7 +82,7 @@ Examples:
   crispy trace gs://my-video/shop-12/v1/shop-12/till/2026/11/22/19/1795376284197-4440000-01M82C7XJ5HSDAXZ4F9DVKKH71-0000000001.mp4
   crispy trace 4bf92f3577b34da6a3ce929d0e0e4736 -o jsonl | jq 'select(.error)'
 
-An object is looked up by the trace that its metadata names. A chunk that was sent again has a trace for each time; all are shown.
+An object is looked up by the trace that its metadata names. A chunk that was cut again when its spool had let go of it has a trace for each time; all are shown.
 It ends with 47 if Jaeger does not answer, 55 if it has no such trace.";
 
 /// Finds the trace and draws it.

@@ -21,6 +21,7 @@
 //! * [`logged`]: what the log says of chunks
 //! * [`traced`]: one chunk, one trace, whatever happens to it
 //! * [`unheard`]: a collector that hears nothing
+//! * [`resent`]: what is sent twice, in one trace
 //! * [`requests`]: what a bucket was asked over HTTP, as traces tell it
 //! * [`bad_input`], [`bad_place`], [`bad_server`]: each mistake has its own exit code and message, and leaves nothing half done
 //! * [`permissions`]: a server that allows what the manual says, and nothing else
@@ -49,6 +50,7 @@ mod permissions;
 mod poison;
 mod remote;
 mod requests;
+mod resent;
 mod secrets;
 mod status;
 mod stopped;

@@ -39,9 +39,14 @@ impl Scene {
             bucket,
             settings,
         };
-        let setup = scene.house.program("crispy").arguments(["setup"]);
-        scene.at(setup).run().with_code(0);
+        scene.set_up();
         scene
+    }
+
+    /// Makes the streams that are not there.
+    pub(crate) fn set_up(&self) {
+        let setup = self.house.program("crispy").arguments(["setup"]);
+        self.at(setup).run().with_code(0);
     }
 
     /// The same, and nobody has told the collector anything.

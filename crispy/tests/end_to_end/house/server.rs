@@ -63,14 +63,21 @@ impl Monitored {
 
     /// Sets how many bytes a stream may hold, as an operator may.
     pub(crate) fn room(&self, stream: &str, bytes: i64) {
+        self.update(stream, |config| config.max_bytes = bytes);
+    }
+
+    /// Sets how long a stream remembers which messages it was sent, as an operator may.
+    pub(crate) fn memory(&self, stream: &str, window: Duration) {
+        self.update(stream, |config| config.duplicate_window = window);
+    }
+
+    fn update(&self, stream: &str, change: impl FnOnce(&mut stream::Config)) {
         within_a_runtime(async {
             let client = async_nats::connect(self.url()).await.unwrap();
             let jetstream = async_nats::jetstream::new(client);
             let found = jetstream.get_stream(stream).await.unwrap();
-            let config = stream::Config {
-                max_bytes: bytes,
-                ..found.cached_info().config.clone()
-            };
+            let mut config = found.cached_info().config.clone();
+            change(&mut config);
             jetstream.update_stream(config).await.unwrap();
         });
     }

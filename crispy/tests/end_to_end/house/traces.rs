@@ -184,14 +184,15 @@ impl Trace {
             .collect()
     }
 
-    /// The cut alone has no parent, and every other span's is there.
+    /// A cut alone has no parent, and every other span's is there.
     pub(crate) fn hangs_together(&self) -> bool {
         let ids: BTreeSet<_> = self.0.iter().map(|span| &span.span_id).collect();
-        let at_home = |span: &ReceivedSpan| match span.name.as_str() {
-            "cut chunk" => span.parent_id.is_empty(),
-            _ => ids.contains(&span.parent_id),
-        };
-        self.count("cut chunk") == 1 && self.0.iter().all(at_home)
+        let (roots, others): (Vec<_>, Vec<_>) =
+            self.0.iter().partition(|span| span.parent_id.is_empty());
+        let is_cut = |span: &&ReceivedSpan| span.name == "cut chunk";
+        roots.len() == 1
+            && roots.iter().all(is_cut)
+            && others.iter().all(|span| ids.contains(&span.parent_id))
     }
 
     /// Every delivery is its publishing's child, and linked to it.

@@ -9,8 +9,7 @@ use std::{
     error::Error,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    path::{Path, PathBuf},
-    process::Command,
+    path::PathBuf,
     sync::{Arc, Mutex},
     thread,
 };
@@ -25,6 +24,7 @@ use tempfile::TempDir;
 use testbed::{
     GcsServer,
     gcs::{Fault, Harm, Options, Permission},
+    private_key,
 };
 
 const SECRET: &str = "hush";
@@ -177,18 +177,6 @@ async fn a_machine_asks_its_metadata_server() {
     let options =
         google(server.url()).with_variable("GCE_METADATA_HOST", &server.address().to_string());
     assert!(matches!(put(&gs(), &options).await, Ok(Put::Stored { .. })));
-}
-
-/// A key of this moment: none is kept anywhere.
-fn private_key() -> String {
-    let script = "from cryptography.hazmat.primitives.asymmetric import rsa\n\
-        from cryptography.hazmat.primitives import serialization as s\n\
-        print(rsa.generate_private_key(65537, 2048).private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption()).decode())";
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/venv/bin/python");
-    let made = Command::new(python).args(["-c", script]).output();
-    let made = made.expect("run the python of tools/venv: make setup puts it there");
-    assert!(made.status.success(), "{made:?}");
-    String::from_utf8(made.stdout).unwrap()
 }
 
 #[tokio::test]

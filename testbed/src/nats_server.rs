@@ -129,10 +129,15 @@ impl NatsServer {
     /// When its files cannot be removed.
     pub fn wipe(&mut self) {
         self.kill9();
-        let store = self.folder.path().join("store");
+        let store = self.store();
         if store.exists() {
             fs::remove_dir_all(store).expect("remove the store");
         }
+    }
+
+    /// Where it keeps what it stores: every message, as it came.
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join("store")
     }
 
     /// What it has logged.

@@ -25,6 +25,7 @@
 //! * [`requests`]: what a bucket was asked over HTTP, as traces tell it
 //! * [`bad_input`], [`bad_place`], [`bad_server`]: each mistake has its own exit code and message, and leaves nothing half done
 //! * [`permissions`]: a server that allows what the manual says, and nothing else
+//! * [`leaks`]: secrets of every kind, and all places where they could come out
 //! * [`secrets`]: what must not be said, and whom not to speak to
 //!
 //! One program holds them all: it is linked once. [`house`] is what they share.
@@ -45,6 +46,7 @@ mod house;
 mod identity;
 mod killed;
 mod logged;
+mod leaks;
 mod observed;
 mod permissions;
 mod poison;

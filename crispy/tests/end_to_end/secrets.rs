@@ -6,14 +6,11 @@ use std::{
     path::Path,
 };
 
-use testbed::{Fault, HttpServer};
-
 use crate::house::{
     House,
+    planted::Planted,
     processes::all_children,
-    program::Ended,
     server::{Monitored, free_port},
-    traces::Traces,
     video,
 };
 
@@ -50,47 +47,11 @@ fn a_server_that_a_flag_names_is_used_and_its_password_is_nowhere_to_be_seen() {
         .flag("--nats-server", server.url_with(&format!("op:{SECRET}")))
         .start();
     up.until_stdout_lines(5);
-    // Anybody on the machine can list the arguments of the daemons.
-    for (pid, _) in crate::house::processes::children_of(up.pid()) {
-        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        assert!(!String::from_utf8_lossy(&arguments).contains(SECRET));
-    }
+    planted().is_no_argument_of_children_of(up.pid());
     let ended = up.end().with_code(0);
     assert!(server.streams().contains(&"CRISPY_CHUNKS".to_owned()));
-    says_nothing(&ended);
-    says_nothing_in(&house.path("."));
-}
-
-#[test]
-fn no_secret_of_camera_server_or_collector_is_in_what_a_collector_is_told() {
-    let (house, traces) = (House::new(), Traces::received());
-    let nats = Monitored::start_with(&format!("authorization {{ user: op, password: {SECRET} }}"));
-    fs::create_dir(house.path("shop")).unwrap();
-    fs::copy(video::irregular(), house.path("shop/a.mp4")).unwrap();
-    // `cam` with the same secret, as HTTP says it.
-    let guard = Fault::Wants("Basic Y2FtOnNFY3JFdC0xMjM0");
-    let shop = HttpServer::serve(&house.path("shop"), &[("/a.mp4", guard)]);
-    let source = shop.url_with(&format!("cam:{SECRET}"), &format!("/a.mp4?token={SECRET}"));
-    let up = house
-        .up(&[("front", Path::new(&source))])
-        .flag("--nats-server", nats.url_with(&format!("op:{SECRET}")))
-        .env(
-            "OTEL_EXPORTER_OTLP_HEADERS",
-            format!("authorization={SECRET}"),
-        );
-    let ended = traces.of(up).run().with_code(0);
-    let chunks = house.bucket().one_run().len();
-    traces.of_chunks(chunks, |trace| trace.count("GET object") > 0);
-    traces.receiver().points_when(|points| !points.is_empty());
-    let told = format!(
-        "{:?} {:?}",
-        traces.receiver().spans(),
-        traces.receiver().points()
-    );
-    assert!(!told.contains(SECRET), "{told}");
-    let authorized = |headers: &testbed::Attributes| headers["authorization"] == SECRET;
-    assert!(traces.receiver().headers().iter().all(authorized));
-    says_nothing(&ended);
+    planted().is_not_said_by(&ended);
+    planted().is_not_below(&house.path("."));
 }
 
 #[test]
@@ -106,8 +67,8 @@ fn a_password_in_the_environment_is_used_for_a_server_that_a_flag_names() {
         .env("NATS_CONTEXT", "of-another-server")
         .run()
         .with_code(0);
-    says_nothing(&ended);
-    says_nothing_in(&house.path("."));
+    planted().is_not_said_by(&ended);
+    planted().is_not_below(&house.path("."));
 }
 
 #[test]
@@ -117,20 +78,22 @@ fn a_server_that_is_not_there_is_named_without_its_password() {
     let ended = house
         .up(&[("front", &video::irregular())])
         .flag("--nats-server", nobody)
+        .env("CRISPY_LOG_LEVEL", "debug")
         .run()
         .with_code(43);
-    says_nothing(&ended);
+    planted().is_not_said_by(&ended);
 }
 
 #[test]
 fn a_camera_that_is_not_there_is_named_without_its_password() {
     let house = House::new();
     let address = format!("rtsp://admin:{SECRET}@127.0.0.1:{}/main", free_port());
-    let ended = house.up(&[("front", Path::new(&address))]).run();
+    let up = house.up(&[("front", Path::new(&address))]);
+    let ended = up.env("CRISPY_LOG_LEVEL", "debug").run();
     assert!(!ended.status.success(), "{ended}");
     assert!(!ended.stderr_with("127.0.0.1").is_empty(), "{ended}");
-    says_nothing(&ended);
-    says_nothing_in(&house.path("."));
+    planted().is_not_said_by(&ended);
+    planted().is_not_below(&house.path("."));
     house.nothing_is_half_done();
 }
 
@@ -153,24 +116,8 @@ fn our_own_server_listens_to_this_machine_only() {
     );
 }
 
-#[track_caller]
-fn says_nothing(ended: &Ended) {
-    let said = ended.stdout.iter().chain(&ended.stderr);
-    for line in said {
-        assert!(!line.contains(SECRET), "{line}");
-    }
-}
-
-/// No file below a folder holds the secret: no log, no descriptor, no metadata.
-#[track_caller]
-fn says_nothing_in(folder: &Path) {
-    for path in crate::house::bucket::files_below(folder) {
-        let bytes = fs::read(&path).unwrap();
-        let found = bytes
-            .windows(SECRET.len())
-            .any(|window| window == SECRET.as_bytes());
-        assert!(!found, "{}", path.display());
-    }
+fn planted() -> Planted {
+    Planted::new([SECRET])
 }
 
 /// Local addresses of the TCP sockets on which a process listens, as /proc/net/tcp writes them: 127.0.0.1 is `0100007F`.

@@ -90,11 +90,12 @@ async fn first_link(
 ) -> Result<Link, ConnectError> {
     let deadline = Instant::now() + options.wait;
     let mut pause = Duration::from_millis(5);
+    let bare = options::bare(addresses);
     loop {
         let (settings, link) =
             Link::prepare(settings(options, addresses).await?, Purpose::Consuming);
         let left = deadline.saturating_duration_since(Instant::now());
-        let error = match timeout(left, settings.connect(addresses)).await {
+        let error = match timeout(left, settings.connect(&bare[..])).await {
             Ok(Ok(client)) => return Ok(link(client)),
             Ok(Err(error)) => error,
             Err(_) => return Err(ConnectError::unreachable(options, None)),
@@ -189,7 +190,9 @@ impl Connection {
             let settings = settings(options, &addresses).await.ok()?;
             let (settings, link) =
                 Link::prepare(settings.retry_on_initial_connect(), Purpose::Publishing);
-            Some(link(settings.connect(addresses).await.ok()?))
+            Some(link(
+                settings.connect(options::bare(&addresses)).await.ok()?,
+            ))
         };
         // A credentials file that has vanished since: sharing the consuming link is slower and right.
         link.await.unwrap_or_else(|| self.consuming().clone())

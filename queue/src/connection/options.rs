@@ -132,9 +132,29 @@ pub(super) fn addresses(servers: &str) -> std::io::Result<Vec<ServerAddr>> {
         .collect()
 }
 
+/// The same addresses without users and passwords: async-nats does not look at those, and writes them into its log.
+pub(super) fn bare(addresses: &[ServerAddr]) -> Vec<ServerAddr> {
+    let bare = |address: &ServerAddr| {
+        let mut url = address.clone().into_inner();
+        // Refused for URLs without a host, which no server has.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        ServerAddr::from_url(url).unwrap_or_else(|_| address.clone())
+    };
+    addresses.iter().map(bare).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_async_nats_is_told_of_a_server_holds_no_secret() {
+        let servers = addresses("nats://ann:pw@a:4222,tls://tok@b,nats://c").unwrap();
+        let bare = bare(&servers);
+        let bare: Vec<_> = bare.iter().map(ServerAddr::as_url_str).collect();
+        assert_eq!(bare, ["nats://a:4222", "tls://b", "nats://c"]);
+    }
 
     #[test]
     fn no_secret_shows_in_the_debug_form() {

@@ -31,6 +31,7 @@ mod writing;
 mod xml;
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -193,6 +194,13 @@ impl GcsServer {
     /// How many objects were written, overwritten and deleted.
     pub fn counts(&self) -> Counts {
         self.shared.objects().counts
+    }
+
+    /// What is stored with an object, beside its bytes.
+    pub fn metadata(&self, bucket: &str, key: &str) -> Option<BTreeMap<String, String>> {
+        let objects = self.shared.objects();
+        let bucket = objects.bucket(bucket).ok()?;
+        Some(bucket.get(key)?.about.metadata.clone())
     }
 
     /// The keys of all objects of a bucket, in order. None where there is no such bucket.

@@ -64,6 +64,7 @@ struct All {
     spans: Vec<ReceivedSpan>,
     points: Vec<ReceivedPoint>,
     headers: Vec<Attributes>,
+    requests: Vec<Vec<u8>>,
 }
 
 impl OtlpReceiver {
@@ -119,6 +120,11 @@ impl OtlpReceiver {
     /// The headers of all requests so far.
     pub fn headers(&self) -> Vec<Attributes> {
         self.kept.all().headers.clone()
+    }
+
+    /// All requests so far, as protobuf, in which text stands as it is: for who looks for what should be nowhere in them.
+    pub fn requests(&self) -> Vec<Vec<u8>> {
+        self.kept.all().requests.clone()
     }
 
     /// Waits until the spans are as wished.
@@ -254,6 +260,7 @@ impl Kept {
 
     fn keep_traces(&self, request: ExportTraceServiceRequest) {
         let mut all = self.all();
+        all.requests.push(request.encode_to_vec());
         for of_resource in request.resource_spans {
             let resource = of_resource.resource.unwrap_or_default();
             let resource = received::attributes(&resource.attributes);
@@ -266,6 +273,7 @@ impl Kept {
 
     fn keep_metrics(&self, request: ExportMetricsServiceRequest) {
         let mut all = self.all();
+        all.requests.push(request.encode_to_vec());
         for of_resource in request.resource_metrics {
             let resource = of_resource.resource.unwrap_or_default();
             let resource = received::attributes(&resource.attributes);

@@ -7,6 +7,7 @@
 //! * [`http`]: what a page says
 //! * [`jaeger`]: one to ask, real or not
 //! * [`otlp_json`]: what a Jaeger is told and tells
+//! * [`planted`]: secrets, and whether anybody has told them
 //! * [`processes`]: who else runs
 //! * [`scene`]: daemons by hand, telling a collector what they do
 //! * [`server`]: a nats-server that can be asked what it holds
@@ -19,6 +20,7 @@ pub(crate) mod bucket;
 pub(crate) mod http;
 pub(crate) mod jaeger;
 pub(crate) mod otlp_json;
+pub(crate) mod planted;
 pub(crate) mod processes;
 pub(crate) mod program;
 pub(crate) mod scene;

@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     net::{Ipv4Addr, TcpListener},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -80,6 +81,11 @@ impl Monitored {
             change(&mut config);
             jetstream.update_stream(config).await.unwrap();
         });
+    }
+
+    /// Where all messages are kept.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.server.store()
     }
 
     /// The names of its streams, in order.

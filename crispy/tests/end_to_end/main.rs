@@ -26,6 +26,7 @@
 //! * [`bad_input`], [`bad_place`], [`bad_server`]: each mistake has its own exit code and message, and leaves nothing half done
 //! * [`permissions`]: a server that allows what the manual says, and nothing else
 //! * [`leaks`]: secrets of every kind, and all places where they could come out
+//! * [`ways_in`]: what lets in, and what does not, is not told
 //! * [`secrets`]: what must not be said, and whom not to speak to
 //!
 //! One program holds them all: it is linked once. [`house`] is what they share.
@@ -58,3 +59,4 @@ mod status;
 mod stopped;
 mod traced;
 mod unheard;
+mod ways_in;

@@ -2,7 +2,14 @@
 
 use std::{fs, path::Path};
 
-use super::{bucket::files_below, processes::children_of, program::Ended, traces::Traces};
+use tempfile::TempDir;
+
+use super::{
+    bucket::files_below,
+    processes::children_of,
+    program::{Ended, Program},
+    traces::Traces,
+};
 
 /// What must be told to those only who are to know it.
 #[derive(Clone, Debug)]
@@ -68,4 +75,20 @@ impl Planted {
             self.is_not_in(&format!("the arguments of {name}"), &arguments);
         }
     }
+}
+
+/// The program, and its children, saying as much as anybody would have them say.
+pub(crate) fn at_debug(program: Program) -> Program {
+    program
+        .env("CRISPY_LOG_FORMAT", "text")
+        .env("CRISPY_LOG_LEVEL", "debug")
+}
+
+/// A file of credentials, where nobody looks for secrets: its folder and its path.
+pub(crate) fn aside(text: &str) -> (TempDir, String) {
+    let folder = TempDir::with_prefix("crispy-aside-").unwrap();
+    let path = folder.path().join("credentials");
+    fs::write(&path, text).unwrap();
+    let path = path.to_string_lossy().into_owned();
+    (folder, path)
 }

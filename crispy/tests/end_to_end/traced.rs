@@ -166,6 +166,8 @@ fn leads_from_the_cut_to_the_reading(trace: &Trace) {
             ("publish chunks.{camera}", "producer", false),
         ]
     );
+    let announced = trace.one("publish inspected.{camera}");
+    assert_eq!(announced.parent_id, trace.one("GET object").parent_id);
 }
 
 #[track_caller]
@@ -196,7 +198,10 @@ fn says_what_a_search_looks_for(trace: &Trace, object: &Object) {
         fs::metadata(&object.path).unwrap().len().to_string()
     );
     let traceparent = object.metadata["traceparent"].as_str().unwrap();
-    assert_eq!(&traceparent[3..35], trace.id());
+    assert_eq!(
+        traceparent,
+        format!("00-{}-{}-01", trace.id(), process.span_id)
+    );
 }
 
 fn said(span: &testbed::ReceivedSpan, key: &str) -> String {

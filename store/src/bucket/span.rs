@@ -22,6 +22,8 @@ impl Bucket {
         resent: u32,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
+        // What is asked of a store is a deep future: on the heap it is moved through the layers here at no cost, and not on a worker's stack.
+        let work = Box::pin(work);
         let span = self.span(method, key);
         if span.is_disabled() {
             return work.await;

@@ -9,8 +9,6 @@
 use std::sync::Arc;
 
 use daemon::{logging::CHUNKS, now_us};
-use instruments::context;
-use daemon::now_us;
 use instruments::context::{self, Remote};
 use jiff::Timestamp;
 use media::Chunk;

@@ -1,16 +1,11 @@
 //! The three stages as daemons of their own, each with its pages, and a bucket that can be away.
 
-use std::{
-    collections::HashMap,
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
-    path::Path,
-};
+use std::{collections::HashMap, net::SocketAddr, path::Path};
 
 use testbed::GcsServer;
 
 use super::{
-    House,
+    House, http,
     program::{Program, Running},
     server::Monitored,
     until, video,
@@ -160,13 +155,8 @@ fn bucket_url() -> String {
 }
 
 fn get(address: SocketAddr, path: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, page) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap();
-    (status.parse().unwrap(), page.to_owned())
+    let (status, page) = http::get(address, path);
+    (status, String::from_utf8(page).unwrap())
 }
 
 /// Each series of a page of metrics, as it is written there, and its value.

@@ -54,7 +54,7 @@ impl Told {
         stages.hear("uploader").until_stderr("handed back");
         stages.bucket.clear_faults();
         let mut ended = vec![("ingestor", stages.end("ingestor").end().with_code(0))];
-        let inspected = r#"crispy_inspector_inspections_total{camera="front",outcome="agrees"}"#;
+        let inspected = r#"crispy_inspector_inspections_total{camera="front",outcome="agrees",site="local"}"#;
         stages.until_value("inspector", inspected, |chunks| {
             chunks == CHUNKS as f64 - 1.0
         });
@@ -179,7 +179,7 @@ fn stages_that_wait_say_so_once_and_then_nothing() {
     stages
         .hear("uploader")
         .until_stderr("the destination is away");
-    let cut = r#"crispy_ingestor_chunks_total{camera="front"}"#;
+    let cut = r#"crispy_ingestor_chunks_total{camera="front",site="local"}"#;
     stages.until_value("ingestor", cut, |chunks| chunks == 30.0);
     let lines = |stages: &Stages| {
         ["ingestor", "uploader", "inspector"].map(|name| stages.running(name).stderr_with("").len())

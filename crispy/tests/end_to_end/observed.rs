@@ -68,7 +68,7 @@ fn an_uploader_whose_bucket_fails_at_its_start_is_not_ready_before_it_does_not_t
 #[test]
 fn what_daemons_under_load_show_is_as_prometheus_wants_it_and_in_the_catalogue() {
     let mut stages = Stages::start(&[]);
-    let spooled = |name: &str| format!(r#"{name}{{camera="front"}}"#);
+    let spooled = |name: &str| format!(r#"{name}{{camera="front",site="local"}}"#);
     stages.until_value(
         "ingestor",
         &spooled("crispy_ingestor_chunks_total"),
@@ -102,7 +102,7 @@ fn what_daemons_under_load_show_is_as_prometheus_wants_it_and_in_the_catalogue()
     });
     stages.until_value(
         "inspector",
-        r#"crispy_inspector_inspections_total{camera="front",outcome="agrees"}"#,
+        r#"crispy_inspector_inspections_total{camera="front",outcome="agrees",site="local"}"#,
         |count| count >= 30.0,
     );
     for name in ["uploader", "inspector"] {

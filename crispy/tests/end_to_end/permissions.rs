@@ -8,7 +8,7 @@ use rustix::{
 };
 
 use crate::house::{
-    House,
+    House, http,
     program::{Ended, Program, Running},
     server::Monitored,
     until, video,
@@ -72,12 +72,14 @@ impl Scene {
 
     fn uploader(&self) -> Running {
         let uploader = self.program("crispy-uploader", "uploader");
+        let uploader = uploader.flag("--admin-listen", "127.0.0.1:0");
         let uploader = uploader.flag("--spool", self.house.path("spool"));
         uploader.flag("--bucket", self.house.bucket().url()).start()
     }
 
     fn inspector(&self) -> Running {
         let inspector = self.program("crispy-inspector", "inspector");
+        let inspector = inspector.flag("--admin-listen", "127.0.0.1:0");
         inspector
             .flag("--bucket", self.house.bucket().url())
             .start()
@@ -87,7 +89,7 @@ impl Scene {
 #[test]
 fn the_permissions_of_the_manual_are_enough() {
     let scene = Scene::new();
-    let uploader = scene.uploader();
+    let mut uploader = scene.uploader();
     was_refused_nothing(&scene.ingestor().run().with_code(0));
     let objects = scene.house.bucket().one_run();
     let chunks = objects.len() as u64;
@@ -119,6 +121,10 @@ fn the_permissions_of_the_manual_are_enough() {
             && scene.server.messages("KV_crispy_suspects") == 0
     });
 
+    for daemon in [&mut uploader, &mut inspector] {
+        knows_how_both_queues_stand(daemon);
+    }
+
     // Work that is given up, by an ingestor that knows nothing of the first, and done again.
     fs::remove_dir_all(scene.house.path("spool")).unwrap();
     fs::write(object, "somebody else's").unwrap();
@@ -139,4 +145,17 @@ fn the_permissions_of_the_manual_are_enough() {
 fn was_refused_nothing(ended: &Ended) {
     let refused = ended.stderr_with("the NATS server refuses this");
     assert!(refused.is_empty(), "{refused:?}");
+}
+
+fn knows_how_both_queues_stand(daemon: &mut Running) {
+    let pages = daemon.pages();
+    until("it knows how both queues stand", || {
+        let (_, page) = http::get(pages, "/metrics");
+        let page = String::from_utf8_lossy(&page);
+        let is_shown = |stage| {
+            let series = format!("crispy_queue_pending{{stage=\"{stage}\"}}");
+            page.contains(&series)
+        };
+        is_shown("uploader") && is_shown("inspector")
+    });
 }

@@ -83,6 +83,21 @@ fn what_was_given_up_and_replayed_goes_on_in_its_own_trace() {
         .collect();
     outcomes.sort();
     assert_eq!(outcomes, [("acked".into(), false), ("dead".into(), true)]);
+    let by_hand = |span: &&testbed::ReceivedSpan| span.resource["service.name"] == "crispy";
+    let mut by_hand = replayed.all("publish chunks.{camera}").filter(by_hand);
+    let sent_again = by_hand.next().expect("who sent it again");
+    let acked = |span: &&testbed::ReceivedSpan| span.attributes["outcome"] == "acked";
+    let mut deliveries = replayed.all("process chunks.{camera}");
+    let acked = deliveries.find(acked).expect("it was done");
+    assert_eq!(replayed.parent(acked).span_id, sent_again.span_id);
+    for key in ["run", "sequence"] {
+        let cut = &replayed.one("cut chunk").attributes[key];
+        assert_eq!(
+            acked.attributes[key], *cut,
+            "a search finds it by the chunk"
+        );
+        assert_eq!(sent_again.attributes[key], *cut);
+    }
     let letter = replayed.one("publish dead.uploader.{camera}");
     let given_up = replayed.parent(letter);
     assert_eq!(given_up.attributes["outcome"], "dead");

@@ -66,7 +66,7 @@ impl Collector {
 
 /// All chunks are cut, and those of the uploader wait for its bucket.
 fn until_cut(stages: &Stages) {
-    let cut = r#"crispy_ingestor_chunks_total{camera="front"}"#;
+    let cut = r#"crispy_ingestor_chunks_total{camera="front",site="local"}"#;
     stages.until_value("ingestor", cut, |chunks| chunks == CHUNKS);
 }
 
@@ -75,7 +75,7 @@ fn until_inspected(stages: &mut Stages) -> Ended {
     stages.bucket.come_back();
     let ingestor = ends_in_time(stages, "ingestor");
     stages.house.no_chunk_is_in_the_spool();
-    let inspected = r#"crispy_inspector_inspections_total{camera="front",outcome="agrees"}"#;
+    let inspected = r#"crispy_inspector_inspections_total{camera="front",outcome="agrees",site="local"}"#;
     stages.until_value("inspector", inspected, |chunks| chunks >= CHUNKS);
     ingestor
 }

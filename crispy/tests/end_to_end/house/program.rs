@@ -5,6 +5,7 @@ use std::{
     ffi::{OsStr, OsString},
     fmt,
     io::{BufRead, BufReader, Read},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
@@ -121,6 +122,17 @@ impl Running {
     }
 
     /// Waits until stdout has so many lines.
+    /// Where its admin pages are, as it says at its start.
+    pub(crate) fn pages(&mut self) -> SocketAddr {
+        self.until_stderr("admin pages");
+        let line = self.stderr_with("admin pages").remove(0);
+        let (_, address) = line.split_once("address").unwrap();
+        let is_part = |c: char| c.is_ascii_digit() || ".:".contains(c);
+        let address = address.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let address = address.split(|c| !is_part(c)).next().unwrap();
+        address.parse().unwrap()
+    }
+
     pub(crate) fn until_stdout_lines(&mut self, count: usize) {
         self.until_lines("", count, |running| &running.stdout);
     }

@@ -91,13 +91,8 @@ impl Stages {
     /// Starts one, by a name that nobody else who runs has.
     pub(crate) fn add(&mut self, name: &'static str, program: Program) {
         let mut running = program.start();
-        running.until_stderr("admin pages");
-        let line = running.stderr_with("admin pages").remove(0);
-        let (_, address) = line.split_once("address").unwrap();
-        let is_part = |c: char| c.is_ascii_digit() || ".:".contains(c);
-        let address = address.trim_start_matches(|c: char| !c.is_ascii_digit());
-        let address = address.split(|c| !is_part(c)).next().unwrap();
-        self.running.push((name, running, address.parse().unwrap()));
+        let address = running.pages();
+        self.running.push((name, running, address));
     }
 
     fn one(&self, name: &str) -> &(&'static str, Running, SocketAddr) {

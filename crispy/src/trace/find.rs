@@ -1,6 +1,7 @@
 //! From what was named to the traces that are meant.
 
 use std::{
+    env,
     path::Path,
     time::{Duration, Instant},
 };
@@ -17,16 +18,13 @@ use super::{
     Trace,
     jaeger::{Jaeger, Search},
     journey::Journey,
-    span::TraceId,
+    services,
+    span::{Span, TraceId},
     wanted::{self, Wanted},
 };
 
 /// Pause between two questions for a trace that is not there yet.
 const PAUSE: Duration = Duration::from_millis(250);
-
-/// Whose spans say which chunk they are about, the first to have it before the others: where its spans were not kept, those that failed
-/// further down may have been.
-const SERVICES: [&str; 3] = ["crispy-ingestor", "crispy-uploader", "crispy-inspector"];
 
 /// Clocks of other machines may be ahead.
 const AHEAD: Duration = Duration::from_secs(300);
@@ -102,34 +100,58 @@ async fn of_chunk(
     jaeger: &Jaeger,
     chunk: &ChunkId,
     lookback: Duration,
-) -> Result<Vec<super::span::Span>, Failed> {
+) -> Result<Vec<Span>, Failed> {
     let attributes = [
         ("site", chunk.camera.site.to_string()),
         ("camera", chunk.camera.camera.to_string()),
         ("run", chunk.run.to_string()),
         ("sequence", chunk.sequence.to_string()),
     ];
+    let from = Timestamp::now().checked_sub(lookback);
+    let from = from.unwrap_or(Timestamp::UNIX_EPOCH);
+    of_any_service(jaeger, &attributes, from, |other| other == chunk).await
+}
+
+/// The spans of all traces with a span that says this of itself, whole. Every stage's spans do: where those of the first were not kept, those
+/// that failed further down may have been.
+async fn of_any_service(
+    jaeger: &Jaeger,
+    attributes: &[(&str, String)],
+    from: Timestamp,
+    is_meant: impl Fn(&ChunkId) -> bool,
+) -> Result<Vec<Span>, Failed> {
     let now = Timestamp::now();
-    for service in SERVICES {
+    let to = now.checked_add(AHEAD).unwrap_or(now);
+    let found = async |service: Option<&str>| {
         let search = Search {
             service,
-            attributes: &attributes,
-            from: now.checked_sub(lookback).unwrap_or(Timestamp::UNIX_EPOCH),
-            to: now.checked_add(AHEAD).unwrap_or(now),
+            attributes,
+            from,
+            to,
         };
         let mut found = jaeger.search(&search).await?;
         // A version that does not know how to search by attributes passes them over.
         let about: Vec<TraceId> = found
             .iter()
-            .filter(|span| span.chunk().as_ref() == Some(chunk))
+            .filter(|span| span.chunk().as_ref().is_some_and(&is_meant))
             .map(|span| span.trace.clone())
             .collect();
         found.retain(|span| about.contains(&span.trace));
-        if !found.is_empty() {
-            return Ok(found);
+        Ok::<_, Failed>(found)
+    };
+    let mut spans = found(None).await?;
+    if spans.is_empty() {
+        // Without the list there are still our own names; what is wrong with Jaeger the next search tells.
+        let known = jaeger.services().await.unwrap_or_default();
+        let named = services::named(&|name| env::var(name).ok());
+        for service in services::in_order(named, known) {
+            spans = found(Some(&service)).await?;
+            if !spans.is_empty() {
+                break;
+            }
         }
     }
-    Ok(Vec::new())
+    Ok(spans)
 }
 
 /// A trace to show of a run.
@@ -137,7 +159,7 @@ async fn of_chunk(
 pub(crate) struct Shown {
     /// Its id.
     pub trace: TraceId,
-    /// From the cut to the inspection, nothing of it is missing.
+    /// What it is shown for is in it: a chunk's way from its cut to its inspection, or what failed.
     pub is_whole: bool,
 }
 
@@ -155,22 +177,23 @@ pub(crate) async fn of_run(
         ("camera", camera.to_string()),
         ("run", run.to_string()),
     ];
-    let now = Timestamp::now();
-    let search = Search {
-        service: SERVICES[0],
-        attributes: &attributes,
-        from,
-        to: now.checked_add(AHEAD).unwrap_or(now),
-    };
-    let found = Journey::all(jaeger.search(&search).await.ok()?);
-    let of_run = found
+    let found = of_any_service(jaeger, &attributes, from, |chunk| chunk.run == run).await;
+    let best = Journey::all(found.ok()?)
         .into_iter()
-        .filter(|journey| journey.chunk().is_some_and(|chunk| chunk.run == run));
-    let best = of_run
         .max_by_key(|journey| (journey.cut_to_inspected_ns().is_some(), journey.spans.len()))?;
     Some(Shown {
         is_whole: best.cut_to_inspected_ns().is_some(),
         trace: best.trace,
+    })
+}
+
+/// The trace of work that failed, whole when it says so. `None` while there is nothing of it, and where nobody answers.
+pub(crate) async fn of_failed(jaeger: &Jaeger, trace: &TraceId) -> Option<Shown> {
+    let spans = jaeger.trace(trace).await.ok()?;
+    let of_it = Journey::all(spans).pop()?;
+    Some(Shown {
+        is_whole: of_it.errors() > 0,
+        trace: of_it.trace,
     })
 }
 

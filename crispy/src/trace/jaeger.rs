@@ -1,6 +1,4 @@
 //! Jaeger's query API: the present one (`/api/v3`), or the older (`/api`) where a server does not have that.
-//!
-//! A server that does not know a path answers 404, or 200 with its page: what it said decides, and not the number alone.
 
 use std::time::Duration;
 
@@ -9,9 +7,11 @@ use daemon::{Exit, Failed, Redacted};
 use jiff::Timestamp;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use url::Url;
 
 use super::{
+    answer::{self, Answer, Form},
     older, otlp,
     span::{Span, TraceId},
 };
@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Traces that one search may find: of a chunk there is one, and a second where it was cut again.
 const MOST_FOUND: usize = 20;
 
+/// Bytes that one answer may have. A trace of ours has some ten kilobytes; who talks without end is no Jaeger.
+const MOST_BYTES: usize = 64 << 20;
+
 /// A Jaeger that can be asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Jaeger {
@@ -35,8 +38,8 @@ pub(crate) struct Jaeger {
 /// Which spans a search is for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Search<'a> {
-    /// The program that made them.
-    pub service: &'a str,
+    /// The service that made them; `None`: any.
+    pub service: Option<&'a str>,
     /// What they say of themselves.
     pub attributes: &'a [(&'a str, String)],
     /// When they began.
@@ -45,16 +48,27 @@ pub(crate) struct Search<'a> {
     pub to: Timestamp,
 }
 
-/// An answer, sorted by what it means.
-#[derive(Debug, PartialEq, Eq)]
-enum Answer {
-    Spans(Vec<Span>),
-    Nothing,
-    /// This server does not have this API.
-    Unknown,
-    /// It has, and will not say: why.
-    Refused(String),
-}
+/// The present API's answers, and the older one's.
+static SPANS: [Form<Vec<Span>>; 2] = [
+    Form {
+        field: "result",
+        read: otlp::spans,
+    },
+    Form {
+        field: "data",
+        read: older::spans,
+    },
+];
+static SERVICES: [Form<Vec<String>>; 2] = [
+    Form {
+        field: "services",
+        read: answer::services,
+    },
+    Form {
+        field: "data",
+        read: answer::services,
+    },
+];
 
 impl Jaeger {
     /// The Jaeger at `url`; nobody is asked yet.
@@ -101,13 +115,11 @@ impl Jaeger {
     /// Whether a Jaeger answers within `patience`.
     pub(crate) async fn answers(&self, patience: Duration) -> bool {
         for path in ["api/v3/services", "api/services"] {
-            let asking = self.client.get(self.at_path(path)).timeout(patience).send();
-            let Ok(answer) = asking.await else {
+            let asking = timeout(patience, self.get(self.at_path(path)));
+            let Ok(Ok((status, body))) = asking.await else {
                 return false;
             };
-            let found = answer.status().is_success();
-            let body = answer.bytes().await.unwrap_or_default();
-            if found && serde_json::from_slice::<Value>(&body).is_ok() {
+            if status.is_success() && serde_json::from_slice::<Value>(&body).is_ok() {
                 return true;
             }
         }
@@ -120,10 +132,21 @@ impl Jaeger {
     /// [`Exit::JaegerUnreachable`] if nobody answers, or nobody who understands.
     pub(crate) async fn trace(&self, id: &TraceId) -> Result<Vec<Span>, Failed> {
         let path = |api: &str| self.at_path(&format!("{api}/traces/{id}"));
-        self.ask(path("api/v3"), path("api")).await
+        let answer = self.ask([path("api/v3"), path("api")], &SPANS).await?;
+        self.settle(answer)
     }
 
-    /// The spans of all traces that a search finds.
+    /// The names of all services that have made spans.
+    ///
+    /// # Errors
+    /// As [`Jaeger::trace`].
+    pub(crate) async fn services(&self) -> Result<Vec<String>, Failed> {
+        let paths = ["api/v3/services", "api/services"].map(|path| self.at_path(path));
+        let answer = self.ask(paths, &SERVICES).await?;
+        self.settle(answer)
+    }
+
+    /// The spans of all traces that a search finds. A storage that cannot be searched for spans of any service has none of them.
     ///
     /// # Errors
     /// As [`Jaeger::trace`].
@@ -136,7 +159,6 @@ impl Jaeger {
         let most = MOST_FOUND.to_string();
         let mut present = self.at_path("api/v3/traces");
         present.query_pairs_mut().extend_pairs([
-            ("query.serviceName", search.service),
             ("query.attributes", &attributes),
             ("query.startTimeMin", &search.from.to_string()),
             ("query.startTimeMax", &search.to.to_string()),
@@ -144,27 +166,42 @@ impl Jaeger {
         ]);
         let mut older = self.at_path("api/traces");
         older.query_pairs_mut().extend_pairs([
-            ("service", search.service),
             ("tags", &attributes),
             ("start", &search.from.as_microsecond().to_string()),
             ("end", &search.to.as_microsecond().to_string()),
             ("limit", &most),
         ]);
-        self.ask(present, older).await
+        if let Some(service) = search.service {
+            let mut pairs = present.query_pairs_mut();
+            pairs.append_pair("query.serviceName", service);
+            older.query_pairs_mut().append_pair("service", service);
+        }
+        match self.ask([present, older], &SPANS).await? {
+            Answer::Refused(_) if search.service.is_none() => Ok(Vec::new()),
+            answer => self.settle(answer),
+        }
     }
 
-    async fn ask(&self, present: Url, older: Url) -> Result<Vec<Span>, Failed> {
+    async fn ask<T>(
+        &self,
+        [present, older]: [Url; 2],
+        [new, old]: &[Form<T>; 2],
+    ) -> Result<Answer<T>, Failed> {
         let (status, body) = self.get(present).await?;
-        let answer = match sort(status, &body, otlp::spans) {
+        match new.sort(status, &body) {
             Answer::Unknown => {
                 let (status, body) = self.get(older).await?;
-                sort(status, &body, older::spans)
+                Ok(old.sort(status, &body))
             }
-            answer => answer,
-        };
+            answer => Ok(answer),
+        }
+    }
+
+    /// What an answer is worth: nothing found is no error.
+    fn settle<T: Default>(&self, answer: Answer<T>) -> Result<T, Failed> {
         let why = match answer {
-            Answer::Spans(spans) => return Ok(spans),
-            Answer::Nothing => return Ok(Vec::new()),
+            Answer::Found(found) => return Ok(found),
+            Answer::Nothing => return Ok(T::default()),
             Answer::Unknown => "it has neither of Jaeger's query APIs: is this the address of Jaeger's pages, port 16686 by custom?".to_owned(),
             Answer::Refused(why) => why,
         };
@@ -176,13 +213,22 @@ impl Jaeger {
 
     async fn get(&self, url: Url) -> Result<(StatusCode, Vec<u8>), Failed> {
         let asked = async {
-            let answer = self.client.get(url).send().await?;
-            let status = answer.status();
-            Ok::<_, reqwest::Error>((status, answer.bytes().await?.into()))
+            // Its own words would repeat the address, password and all.
+            let own = |error: reqwest::Error| anyhow::Error::new(error.without_url());
+            let mut answer = self.client.get(url).send().await.map_err(own)?;
+            let mut body = Vec::new();
+            while let Some(more) = answer.chunk().await.map_err(own)? {
+                if body.len() + more.len() > MOST_BYTES {
+                    let most = MOST_BYTES >> 20;
+                    return Err(anyhow!(
+                        "its answer has more than {most} MiB, and nothing of Jaeger's has: is this its address?"
+                    ));
+                }
+                body.extend_from_slice(&more);
+            }
+            Ok((answer.status(), body))
         };
         asked.await.map_err(|error| {
-            // Its own words would repeat the address, password and all.
-            let error = anyhow::Error::new(error.without_url());
             let doing = format!("ask Jaeger at {}, which --jaeger-url changes", self.shown());
             Failed::new(Exit::JaegerUnreachable, error.context(doing))
         })
@@ -208,72 +254,9 @@ fn is_here(url: &Url) -> bool {
     }
 }
 
-fn sort(
-    status: StatusCode,
-    body: &[u8],
-    spans: impl Fn(&[u8]) -> Result<Vec<Span>, String>,
-) -> Answer {
-    let Ok(said) = serde_json::from_slice::<Value>(body) else {
-        return match status.is_client_error() && status != StatusCode::NOT_FOUND
-            || status.is_server_error()
-        {
-            true => Answer::Refused(format!("it answers {status}")),
-            false => Answer::Unknown,
-        };
-    };
-    if status.is_success() {
-        return spans(body).map_or(Answer::Unknown, Answer::Spans);
-    }
-    if status == StatusCode::NOT_FOUND {
-        return Answer::Nothing;
-    }
-    let why = said["error"]["message"].as_str();
-    let why = why.or_else(|| said["errors"][0]["msg"].as_str());
-    Answer::Refused(format!(
-        "it answers {status}: {}",
-        why.unwrap_or("and does not say why")
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// What a real Jaeger said, and older ones say.
-    #[test]
-    fn answers_are_sorted_by_what_they_say_and_not_by_their_number_alone() {
-        let page = "<!doctype html>";
-        let nothing = r#"{"error":{"httpCode":404,"message":"No traces found"}}"#;
-        let wrong = r#"{"error":{"httpCode":400,"message":"malformed parameter"}}"#;
-        for (status, body, expected) in [
-            (404, "404 page not found\n", Answer::Unknown),
-            (200, page, Answer::Unknown),
-            (404, nothing, Answer::Nothing),
-            (200, r#"{"result":{}}"#, Answer::Spans(Vec::new())),
-            (
-                400,
-                wrong,
-                Answer::Refused("it answers 400 Bad Request: malformed parameter".into()),
-            ),
-            (
-                502,
-                page,
-                Answer::Refused("it answers 502 Bad Gateway".into()),
-            ),
-            (
-                401,
-                "",
-                Answer::Refused("it answers 401 Unauthorized".into()),
-            ),
-        ] {
-            let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(
-                sort(status, body.as_bytes(), otlp::spans),
-                expected,
-                "{status} {body}"
-            );
-        }
-    }
 
     #[test]
     fn an_address_is_checked_and_its_password_is_not_shown() {

@@ -6,18 +6,21 @@
 //!   trace id ───────────────────────────────────────────┘   (jaeger.rs alone asks; the rest is pure)
 //! ```
 
+mod answer;
 mod find;
 pub(crate) mod jaeger;
 mod journey;
 mod jsonl;
 mod older;
 mod otlp;
+mod services;
 mod span;
 mod tree;
 mod wanted;
 mod waterfall;
 
 use std::{
+    env,
     io::{self, IsTerminal},
     time::Duration,
 };
@@ -25,18 +28,19 @@ use std::{
 use daemon::Failed;
 
 use crate::output::{Form, print};
-pub(crate) use find::of_run;
+pub(crate) use find::{Shown, of_failed, of_run};
 use jaeger::{DEFAULT_URL, Jaeger};
+pub(crate) use span::TraceId;
 use wanted::Wanted;
 
-/// Columns of the picture where there is no terminal to ask.
+/// Columns of the picture where there is no terminal to ask, and `COLUMNS` is not set.
 const WIDTH: usize = 132;
 
 /// Show the way of one chunk: what each program did with it, when, and how long it took
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Trace {
-    /// A chunk (site/camera/run/sequence, as logs and dead letters name it), its object's key or URL, or the id of a trace
+    /// A chunk (site/camera/run/sequence, as logs and dead letters name it), its object's key or URL, or a trace: its id, page or traceparent
     #[arg(value_name = "CHUNK")]
     wanted: Wanted,
 
@@ -107,13 +111,17 @@ pub(crate) async fn run(trace: Trace) -> Result<(), Failed> {
     Ok(())
 }
 
+/// The terminal's width, else what `COLUMNS` says, as for other programs that draw.
 fn width() -> usize {
     let stdout = io::stdout();
     let asked = stdout
         .is_terminal()
         .then(|| rustix::termios::tcgetwinsize(&stdout));
     match asked {
-        Some(Ok(size)) if size.ws_col > 0 => size.ws_col.into(),
-        _ => WIDTH,
+        Some(Ok(size)) if size.ws_col > 0 => return size.ws_col.into(),
+        _ => {}
     }
+    let told = env::var("COLUMNS").ok();
+    let told = told.and_then(|columns| columns.parse().ok());
+    told.filter(|columns| *columns > 0).unwrap_or(WIDTH)
 }

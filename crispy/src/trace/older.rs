@@ -94,7 +94,7 @@ impl ToldSpan {
         Ok(Span {
             trace: trace
                 .parse()
-                .map_err(|error| format!("traceID {trace:?}: {error}"))?,
+                .map_err(|error| format!("traceID of span {:?} is {trace:?}: {error}", self.id))?,
             id: self.id,
             parent,
             service: service.to_owned(),

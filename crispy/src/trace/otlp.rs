@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::span::Span;
+use super::span::{NoTraceId, Span};
 
 /// The status code of a span that failed (OTLP, `STATUS_CODE_ERROR`).
 const ERROR: u64 = 2;
@@ -92,14 +92,22 @@ pub(super) fn spans(json: &[u8]) -> Result<Vec<Span>, String> {
 
 impl Told {
     fn span(self, service: &str) -> Result<Span, String> {
-        let start_ns = nanoseconds(&self.start_time_unix_nano)?;
-        let end_ns = nanoseconds(&self.end_time_unix_nano)?;
+        let wrong = |field: &str, text: &str, why: &str| {
+            let id = &self.span_id;
+            format!("{field} of span {id:?} is {text:?}: {why}")
+        };
+        let time = |field, text: &str| {
+            let time = text.parse::<u64>();
+            time.map_err(|_| wrong(field, text, "not a time in nanoseconds"))
+        };
+        let start_ns = time("startTimeUnixNano", &self.start_time_unix_nano)?;
+        let end_ns = time("endTimeUnixNano", &self.end_time_unix_nano)?;
+        let trace = self.trace_id.parse();
+        let trace = trace
+            .map_err(|error: NoTraceId| wrong("traceId", &self.trace_id, &error.to_string()))?;
         let attributes = self.attributes.iter();
         Ok(Span {
-            trace: self
-                .trace_id
-                .parse()
-                .map_err(|error| format!("traceId {:?}: {error}", self.trace_id))?,
+            trace,
             id: self.span_id,
             parent: Some(self.parent_span_id).filter(|id| id.bytes().any(|byte| byte != b'0')),
             service: service.to_owned(),
@@ -126,9 +134,4 @@ impl Attribute {
             None => String::new(),
         }
     }
-}
-
-fn nanoseconds(text: &str) -> Result<u64, String> {
-    text.parse()
-        .map_err(|_| format!("{text:?} is not a time in nanoseconds"))
 }

@@ -29,15 +29,19 @@ impl FromStr for Wanted {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        if let Ok(trace) = text.rsplit('/').next().unwrap_or(text).parse() {
+        let text = of_log_line(text);
+        if let Some((trace, _)) = of_traceparent(text) {
             return Ok(Self::Trace(trace));
         }
-        if let Ok(chunk) = text.parse() {
+        // A log line's link may name a version: `?generation=…`; a page's address what was looked at in it.
+        let path = text.split(['?', '#']).next().unwrap_or(text);
+        let path = path.trim_end_matches('/');
+        if let Ok(trace) = path.rsplit('/').next().unwrap_or(path).parse() {
+            return Ok(Self::Trace(trace));
+        }
+        if let Ok(chunk) = with_zeros(path).parse() {
             return Ok(Self::Chunk(chunk));
         }
-        // A log line's link may name a version: `?generation=…`.
-        let path = text.split(['?', '#']).next().unwrap_or(text);
         let keys = path
             .match_indices("v1/")
             .filter(|(at, _)| *at == 0 || path[..*at].ends_with('/'));
@@ -51,6 +55,31 @@ impl FromStr for Wanted {
             }
         }
         Err("neither a chunk (site/camera/run/sequence), nor an object's key or URL, nor the id of a trace (32 hexadecimal digits)".to_owned())
+    }
+}
+
+/// The value of a field of a log line, `chunk=demo/front/…`, where one was copied with its name.
+fn of_log_line(text: &str) -> &str {
+    let around = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',');
+    let text = text.trim_matches(around);
+    let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    match text.split_once(['=', ':']) {
+        Some((name, value))
+            if is_name(name.trim_end_matches(around)) && !value.starts_with("//") =>
+        {
+            value.trim_matches(around)
+        }
+        _ => text,
+    }
+}
+
+/// A chunk's id with all ten digits of its sequence. One that has some of its zeros was cut short: which digits are missing nobody knows.
+fn with_zeros(chunk: &str) -> String {
+    match chunk.rsplit_once('/') {
+        Some((before, sequence)) if sequence == "0" || !sequence.starts_with('0') => {
+            format!("{before}/{sequence:0>10}")
+        }
+        _ => chunk.to_owned(),
     }
 }
 
@@ -86,6 +115,10 @@ mod tests {
             TRACE.to_owned(),
             TRACE.to_uppercase(),
             format!("http://h:16686/trace/{TRACE}"),
+            format!("http://h:16686/trace/{TRACE}/"),
+            format!("http://h:16686/jaeger/trace/{TRACE}?uiFind=front#x"),
+            format!("00-{TRACE}-00f067aa0ba902b7-01"),
+            format!("trace_id={TRACE}"),
         ] {
             assert_eq!(
                 text.parse(),
@@ -124,11 +157,23 @@ mod tests {
 
     #[test]
     fn a_chunk_is_known_by_its_id_and_nothing_else_is_known() {
-        assert_eq!(CHUNK.parse(), Ok(Wanted::Chunk(CHUNK.parse().unwrap())));
+        for text in [
+            CHUNK,
+            "demo/bikes/01M82C7XJ5HSDAXZ4F9DVKKH71/1",
+            &format!("chunk={CHUNK}"),
+            &format!("chunk=\"{CHUNK}\","),
+            &format!("\"chunk\":\"{CHUNK}\","),
+        ] {
+            let chunk = Wanted::Chunk(CHUNK.parse().unwrap());
+            assert_eq!(text.parse(), Ok(chunk), "{text}");
+        }
         for text in [
             "",
             "x",
             "demo/bikes",
+            "chunk=",
+            "demo/bikes/01M82C7XJ5HSDAXZ4F9DVKKH71/",
+            "demo/bikes/01M82C7XJ5HSDAXZ4F9DVKKH71/1x",
             "v1/demo/bikes/x.mp4",
             &"0".repeat(32),
             &CHUNK[1..40],

@@ -13,10 +13,18 @@ use super::{
     tree::{self, Row},
 };
 
-/// Bars that are shorter say nothing; a terminal that is narrower has its lines wrapped.
-const LEAST_BAR: usize = 16;
+/// Bars that are shorter say little: before they get so, the services go without what all of ours begin with.
+const GOOD_BAR: usize = 16;
+/// Bars that are shorter say nothing, and are left out.
+const LEAST_BAR: usize = 6;
+/// What the names of our services begin with.
+const OURS: &str = "crispy-";
 /// Names that are longer are cut: the tree must not push the bars off the screen.
 const LONGEST: usize = 60;
+/// However narrow the terminal is, so much of the tree is shown; what is narrower still wraps.
+const SHORTEST: usize = 12;
+/// Between two columns.
+const GAP: usize = 2;
 
 /// The picture, `width` columns wide.
 pub(super) fn render(journey: &Journey, width: usize, url: &str) -> String {
@@ -33,9 +41,13 @@ pub(super) fn render(journey: &Journey, width: usize, url: &str) -> String {
     for row in &rows {
         text.extend(remark(row));
     }
-    text += &match journey.cut_to_inspected_ns() {
-        Some(ns) => format!("cut to inspected  {}\n", time(ns)),
-        None => "cut to inspected  -: the trace holds no inspection that ended well\n".to_owned(),
+    text += &match (journey.cut_to_inspected_ns(), journey.chunk()) {
+        (Some(ns), _) => format!("cut to inspected  {}\n", time(ns)),
+        (None, Some(_)) => {
+            "cut to inspected  -: the trace holds no inspection that ended well\n".to_owned()
+        }
+        // A run's state is not inspected.
+        (None, None) => String::new(),
     };
     text
 }
@@ -49,34 +61,60 @@ fn table(journey: &Journey, rows: &[Row<'_>], width: usize) -> String {
     let cells = |row: &Row<'_>| -> Cells {
         [
             plain(&row.span.service),
-            name(row),
+            name(row, LONGEST),
             format!("+{}", time(row.span.start_ns - start)),
             time(row.span.duration_ns),
         ]
     };
-    let body: Vec<Cells> = rows.iter().map(cells).collect();
-    let widths = [0, 1, 2, 3].map(|column: usize| {
-        let cells = body.iter().chain([&head]);
-        cells
-            .map(|cells| cells[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    });
-    // Two blanks behind each.
-    let bars = width
-        .saturating_sub(widths.iter().sum::<usize>() + 8)
-        .max(LEAST_BAR);
-    let mut text = line(&head, widths, "");
-    for (row, cells) in rows.iter().zip(&body) {
-        let bar = bar(
-            row.span.start_ns - start,
-            row.span.duration_ns,
-            length,
-            bars,
-        );
-        text += &line(cells, widths, &bar);
+    let mut lines: Vec<Cells> = [head].into_iter().chain(rows.iter().map(cells)).collect();
+    let bars = fit(&mut lines, rows, width);
+    let widths = widths(&lines);
+    let mut text = String::new();
+    for (place, cells) in lines.iter().enumerate() {
+        let bar = place.checked_sub(1).filter(|_| bars > 0).map(|place| {
+            let span = rows[place].span;
+            bar(span.start_ns - start, span.duration_ns, length, bars)
+        });
+        text += &line(cells, widths, &bar.unwrap_or_default());
     }
     text
+}
+
+/// How wide each column has to be.
+fn widths(lines: &[Cells]) -> [usize; 4] {
+    [0, 1, 2, 3].map(|column: usize| {
+        let cells = lines.iter().map(|cells| cells[column].chars().count());
+        cells.max().unwrap_or(0)
+    })
+}
+
+/// Makes lines fit into `width` columns, and returns how many of these are left for bars. What says least goes first: what our services are
+/// all called, then the bars, then the ends of the spans' names.
+fn fit(lines: &mut [Cells], rows: &[Row<'_>], width: usize) -> usize {
+    let left = |lines: &[Cells]| {
+        let [service, name, start, took] = widths(lines);
+        let others = service + start + took + 4 * GAP;
+        (width.saturating_sub(others), name)
+    };
+    let (room, longest) = left(lines);
+    if room >= longest + GOOD_BAR {
+        return room - longest;
+    }
+    for [service, ..] in &mut *lines {
+        if let Some(short) = service.strip_prefix(OURS) {
+            *service = short.to_owned();
+        }
+    }
+    let (room, longest) = left(lines);
+    if room >= longest + LEAST_BAR {
+        return room - longest;
+    }
+    // No bars, and no gap before them.
+    let room = (room + GAP).max(SHORTEST);
+    for (cells, row) in lines[1..].iter_mut().zip(rows) {
+        cells[1] = name(row, room);
+    }
+    0
 }
 
 fn line([service, name, at, took]: &Cells, widths: [usize; 4], bar: &str) -> String {
@@ -85,8 +123,9 @@ fn line([service, name, at, took]: &Cells, widths: [usize; 4], bar: &str) -> Str
     format!("{}\n", text.trim_end())
 }
 
-/// The span's name behind the branches that lead to it, with a mark if it failed or is not the first of its kind.
-fn name(row: &Row<'_>) -> String {
+/// The span's name behind the branches that lead to it, with a mark if it failed or is not the first of its kind. What is longer than `room`
+/// columns loses the end of the name, and never a mark.
+fn name(row: &Row<'_>, room: usize) -> String {
     let mut text = String::new();
     if let Some((own, above)) = row.last.split_last() {
         text.extend(above.iter().map(|last| if *last { "   " } else { "│  " }));
@@ -95,14 +134,24 @@ fn name(row: &Row<'_>) -> String {
     if row.orphan {
         text += "… ";
     }
-    text.extend(plain(&row.span.name).chars().take(LONGEST));
+    let mut marks = String::new();
     if let Some(delivery) = row.span.redelivery() {
-        text += &format!(" (delivery {delivery})");
+        marks += &format!(" (delivery {delivery})");
     }
     if row.span.error.is_some() {
-        text += " !";
+        marks += " !";
     }
-    text
+    let taken = text.chars().count() + marks.chars().count();
+    text + &cut(&plain(&row.span.name), room.saturating_sub(taken)) + &marks
+}
+
+/// The beginning of a text that is too long.
+fn cut(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let kept = text.chars().take(room.saturating_sub(1));
+    kept.chain(['…']).collect()
 }
 
 /// What is to be said of a span below the picture.
@@ -170,18 +219,44 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_wider_than_the_terminal_and_each_span_has_a_mark() {
+    fn no_line_is_wider_than_the_terminal_and_what_matters_most_stays_longest() {
         let journey = recorded();
-        for width in [100, 132, 200] {
+        for width in [60, 72, 80, 90, 98, 100, 132, 200] {
             let drawn = render(&journey, width, "http://h");
-            let table: Vec<_> = drawn.lines().skip(5).take(journey.spans.len()).collect();
-            for line in table {
+            let table: Vec<_> = drawn
+                .lines()
+                .skip(4)
+                .take(journey.spans.len() + 1)
+                .collect();
+            for line in &table {
                 assert!(line.chars().count() <= width, "{width}: {line}");
-                assert!(line.contains(['█', '▏']), "{line}");
             }
+            let with = |what: &[char]| table.iter().filter(|line| line.contains(what)).count();
+            assert_eq!(with(&['!']), 2, "{drawn}");
+            let bars = if width < 80 { 0 } else { journey.spans.len() };
+            assert_eq!(with(&['█', '▏']), bars, "{drawn}");
+            assert_eq!(drawn.contains("crispy-uploader  "), width > 90, "{drawn}");
+            assert!(drawn.contains(" (delivery 2) "), "{drawn}");
         }
+        let narrow = render(&journey, 60, "http://h");
+        assert!(
+            narrow.contains("uploader      │  └─ PUT object ! "),
+            "{narrow}"
+        );
+        assert!(narrow.contains("├─ process chunk"), "{narrow}");
         // What does not fit at all is wrapped by the terminal, and never a panic.
         render(&journey, 0, "http://h");
+    }
+
+    #[test]
+    fn a_trace_that_is_no_chunks_is_not_missed_for_an_inspection() {
+        let mut journey = recorded();
+        for span in &mut journey.spans {
+            span.name = "publish runs.{camera}".into();
+            span.attributes.remove("sequence");
+        }
+        let drawn = render(&journey, 100, "http://h");
+        assert!(!drawn.contains("cut to inspected"), "{drawn}");
     }
 
     #[test]
@@ -195,6 +270,16 @@ mod tests {
             drawn.contains("! crispy-uploader, PUT object:  [2J no\n"),
             "{drawn}"
         );
+    }
+
+    #[test]
+    fn a_chunk_that_no_inspection_passed_is_said_to_have_none() {
+        let mut journey = recorded();
+        let inspected = "process uploaded.";
+        journey
+            .spans
+            .retain(|span| !span.name.starts_with(inspected));
+        let drawn = render(&journey, 100, "http://h");
         assert!(drawn.contains("cut to inspected  -"), "{drawn}");
     }
 

@@ -19,6 +19,7 @@
 //! * [`observed`]: metrics and pages of daemons at work
 //! * [`drawn`]: the way of a chunk, through Jaeger
 //! * [`logged`]: what the log says of chunks
+//! * [`followed`]: a trace that is not easily found
 //! * [`traced`]: one chunk, one trace, whatever happens to it
 //! * [`unheard`]: a collector that hears nothing
 //! * [`resent`]: what is sent twice, in one trace
@@ -41,6 +42,7 @@ mod bad_server;
 mod by_hand;
 mod dead;
 mod drawn;
+mod followed;
 mod full;
 mod google;
 mod house;

@@ -79,10 +79,15 @@ impl Buried {
 
     /// The id of the work's trace, 32 hexadecimal digits, where one was made of it. Replayed, the work goes on in it.
     pub fn trace_id(&self) -> Option<&str> {
-        let named = |header: &&proto::v1::dead_letter::Header| header.name == span::TRACEPARENT;
-        let traceparent = self.letter.headers.iter().find(named)?;
-        traceparent.value.split('-').nth(1)
+        trace_of(&self.letter)
     }
+}
+
+/// The id of the trace that work which was given up is part of, 32 hexadecimal digits, where one was made of it.
+pub fn trace_of(letter: &DeadLetter) -> Option<&str> {
+    let named = |header: &&proto::v1::dead_letter::Header| header.name == span::TRACEPARENT;
+    let traceparent = letter.headers.iter().find(named)?;
+    traceparent.value.split('-').nth(1)
 }
 
 /// Whose dead letters are looked at; None is all.

@@ -48,7 +48,7 @@ pub use {
     connection::{
         ConnectError, ConnectOptions, Connection, FlushError, LinkState, Purpose, Version, connect,
     },
-    dead_letters::{Buried, BuriedError, DeadLetters, DeadNotice, Plot, Replayed},
+    dead_letters::{Buried, BuriedError, DeadLetters, DeadNotice, Plot, Replayed, trace_of},
     message::{Decode, DecodeError, Message},
     overview::{ConsumerState, Holds, Overview, OverviewError, StreamState, Work},
     prefix::{Prefix, PrefixError},

@@ -3,7 +3,9 @@
 use std::{
     collections::VecDeque,
     ffi::{OsStr, OsString},
-    fmt, fs, io,
+    fmt,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -32,8 +34,19 @@ pub(super) struct Recipe {
     pub arguments: Vec<OsString>,
     /// Its environment beside ours: settings, and what is secret.
     pub environment: Vec<(&'static str, OsString)>,
-    /// Whether its stderr is read by us, or goes to ours as it is.
-    pub capture_logs: bool,
+    /// Where its stderr goes.
+    pub stderr: Stderr,
+}
+
+/// Where the stderr of a child goes.
+#[derive(Clone, Debug)]
+pub(super) enum Stderr {
+    /// To us, who have to read it: [`Child::pass_on_logs`].
+    PassedOn,
+    /// To ours as it is.
+    Ours,
+    /// Into this file, which begins anew with each start.
+    File(PathBuf),
 }
 
 /// A child that runs, and was started again when it died.
@@ -187,10 +200,12 @@ fn spawn(recipe: &Recipe) -> anyhow::Result<Process> {
         .args(&recipe.arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(if recipe.capture_logs {
-            Stdio::piped()
-        } else {
-            Stdio::inherit()
+        .stderr(match &recipe.stderr {
+            Stderr::PassedOn => Stdio::piped(),
+            Stderr::Ours => Stdio::inherit(),
+            Stderr::File(path) => File::create(path)
+                .with_context(|| format!("write {}", path.display()))?
+                .into(),
         })
         // A group of its own: Ctrl-C reaches us alone, and we stop the children in order.
         .process_group(0)

@@ -16,6 +16,7 @@ mod household;
 mod jaeger;
 mod logs;
 mod nats_server;
+mod pages;
 mod preflight;
 mod recipes;
 mod replay;
@@ -23,9 +24,13 @@ mod running;
 mod session;
 mod show;
 mod silence;
+mod variables;
 mod watch;
 
-use std::time::Instant;
+use std::{
+    io::{self, Write},
+    time::Instant,
+};
 
 use anyhow::anyhow;
 use daemon::{Exit, Failed, Stop};
@@ -42,29 +47,39 @@ pub(crate) async fn run(up: Up, stop: Stop) -> Result<(), Failed> {
     let plan = jaeger::Plan::make(&up).await?;
     let flight = Preflight::check(&up)?;
     let show = Show::new(up.output);
-    let viewer = plan.carry_out(flight.data_dir.path(), &stop).await?;
+    let mut viewer = plan.carry_out(flight.data_dir.path(), &stop).await?;
     let collector = viewer.as_ref().and_then(jaeger::Viewer::collector);
     let mut running = Running::new(&flight, &show, collector);
-    let outcome = running.run(&up, &stop).await;
+    let outcome = tokio::select! {
+        outcome = running.run(&up, &stop) => outcome,
+        never = jaeger::watch(viewer.as_mut()) => match never {},
+    };
     running.stop().await;
     let outcome = outcome.and_then(|()| verdict(running.session()));
-    // What is looked at afterwards is not part of the session.
-    let elapsed = began.elapsed();
+    // Neither is part of it: what children have left to send, and what is looked at afterwards.
+    let ended = running.inspected_last().unwrap_or_else(Instant::now);
     let page = match &viewer {
-        Some(viewer) => viewer.page(&flight.site, running.session()).await,
+        Some(viewer) => viewer.page(&flight.site, running.session(), &stop).await,
         None => None,
     };
+    let page = page.as_deref();
+    if let (Some(viewer), Err(failed)) = (&viewer, &outcome)
+        && viewer.stays(page, &stop)
+    {
+        // It is the last word too, but that may be hours away.
+        drop(writeln!(io::stderr(), "error: {failed}"));
+    }
     show.close(&Closing {
         session: running.session(),
-        elapsed,
+        elapsed: ended - began,
         cpu: running.cpu(),
         bucket: &flight.bucket,
         sample: running.sample(),
-        trace: page.as_deref(),
+        trace: page,
         problem: outcome.as_ref().err().map(ToString::to_string),
     })?;
     if let Some(viewer) = viewer {
-        viewer.close(page.is_some(), &stop).await;
+        viewer.close(page, &stop).await;
     }
     outcome
 }

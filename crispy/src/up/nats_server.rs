@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow};
 use daemon::{Exit, Failed, WithExit};
 
 use super::{
-    child::{self, Recipe},
+    child::{self, Recipe, Stderr},
     config::Up,
 };
 
@@ -63,7 +63,7 @@ impl NatsServer {
             program: self.program.clone(),
             arguments: vec!["--config".into(), configuration.into()],
             environment: Vec::new(),
-            capture_logs: false,
+            stderr: Stderr::Ours,
         })
     }
 

@@ -13,7 +13,13 @@ use daemon::{
 use proto::id::Name;
 use url::Url;
 
-use super::{child, config::Up, data_dir::DataDir, nats_server::NatsServer};
+use super::{
+    child,
+    config::Up,
+    data_dir::DataDir,
+    nats_server::NatsServer,
+    pages::{self, Pages},
+};
 
 /// Everything that is needed and was found right.
 #[derive(Debug)]
@@ -30,6 +36,8 @@ pub(super) struct Preflight {
     pub nats: Option<NatsServer>,
     /// Our programs: ingestor, uploader, inspector.
     pub programs: [PathBuf; 3],
+    /// Where their pages will be, in the same order, if anybody asked for any.
+    pub pages: Pages,
 }
 
 impl Preflight {
@@ -48,6 +56,7 @@ impl Preflight {
         let [ingestor, uploader, inspector] =
             ["crispy-ingestor", "crispy-uploader", "crispy-inspector"].map(program);
         let programs = [ingestor?, uploader?, inspector?];
+        let pages = pages::check()?;
         let data_dir = DataDir::take(std::path::absolute(&up.data_dir)?)?;
         let bucket = match &up.bucket {
             Some(bucket) => bucket.clone(),
@@ -61,6 +70,7 @@ impl Preflight {
             data_dir,
             nats,
             programs,
+            pages,
         })
     }
 }

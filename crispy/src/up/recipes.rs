@@ -8,7 +8,11 @@ use std::{env, ffi::OsString, path::Path};
 use daemon::logging;
 use queue::ConnectOptions;
 
-use super::{child::Recipe, config::Up, preflight::Preflight};
+use super::{
+    child::{Recipe, Stderr},
+    config::Up,
+    preflight::Preflight,
+};
 
 type Settings = Vec<(&'static str, OsString)>;
 
@@ -55,10 +59,10 @@ impl Recipes<'_> {
             self.recipe("crispy-uploader", uploader, bucket_and(vec![spool()])),
             self.recipe("crispy-inspector", inspector, bucket_and(Vec::new())),
         ];
-        for (recipe, place) in all.iter_mut().zip(0..) {
-            let pages = daemon::health::chosen_listen().and_then(|first| page_of(first, place));
-            let pages = pages.map(|pages| ("CRISPY_ADMIN_LISTEN", pages.into()));
-            recipe.environment.extend(pages);
+        for (recipe, page) in all.iter_mut().zip(&self.flight.pages) {
+            recipe
+                .environment
+                .push(("CRISPY_ADMIN_LISTEN", page.into()));
         }
         all
     }
@@ -91,7 +95,7 @@ impl Recipes<'_> {
             program: program.to_owned(),
             arguments: Vec::new(),
             environment,
-            capture_logs: true,
+            stderr: Stderr::PassedOn,
         }
     }
 
@@ -103,18 +107,6 @@ impl Recipes<'_> {
         };
         logging::chosen_level().unwrap_or(quiet).to_owned()
     }
-}
-
-/// Where the pages of the child at `place` are: at the address that was given and on the ports after it, in the order in which children start.
-/// None where there is no such port.
-fn page_of(first: &str, place: u16) -> Option<String> {
-    let (host, port) = first.rsplit_once(':')?;
-    let port = match port.parse().ok()? {
-        // The system chooses for each.
-        0 => 0,
-        port => u16::checked_add(port, place)?,
-    };
-    Some(format!("{host}:{port}"))
 }
 
 /// Lines above bars are for people, whatever our stderr is to the children.
@@ -150,20 +142,4 @@ fn handed_on(names: &[&'static str]) -> Settings {
         .iter()
         .filter_map(|name| Some((*name, env::var_os(name)?)));
     set.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn children_have_their_pages_on_ports_in_a_row() {
-        let pages = [0, 1, 2].map(|place| page_of("127.0.0.1:9464", place).unwrap());
-        assert_eq!(
-            pages,
-            ["127.0.0.1:9464", "127.0.0.1:9465", "127.0.0.1:9466"]
-        );
-        assert_eq!(page_of("[::1]:0", 2).as_deref(), Some("[::1]:0"));
-        assert_eq!(page_of("localhost:65535", 1), None);
-    }
 }

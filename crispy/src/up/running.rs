@@ -51,7 +51,7 @@ pub(super) struct Running<'a> {
     flight: &'a Preflight,
     show: &'a Show,
     /// Where the stages shall send their traces, unless they know already.
-    collector: Option<&'a str>,
+    collector: Option<String>,
     session: Session,
     household: Household,
     /// The ingestor has ended without an error: every source has, and every chunk is answered. Or somebody stopped it.
@@ -59,11 +59,13 @@ pub(super) struct Running<'a> {
     /// A child has ended for good, with an error: that is how this will end, when what was recorded has been heard of, or at this moment.
     doomed: Option<(Instant, Failed)>,
     sample: Option<String>,
+    /// When the last inspection was heard of.
+    inspected_last: Option<Instant>,
 }
 
 impl<'a> Running<'a> {
     /// Nothing is started yet.
-    pub(super) fn new(flight: &'a Preflight, show: &'a Show, collector: Option<&'a str>) -> Self {
+    pub(super) fn new(flight: &'a Preflight, show: &'a Show, collector: Option<String>) -> Self {
         Self {
             flight,
             show,
@@ -76,6 +78,7 @@ impl<'a> Running<'a> {
             ingested: None,
             doomed: None,
             sample: None,
+            inspected_last: None,
         }
     }
 
@@ -95,7 +98,7 @@ impl<'a> Running<'a> {
             up,
             flight: self.flight,
             nats: &options,
-            collector: self.collector,
+            collector: self.collector.as_deref(),
             owns_the_terminal: self.show.owns_the_terminal(),
         };
         for recipe in recipes.all() {
@@ -117,6 +120,11 @@ impl<'a> Running<'a> {
     /// What was seen.
     pub(super) fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// When the work was done: with the last inspection, however long children then take to end. `None` where nothing was inspected.
+    pub(super) fn inspected_last(&self) -> Option<Instant> {
+        self.inspected_last
     }
 
     /// An object that can be played.
@@ -239,6 +247,7 @@ impl<'a> Running<'a> {
             }
         };
         for inspected in &ours {
+            self.inspected_last = Some(Instant::now());
             self.show.inspected(inspected)?;
             let link = inspected.upload.as_ref().map(|upload| &upload.media_link);
             self.sample = self

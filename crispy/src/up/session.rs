@@ -19,6 +19,8 @@ use proto::{
     },
 };
 
+use crate::trace::TraceId;
+
 /// Inspections that are kept for a run whose start has not been heard of: on a server that others use too, it may never be.
 const MOST_EARLY: usize = 10_000;
 
@@ -32,6 +34,8 @@ pub(super) struct Session {
     latencies_us: Vec<i64>,
     totals: Totals,
     dead: Vec<String>,
+    /// The trace of the first chunk that was given up.
+    given_up_trace: Option<TraceId>,
 }
 
 /// One camera, as far as it has come.
@@ -105,6 +109,7 @@ impl Session {
             latencies_us: Vec::new(),
             totals: Totals::default(),
             dead: Vec::new(),
+            given_up_trace: None,
         }
     }
 
@@ -175,6 +180,8 @@ impl Session {
                 .given_up
                 .insert(id.sequence);
             self.dead.push(format!("{id}: {}", letter.reason));
+            let trace = || queue::trace_of(letter)?.parse().ok();
+            self.given_up_trace = self.given_up_trace.take().or_else(trace);
         }
     }
 
@@ -234,6 +241,11 @@ impl Session {
             let (run, _) = runs.find(|(_, chunks)| !chunks.inspected.is_empty())?;
             Some((name, *run))
         })
+    }
+
+    /// The trace of a chunk that was given up, if one was.
+    pub(super) fn given_up_trace(&self) -> Option<&TraceId> {
+        self.given_up_trace.as_ref()
     }
 
     /// Whether every camera has ended: no run begins any more.

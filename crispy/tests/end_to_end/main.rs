@@ -20,6 +20,7 @@
 //! * [`drawn`]: the way of a chunk, through Jaeger
 //! * [`logged`]: what the log says of chunks
 //! * [`followed`]: a trace that is not easily found
+//! * [`viewed`]: a session and its Jaeger
 //! * [`traced`]: one chunk, one trace, whatever happens to it
 //! * [`unheard`]: a collector that hears nothing
 //! * [`resent`]: what is sent twice, in one trace
@@ -61,4 +62,5 @@ mod status;
 mod stopped;
 mod traced;
 mod unheard;
+mod viewed;
 mod ways_in;

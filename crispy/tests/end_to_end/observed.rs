@@ -1,6 +1,6 @@
 //! What the daemons show of themselves: metrics that Prometheus takes, and pages that say why there is no work done.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::TcpListener};
 
 use instruments::Kind;
 use testbed::{
@@ -176,4 +176,58 @@ fn each_child_of_crispy_up_has_its_pages() {
         .env("CRISPY_LOG_LEVEL", "info");
     let ended = up.flag("--admin-listen", "127.0.0.1:0").run().with_code(0);
     assert_eq!(ended.stderr_with("admin pages").len(), 3, "{ended}");
+}
+
+#[test]
+fn each_child_of_crispy_up_has_a_port_where_prometheus_is_asked_for() {
+    let first = three_free_ports();
+    let up = |house: &House| {
+        house
+            .up(&[("front", &video::irregular())])
+            .env("CRISPY_LOG_FORMAT", "json")
+            .env("CRISPY_LOG_LEVEL", "info")
+            .env("OTEL_METRICS_EXPORTER", "prometheus")
+            .env("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1")
+            .env("OTEL_EXPORTER_PROMETHEUS_PORT", first.to_string())
+    };
+    let house = House::new();
+    let ended = up(&house).run().with_code(0);
+    for port in first..first + 3 {
+        let page = format!("127.0.0.1:{port}");
+        assert_eq!(ended.stderr_with(&page).len(), 1, "{page}: {ended}");
+    }
+    let house = House::new();
+    let taken = format!("127.0.0.1:{}", first + 1);
+    let _taken = TcpListener::bind(&taken).unwrap();
+    up(&house)
+        .run()
+        .with_code(42)
+        .saying(&[&taken, "--admin-listen"]);
+    house.nothing_is_half_done();
+    assert!(!house.path("data").exists());
+}
+
+#[test]
+fn an_address_of_pages_that_not_all_children_can_have_ends_a_session_before_it_begins() {
+    let house = House::new();
+    for (address, advice) in [("bogus", "127.0.0.1:9464"), ("127.0.0.1:65534", "65533")] {
+        house
+            .up(&[("front", &video::irregular())])
+            .flag("--admin-listen", address)
+            .run()
+            .with_code(13)
+            .saying(&["--admin-listen", address, advice]);
+        house.nothing_is_half_done();
+        assert!(!house.path("data").exists());
+    }
+}
+
+/// The first of three ports in a row that nobody has.
+fn three_free_ports() -> u16 {
+    let free = |port: &u16| (*port..port + 3).all(|port| bound(port).is_ok());
+    (20_000..30_000).step_by(3).find(free).unwrap()
+}
+
+fn bound(port: u16) -> std::io::Result<TcpListener> {
+    TcpListener::bind(("127.0.0.1", port))
 }

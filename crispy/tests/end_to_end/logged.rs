@@ -54,7 +54,8 @@ impl Told {
         stages.hear("uploader").until_stderr("handed back");
         stages.bucket.clear_faults();
         let mut ended = vec![("ingestor", stages.end("ingestor").end().with_code(0))];
-        let inspected = r#"crispy_inspector_inspections_total{camera="front",outcome="agrees",site="local"}"#;
+        let inspected =
+            r#"crispy_inspector_inspections_total{camera="front",outcome="agrees",site="local"}"#;
         stages.until_value("inspector", inspected, |chunks| {
             chunks == CHUNKS as f64 - 1.0
         });

@@ -75,7 +75,8 @@ fn until_inspected(stages: &mut Stages) -> Ended {
     stages.bucket.come_back();
     let ingestor = ends_in_time(stages, "ingestor");
     stages.house.no_chunk_is_in_the_spool();
-    let inspected = r#"crispy_inspector_inspections_total{camera="front",outcome="agrees",site="local"}"#;
+    let inspected =
+        r#"crispy_inspector_inspections_total{camera="front",outcome="agrees",site="local"}"#;
     stages.until_value("inspector", inspected, |chunks| chunks >= CHUNKS);
     ingestor
 }

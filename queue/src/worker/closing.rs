@@ -11,10 +11,10 @@ use proto::v1::dead_letter::Kind;
 use tokio::time::timeout;
 
 use super::{
-    ground,
-    held::{Parcel, Place},
+    bench::Bench,
+    held::Parcel,
     history::{Attempt, Failures},
-    job::Bench,
+    place::Place,
     settle,
 };
 use crate::dead_letter::Obituary;
@@ -95,7 +95,7 @@ pub(super) async fn bury(
 /// Says `body` of the message, confirmed by the server. False where no confirmation came.
 async fn confirmed(bench: &Bench, parcel: &Parcel, body: Bytes) -> bool {
     for _ in 0..settle::ATTEMPTS {
-        if !ground::is_there(bench, parcel.place).await {
+        if !bench.stands(parcel.place).await {
             continue;
         }
         let link = bench.connection.consuming();

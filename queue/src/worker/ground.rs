@@ -9,22 +9,10 @@
 //! unless its stream is known to stand: not after the connection was made anew, nor after the server has said that the stream was deleted,
 //! until the stream was looked at again; and what came from another one is let go of in silence. Whatever was in that is in a spool still.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::time::timeout;
-
-use super::{
-    bind::{self, Binding},
-    held::Place,
-    job::Bench,
-};
+use super::{bind::Binding, place::Place};
 use crate::connection::Link;
-
-/// How long a message that is done with waits to learn whether its stream still stands: as long as for a confirmation.
-const FINDING: Duration = Duration::from_secs(5);
 
 /// What is known of the stream, shared by a worker and its jobs.
 #[derive(Debug)]
@@ -65,14 +53,14 @@ impl Ground {
     }
 
     /// It was looked at, since there had been so many doubts.
-    fn found_since(&self, doubts: u64, binding: &Binding) {
+    pub(super) fn found_since(&self, doubts: u64, binding: &Binding) {
         let mut knowledge = self.knowledge();
         if knowledge.doubts == doubts {
             knowledge.known = Some(Known::of(binding));
         }
     }
 
-    fn doubts(&self) -> u64 {
+    pub(super) fn doubts(&self) -> u64 {
         self.knowledge().doubts
     }
 
@@ -96,25 +84,6 @@ impl Ground {
     fn knowledge(&self) -> MutexGuard<'_, Knowledge> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether the stream that the message at `place` was taken from stands. Where that is in doubt, it looks.
-pub(super) async fn is_there(bench: &Bench, place: Place) -> bool {
-    let (ground, link) = (&bench.ground, bench.connection.consuming());
-    if !ground.is_known(link) {
-        let doubts = ground.doubts();
-        // In a box, for it is rare, and every message that is closed would carry its size.
-        let seeking = Box::pin(async {
-            // Questions that wait in the client would all be sent at once.
-            link.connected().await;
-            bind::seek(bench.connection.clone(), bench.config.stage, |_| {}).await
-        });
-        match timeout(FINDING, seeking).await {
-            Ok(binding) => ground.found_since(doubts, &binding),
-            Err(_) => return false,
-        }
-    }
-    ground.holds(place, link)
 }
 
 impl Known {

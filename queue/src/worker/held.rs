@@ -8,15 +8,8 @@ use std::{
 use async_nats::{Message, Subject};
 use bytes::Bytes;
 
-use super::{Delivery, history::Failures};
+use super::{Delivery, history::Failures, place::Place};
 use crate::{Headers, header, pull::AckSubject};
-
-/// Which message: a place in a stream that was made at a known time, and so no other message ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place {
-    pub(super) created_us: i64,
-    pub(super) sequence: u64,
-}
 
 /// A message, and what the server said of this delivery.
 #[derive(Debug)]

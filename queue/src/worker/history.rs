@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::held::Place;
+use super::place::Place;
 
 /// Messages remembered. What is forgotten starts its count anew; the server's own count still guards against crashes.
 const REMEMBERED: usize = 16 * 1024;

@@ -8,36 +8,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use super::{
-    Delivery, Handler, WorkerConfig,
-    bind::Binding,
-    ground::{self, Ground},
-    held::{Parcel, Place},
+    Delivery, Handler,
+    bench::Bench,
+    held::Parcel,
     history::{Attempt, Failures},
     metrics,
     outcome::{Circumstances, Decision, Ending, decide},
-    suspects::{Suspects, Watch},
+    place::Place,
+    suspects::Watch,
 };
-use crate::{Connection, Decode, span};
-
-/// What every job of a worker shares.
-#[derive(Debug)]
-pub(super) struct Bench {
-    pub(super) connection: Connection,
-    pub(super) config: WorkerConfig,
-    pub(super) suspects: Suspects,
-    pub(super) ground: Ground,
-}
-
-impl Bench {
-    pub(super) fn new(connection: Connection, config: WorkerConfig, binding: &Binding) -> Self {
-        Self {
-            ground: Ground::new(binding),
-            suspects: Suspects::new(&connection, config.stage),
-            connection,
-            config,
-        }
-    }
-}
+use crate::{Decode, span};
 
 /// A message whose handling has ended.
 pub(super) struct Handled {
@@ -90,7 +70,7 @@ impl<H: Handler> Job<H> {
         );
         if matches!(decision, Decision::HandBack { .. }) {
             // The worker hands it back at once, or not at all: by then it must be known whose it is.
-            ground::is_there(&self.bench, self.parcel.place).await;
+            self.bench.stands(self.parcel.place).await;
         }
         Span::current().record("outcome", decision.outcome());
         if let Some(reason) = decision.reason() {

@@ -12,6 +12,7 @@
 //! tells a message that kills its workers from one that only waits, `ground` a stream from its successor, and only `settle` speaks to the server
 //! about a message. A `nak` is sent by the task itself, never by a job: sent from beside it, a progress sign might overtake it and undo its pause.
 
+mod bench;
 mod bind;
 mod breaker;
 mod closing;
@@ -25,6 +26,7 @@ mod history;
 mod job;
 mod metrics;
 mod outcome;
+mod place;
 mod report;
 mod settle;
 mod shift;

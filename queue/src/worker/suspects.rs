@@ -23,7 +23,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::held::Place;
+use super::place::Place;
 use crate::{
     Connection, PublishError, Stage, Stream,
     api::{self, ApiError, Which},

@@ -10,11 +10,12 @@ use super::{
     super::{
         Handler,
         closing::{self, Closed},
-        held::{Parcel, Place},
+        held::Parcel,
         history::Attempt,
         job::Handled,
         metrics,
         outcome::Decision,
+        place::Place,
         report,
     },
     Shift, hand_back,

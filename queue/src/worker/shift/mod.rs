@@ -16,13 +16,16 @@ use tracing::{Span, debug, info};
 
 use super::{
     Drained, Handler, Worker,
+    bench::Bench,
     bind::{self, Binding},
     breaker::Breaker,
     closing::Closed,
-    held::{Held, Parcel, Place},
+    held::{Held, Parcel},
     history::{Attempt, History},
-    job::{Bench, Handled, Job},
-    metrics, settle,
+    job::{Handled, Job},
+    metrics,
+    place::Place,
+    settle,
 };
 use crate::{
     Stage,

@@ -150,15 +150,16 @@ impl Publisher {
         insert(&mut headers, header::EXPECTED_STREAM, &name)?;
         let span = span::publish(subject, &mut headers, payload.len());
         let store = async {
-            let stored = self.store(subject, stream, &headers, &payload).await;
+            let stored = self.store(subject, stream, &headers, &payload, &span);
+            let stored = stored.await;
             if let Ok(published) = &stored {
                 QUEUE_PUBLISHED.add(1, &[(STREAM, &published.stream)]);
-                Span::current().record("stream", &published.stream);
-                Span::current().record("stream_sequence", published.sequence);
+                span.record("stream", &published.stream);
+                span.record("stream_sequence", published.sequence);
             }
             context::noted(stored)
         };
-        store.instrument(span).await
+        store.instrument(span.clone()).await
     }
 
     /// Tries until the stream has it, or never can.
@@ -168,6 +169,7 @@ impl Publisher {
         stream: Stream,
         headers: &HeaderMap,
         payload: &Bytes,
+        span: &Span,
     ) -> Result<Published, PublishError> {
         let _permit = self
             .inner
@@ -181,7 +183,7 @@ impl Publisher {
             let connects = self.inner.link.connects();
             match self.attempt(subject, headers, payload, &trying).await {
                 Verdict::Stored(published) => {
-                    Span::current().record("attempt", failure);
+                    span.record("attempt", failure);
                     return Ok(published);
                 }
                 Verdict::Refused(reason) => {

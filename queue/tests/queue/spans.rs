@@ -1,41 +1,54 @@
 //! What spans say of handlings, however these end.
 
-use std::time::Duration;
+use std::{sync::LazyLock, thread, time::Duration};
 
 use crispy_queue::{Failure, Stream};
 use opentelemetry::trace::{Status, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use proto::v1::ChunkReady;
-use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::scene::{Scene, quick};
 
+/// The spans of all tests of this program. One subscriber for all of them: tracing asks whether anybody wants a span once, and not on each
+/// thread, so that one test's own would be passed over while others are without.
+static KEPT: LazyLock<InMemorySpanExporter> = LazyLock::new(|| {
+    let kept = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder()
+        .with_simple_exporter(kept.clone())
+        .build();
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+    let subscriber = tracing_subscriber::registry().with(layer);
+    tracing::subscriber::set_global_default(subscriber).expect("no other test sets one");
+    kept
+});
+
 /// The spans of everything that is done on this thread, which is all that a test of one thread does.
 struct Spans {
-    kept: InMemorySpanExporter,
-    _until: DefaultGuard,
+    thread: String,
 }
 
 impl Spans {
     fn keep() -> Self {
-        let kept = InMemorySpanExporter::default();
-        let provider = SdkTracerProvider::builder()
-            .with_simple_exporter(kept.clone())
-            .build();
-        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
-        let subscriber = tracing_subscriber::registry().with(layer);
+        LazyLock::force(&KEPT);
+        let thread = thread::current().name().map(str::to_owned);
         Self {
-            kept,
-            _until: tracing::subscriber::set_default(subscriber),
+            thread: thread.expect("tests run on threads with their names"),
         }
     }
 
     /// Outcome and error of each handling that has ended, in the order of their messages.
     fn handlings(&self) -> Vec<(String, String)> {
-        let mut spans = self.kept.get_finished_spans().unwrap();
-        spans.retain(|span| span.name.starts_with("process "));
-        spans.sort_by_key(|span| said(span, "stream_sequence").parse::<u64>().unwrap());
+        let mut spans = KEPT.get_finished_spans().unwrap();
+        spans.retain(|span| {
+            span.name.starts_with("process ") && said(span, "thread.name") == self.thread
+        });
+        spans.sort_by_key(|span| {
+            let sequence = said(span, "stream_sequence");
+            sequence
+                .parse::<u64>()
+                .unwrap_or_else(|_| panic!("{span:?}"))
+        });
         let handling = |span: &SpanData| {
             let error = match &span.status {
                 Status::Error { description } => description.to_string(),

@@ -35,8 +35,13 @@ impl Service {
         if about.role == Role::Command {
             return Self::of_a_command(about, &settings.of_a_command());
         }
-        let admin = listen.or(settings.scrape_at.as_deref());
-        let admin = admin.map(Admin::bind).transpose()?;
+        let asked = listen.map(|address| (address, "--admin-listen"));
+        let by_variable =
+            "OTEL_METRICS_EXPORTER=prometheus (OTEL_EXPORTER_PROMETHEUS_HOST and _PORT)";
+        let asked = asked.or(settings.scrape_at.as_deref().map(|at| (at, by_variable)));
+        let admin = asked
+            .map(|(address, by)| Admin::bind(address, by))
+            .transpose()?;
         let manager = ServiceManager::of_process()
             .context("NOTIFY_SOCKET: it is no address of a socket: unset it, or correct it")
             .exit(Exit::Configuration)?;

@@ -31,6 +31,8 @@ pub(crate) fn run(run: &OpenRun) {
     INGESTOR_RUNS.add(1, camera);
     // None yet is a number too: an alert hears of the first one as of an increase.
     INGESTOR_GAPS.add(run.gap_before_us().is_some().into(), camera);
+    let [site, camera] = *camera;
+    INGESTOR_DROPS.add(0, &[site, camera, (REASON, "operator")]);
 }
 
 fn of(run: &RunState) -> [(&'static str, &str); 2] {

@@ -50,7 +50,7 @@ enum InspectError {
     #[error("the event has no descriptor")]
     NoDescriptor,
     #[error(
-        "the object is in bucket {bucket:?}, which this inspector does not read; give it with --bucket, and replay"
+        "the object is in bucket {bucket:?}, which this inspector does not read; give it with --bucket, or leave it to one that does"
     )]
     OtherBucket { bucket: String },
     #[error("read the object back")]
@@ -146,6 +146,13 @@ impl Inspect {
         }
         let inspected = report::message(event, report, &self.producer);
         report::log(&id, &inspected);
+        if !inspected.agrees {
+            // The work is done, and its span is kept as one that failed: this is what inspections are for.
+            let differs = report::differences(&inspected.disagreements);
+            context::fail(format_args!(
+                "the object is not what its descriptor says: {differs}"
+            ));
+        }
         let announced = self.announce(&id, &inspected, delivery).await;
         announced.map_err(InspectError::Announce)?;
         measured::inspected(&id, &inspected);

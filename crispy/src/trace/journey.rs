@@ -66,6 +66,11 @@ impl Journey {
         Some(end.saturating_sub(cut))
     }
 
+    /// Whether its beginning is in the trace: a sampler may have left that out.
+    pub(super) fn was_cut(&self) -> bool {
+        self.spans.iter().any(|span| span.name == CUT)
+    }
+
     /// Spans that failed.
     pub(super) fn errors(&self) -> usize {
         self.spans

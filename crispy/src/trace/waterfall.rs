@@ -43,8 +43,11 @@ pub(super) fn render(journey: &Journey, width: usize, url: &str) -> String {
     }
     text += &match (journey.cut_to_inspected_ns(), journey.chunk()) {
         (Some(ns), _) => format!("cut to inspected  {}\n", time(ns)),
-        (None, Some(_)) => {
+        (None, Some(_)) if journey.was_cut() => {
             "cut to inspected  -: the trace holds no inspection that ended well\n".to_owned()
+        }
+        (None, Some(_)) => {
+            "cut to inspected  -: its cut was not kept: a sampler that keeps failures alone leaves out what went well, before and since\n".to_owned()
         }
         // A run's state is not inspected.
         (None, None) => String::new(),

@@ -35,7 +35,7 @@ pub(super) struct Session {
     totals: Totals,
     dead: Vec<String>,
     /// The trace of the first chunk that was given up.
-    given_up_trace: Option<TraceId>,
+    failed_trace: Option<TraceId>,
 }
 
 /// One camera, as far as it has come.
@@ -109,7 +109,7 @@ impl Session {
             latencies_us: Vec::new(),
             totals: Totals::default(),
             dead: Vec::new(),
-            given_up_trace: None,
+            failed_trace: None,
         }
     }
 
@@ -181,7 +181,7 @@ impl Session {
                 .insert(id.sequence);
             self.dead.push(format!("{id}: {}", letter.reason));
             let trace = || queue::trace_of(letter)?.parse().ok();
-            self.given_up_trace = self.given_up_trace.take().or_else(trace);
+            self.failed_trace = self.failed_trace.take().or_else(trace);
         }
     }
 
@@ -196,6 +196,10 @@ impl Session {
         place.insert(inspected.agrees);
         let upload = inspected.upload.clone().unwrap_or_default();
         let chunk = upload.chunk.unwrap_or_default();
+        if !inspected.agrees {
+            let trace = || chunk.traceparent.split('-').nth(1)?.parse().ok();
+            self.failed_trace = self.failed_trace.take().or_else(trace);
+        }
         camera.chunks += 1;
         camera.inspected_us += chunk.duration_us;
         self.latencies_us
@@ -244,8 +248,8 @@ impl Session {
     }
 
     /// The trace of a chunk that was given up, if one was.
-    pub(super) fn given_up_trace(&self) -> Option<&TraceId> {
-        self.given_up_trace.as_ref()
+    pub(super) fn failed_trace(&self) -> Option<&TraceId> {
+        self.failed_trace.as_ref()
     }
 
     /// Whether every camera has ended: no run begins any more.

@@ -51,7 +51,10 @@ fn pages_say_why_a_stage_cannot_work_and_that_it_can_again() {
 
     stages.bucket.come_back();
     stages.until_ready("uploader");
-    stages.end("ingestor").end().with_code(0);
+    let ended = stages.end("ingestor").end().with_code(0);
+    for words in ["no answers for now", "answers are heard again"] {
+        assert!(!ended.stderr_with(words).is_empty(), "{ended}");
+    }
 }
 
 #[test]

@@ -5,11 +5,12 @@ use std::{fs, time::Duration};
 use rustix::process::Signal;
 
 use crate::house::{
+    House,
     bucket::Object,
     processes::{kill9, stop_dead},
     scene::Scene,
     server::uploaders_waiting,
-    traces::Trace,
+    traces::{Trace, Traces},
     until,
 };
 
@@ -161,6 +162,37 @@ fn an_attempt_that_fails_is_a_span_of_its_own_that_says_why() {
     }
     let line = &inspector.stderr_with("handed back")[0];
     assert!(line.contains(trace.id()), "{line}");
+}
+
+#[test]
+fn an_object_that_is_not_what_it_should_be_is_found_though_its_trace_was_not_to_be_kept() {
+    let sampler = [
+        ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio".into()),
+        ("OTEL_TRACES_SAMPLER_ARG", "0".into()),
+    ];
+    let house = House::new();
+    let bucket = house.bucket().url();
+    let scene = Scene::of(house, Traces::received(), bucket, sampler.into());
+    let _uploader = scene.uploader().start();
+    scene.ingestor().run().with_code(0);
+    let objects = scene.house.bucket().one_run();
+    let (object, whole) = (&objects[1], fs::read(&objects[1].path).unwrap());
+    fs::write(&object.path, &whole[..whole.len() / 2]).unwrap();
+    let mut inspector = scene.inspector();
+    inspector.until_stderr("not what its descriptor says");
+    let kept = scene
+        .traces
+        .receiver()
+        .spans_when(|spans| !spans.is_empty());
+    let [inspection] = &kept[..] else {
+        panic!("one chunk of all is not well: {kept:#?}")
+    };
+    assert_eq!(inspection.name, "process uploaded.{camera}");
+    assert_eq!(said(inspection, "outcome"), "acked");
+    assert_eq!(said(inspection, "sequence"), object.sequence.to_string());
+    assert!(inspection.failed && inspection.error.contains("expected"));
+    let line = &inspector.stderr_with("not what its descriptor says")[0];
+    assert!(line.contains(&inspection.trace_id), "{line}");
 }
 
 #[track_caller]

@@ -49,14 +49,14 @@ pub(crate) struct Pages {
 }
 
 impl Admin {
-    /// Takes the port.
+    /// Takes the port that `asked_by`, a flag or a variable, names.
     ///
     /// # Errors
     /// [`Exit::PortTaken`] if somebody else has it, [`Exit::Configuration`] for what is no address of this host.
-    pub(crate) fn bind(address: &str) -> Result<Self, Failed> {
+    pub(crate) fn bind(address: &str, asked_by: &str) -> Result<Self, Failed> {
         let addresses: Vec<SocketAddr> = address
             .to_socket_addrs()
-            .with_context(|| format!("--admin-listen {address}: write it as 127.0.0.1:9464"))
+            .with_context(|| format!("{asked_by} {address}: write it as 127.0.0.1:9464"))
             .exit(Exit::Configuration)?
             .collect();
         TcpListener::bind(&addresses[..])
@@ -69,7 +69,7 @@ impl Admin {
                     ),
                     _ => (Exit::Configuration, "choose an address of this host"),
                 };
-                Failed::new(exit, anyhow!("--admin-listen {address}: {error}; {advice}"))
+                Failed::new(exit, anyhow!("{asked_by} {address}: {error}; {advice}"))
             })
     }
 

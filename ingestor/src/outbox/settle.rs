@@ -193,17 +193,24 @@ fn dropped(chunk: ChunkReady, at_us: i64) -> CameraEvent {
 
 /// The next answer, however long the server is away, and whether it could be heard meanwhile. Cancel safe.
 pub(super) async fn next_answer(answers: &mut Answers, heard: &Condition) -> Answer {
+    let mut deaf = false;
+    let well = |deaf: &mut bool| {
+        heard.met();
+        if std::mem::take(deaf) {
+            info!("answers are heard again");
+        }
+    };
     loop {
         let next = tokio::select! {
             next = answers.next() => next,
             () = sleep(QUIET) => {
-                heard.met();
+                well(&mut deaf);
                 continue;
             }
         };
         match next {
             Ok(answer) => {
-                heard.met();
+                well(&mut deaf);
                 return answer;
             }
             Err(error) => {
@@ -214,6 +221,7 @@ pub(super) async fn next_answer(answers: &mut Answers, heard: &Condition) -> Ans
                 };
                 let error = format!("{:#}", anyhow::Error::new(error));
                 if !pause.is_zero() {
+                    deaf = true;
                     heard.unmet(format!(
                         "nobody can say that a chunk is in the bucket ({error}): see to the NATS server and its streams"
                     ));

@@ -98,9 +98,8 @@ pub(super) fn decide(ending: Ending, circumstances: &Circumstances<'_>) -> Decis
             news: Some(chain(&*error)),
         },
         Ending::CutShort => Decision::Hold { news: None },
-        Ending::Failed(Failure::Unavailable(Cause::Owner(spool), error)) => {
-            let reason = format!("spool {spool} is away: {}", chain(&*error));
-            circumstances.wait(Attempt::Waited, reason)
+        Ending::Failed(Failure::Unavailable(Cause::Owner(_), error)) => {
+            circumstances.wait(Attempt::Waited, chain(&*error))
         }
         Ending::Panicked(what) => {
             circumstances.retry(Duration::ZERO, format!("the handler panicked: {what}"))

@@ -31,6 +31,7 @@ pub(super) fn handed_back(parcel: &Parcel, pause: Duration, attempt: Attempt, re
         chunk = message.chunk,
         subject = message.subject,
         stream_sequence = message.sequence,
+        delivery = parcel.facts.deliveries,
         ?pause,
         counts = attempt == Attempt::Failed,
         error = reason,

@@ -61,6 +61,8 @@ pub struct Outbox {
     /// What others may know of the ledger.
     owed: watch::Sender<Owed>,
     health: Health,
+    /// The log's last word about answers is that none can be heard.
+    deaf: bool,
 }
 
 /// What the outbox says to whoever asks whether the ingestor is ready.
@@ -134,6 +136,7 @@ impl Outbox {
             looking: FuturesUnordered::new(),
             owed: watch::Sender::default(),
             health: Health::good(),
+            deaf: false,
         })
     }
 
@@ -162,7 +165,7 @@ impl Outbox {
                 Some(sent) = self.publishing.next() => self.sent(sent),
                 Some(notice) = self.notices.next() => said(notice),
                 Some(freed) = self.freeing.next() => self.freed(freed).await,
-                answer = next_answer(&mut answers, &self.health.answers) => self.answered(answer).await,
+                answer = next_answer(&mut answers, &self.health.answers, &mut self.deaf) => self.answered(answer).await,
                 Some(looked) = self.looking.next() => self.looked_for_letters(looked, &answers).await,
                 _ = look.tick() => {
                     self.owed.send_replace(self.ledger.owed());

@@ -192,8 +192,12 @@ fn dropped(chunk: ChunkReady, at_us: i64) -> CameraEvent {
 }
 
 /// The next answer, however long the server is away, and whether it could be heard meanwhile. Cancel safe.
-pub(super) async fn next_answer(answers: &mut Answers, heard: &Condition) -> Answer {
-    let mut deaf = false;
+/// `deaf` is whether the log says that it could not.
+pub(super) async fn next_answer(
+    answers: &mut Answers,
+    heard: &Condition,
+    deaf: &mut bool,
+) -> Answer {
     let well = |deaf: &mut bool| {
         heard.met();
         if std::mem::take(deaf) {
@@ -204,13 +208,13 @@ pub(super) async fn next_answer(answers: &mut Answers, heard: &Condition) -> Ans
         let next = tokio::select! {
             next = answers.next() => next,
             () = sleep(QUIET) => {
-                well(&mut deaf);
+                well(deaf);
                 continue;
             }
         };
         match next {
             Ok(answer) => {
-                well(&mut deaf);
+                well(deaf);
                 return answer;
             }
             Err(error) => {
@@ -221,7 +225,7 @@ pub(super) async fn next_answer(answers: &mut Answers, heard: &Condition) -> Ans
                 };
                 let error = format!("{:#}", anyhow::Error::new(error));
                 if !pause.is_zero() {
-                    deaf = true;
+                    *deaf = true;
                     heard.unmet(format!(
                         "nobody can say that a chunk is in the bucket ({error}): see to the NATS server and its streams"
                     ));

@@ -32,6 +32,7 @@ pub(crate) use find::{Shown, of_failed, of_run};
 use jaeger::{DEFAULT_URL, Jaeger};
 pub(crate) use span::TraceId;
 use wanted::Wanted;
+pub(crate) use wanted::of_traceparent;
 
 /// Columns of the picture where there is no terminal to ask, and `COLUMNS` is not set.
 const WIDTH: usize = 132;

@@ -94,7 +94,7 @@ fn bucket(before: &str) -> Option<String> {
 }
 
 /// The trace that an object's metadata names, and whether its spans were to be kept (W3C Trace Context, `traceparent`).
-pub(super) fn of_traceparent(text: &str) -> Option<(TraceId, bool)> {
+pub(crate) fn of_traceparent(text: &str) -> Option<(TraceId, bool)> {
     let mut fields = text.split('-').skip(1);
     let trace = fields.next()?.parse().ok()?;
     let flags = u8::from_str_radix(fields.nth(1)?, 16).ok()?;

@@ -19,7 +19,7 @@ use proto::{
     },
 };
 
-use crate::trace::TraceId;
+use crate::trace::{TraceId, of_traceparent};
 
 /// Inspections that are kept for a run whose start has not been heard of: on a server that others use too, it may never be.
 const MOST_EARLY: usize = 10_000;
@@ -34,7 +34,7 @@ pub(super) struct Session {
     latencies_us: Vec<i64>,
     totals: Totals,
     dead: Vec<String>,
-    /// The trace of the first chunk that was given up.
+    /// The trace of the first chunk that was given up, or is not what it should be.
     failed_trace: Option<TraceId>,
 }
 
@@ -197,7 +197,7 @@ impl Session {
         let upload = inspected.upload.clone().unwrap_or_default();
         let chunk = upload.chunk.unwrap_or_default();
         if !inspected.agrees {
-            let trace = || chunk.traceparent.split('-').nth(1)?.parse().ok();
+            let trace = || Some(of_traceparent(&chunk.traceparent)?.0);
             self.failed_trace = self.failed_trace.take().or_else(trace);
         }
         camera.chunks += 1;
@@ -247,7 +247,7 @@ impl Session {
         })
     }
 
-    /// The trace of a chunk that was given up, if one was.
+    /// The trace of a chunk that was given up or is not what it should be, if there is one.
     pub(super) fn failed_trace(&self) -> Option<&TraceId> {
         self.failed_trace.as_ref()
     }

@@ -9,9 +9,10 @@
 //! * Nothing of it is there until a variable of OpenTelemetry's or `--otlp-endpoint` asks for it: no layer, no thread, no cost.
 //! * What is wrong in the environment is an error that names the variable: `environment.rs`, `settings.rs`, `endpoint.rs`.
 //! * Which traces are kept, and that failures always are: `sampling.rs`.
-//! * A collector that is away costs its spans and one line in the log: `road.rs`, `send.rs`.
+//! * A collector that is away costs its spans and one line in the log, which says what to do: `road.rs`, `advice.rs`, `send.rs`.
 //! * At the end what waits is sent, for a second at most.
 
+mod advice;
 mod console;
 mod endpoint;
 mod environment;

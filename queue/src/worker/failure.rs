@@ -26,7 +26,7 @@ pub enum Cause {
     /// What every message needs. The worker stops pulling, drops what other handlers are doing, keeps what it holds, and asks
     /// [`crate::Handler::probe`] until it is back.
     Destination,
-    /// The owner of the spool with this id, which only its own messages need: they wait, all others flow on.
+    /// What only some messages need, a spool by its id or a bucket by its URL: they wait, all others flow on.
     Owner(String),
 }
 
@@ -51,8 +51,8 @@ impl Failure {
         Self::Unavailable(Cause::Destination, error.into())
     }
 
-    /// The owner of spool `spool_id` is away.
-    pub fn owner(spool_id: impl Into<String>, error: impl Into<BoxError>) -> Self {
-        Self::Unavailable(Cause::Owner(spool_id.into()), error.into())
+    /// What alone has the bytes is away from here: `owner`, a spool's id or a bucket's URL. The error has to name it.
+    pub fn owner(owner: impl Into<String>, error: impl Into<BoxError>) -> Self {
+        Self::Unavailable(Cause::Owner(owner.into()), error.into())
     }
 }

@@ -145,8 +145,8 @@ impl Viewer {
         }
     }
 
-    /// The page of a trace of this session, as soon as it is whole; of one that is not, where none becomes so. Of a chunk that was given up, if
-    /// there is one. Ask when the stages have ended: their last spans are on their way then. Whoever asks to stop is not kept waiting.
+    /// The page of a trace of this session, as soon as it is whole; of one that is not, where none becomes so. Of a chunk that was given up,
+    /// or is not what it should be, if there is one. Ask when the stages have ended: their last spans are on their way then. Whoever asks to stop is not kept waiting.
     pub(super) async fn page(&self, site: &Name, session: &Session, stop: &Stop) -> Option<String> {
         let (failed, run) = (session.failed_trace(), session.inspected_run());
         if failed.is_none() && run.is_none() {

@@ -53,6 +53,7 @@ fn inspected(sequence: u64, agrees: bool) -> ChunkInspected {
         size: 100,
         duration_us: 1_000,
         committed_us: 50,
+        traceparent: format!("00-{sequence:031}a-00000000000000aa-01"),
         ..Default::default()
     };
     ChunkInspected {
@@ -65,6 +66,19 @@ fn inspected(sequence: u64, agrees: bool) -> ChunkInspected {
         inspected_us: 60 + i64::try_from(sequence).unwrap(),
         ..Default::default()
     }
+}
+
+#[test]
+fn the_trace_to_look_at_is_that_of_the_first_chunk_that_is_not_well() {
+    let mut session = session();
+    session.event(&started());
+    session.inspected(&inspected(0, true));
+    assert!(session.failed_trace().is_none());
+    for sequence in [1, 2] {
+        session.inspected(&inspected(sequence, false));
+    }
+    let failed = session.failed_trace().map(ToString::to_string);
+    assert_eq!(failed, Some(format!("{:031}a", 1)));
 }
 
 #[test]

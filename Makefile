@@ -36,8 +36,8 @@ demo/clip.mp4: tools/clip
 	@tools/clip $@
 
 ##@ Working on it
-.PHONY: test check bench outage cluster fuzz media-table fmt clippy doc deny advisories floors sizes links observe
-check: setup fmt floors sizes links observe deny clippy doc test ## all that CI checks, cheap things first
+.PHONY: test check bench outage cluster fuzz media-table fmt clippy doc deny advisories layers sizes links observe
+check: setup fmt layers sizes links observe deny clippy doc test ## all that CI checks, cheap things first
 
 # First everything: tests start the programs of other crates, which cargo test alone may not build.
 test: setup ## all tests, with a real nats-server
@@ -50,7 +50,7 @@ bench: setup demo/clip.mp4 ## what a minute costs from exec to exit, a GB beside
 	@tools/bench demo/clip.mp4
 	@tools/bench-media demo/clip.mp4
 	@$(CARGO) run --release --quiet --package crispy-queue --example pace
-	@$(CARGO) build --release --package crispy-store --example puts
+	@$(CARGO) build --release --package crispy-uploader --example puts
 	@tools/bench-puts
 	@$(CARGO) build --release --package crispy-testbed --example collector
 	@tools/bench-traces demo/clip.mp4
@@ -82,8 +82,8 @@ deny: ## licences and origins of dependencies
 advisories: ## known holes in dependencies; needs GitHub
 	$(CARGO) deny check advisories
 
-floors: ## a crate imports only from floors below
-	@tools/floors
+layers: ## a crate depends only on lower layers
+	@tools/layers
 
 sizes: ## small files, with names that say something
 	@tools/sizes

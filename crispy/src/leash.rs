@@ -12,7 +12,7 @@ use std::{
     process::{self, Command, ExitCode},
 };
 
-use daemon::Exit;
+use crispy_runtime::Exit;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
 /// The word that asks for it, first on the command line.

@@ -16,7 +16,7 @@ mod up;
 
 use std::process::ExitCode;
 
-use daemon::{About, Failed, Role, Stop, Threads};
+use crispy_runtime::{About, Failed, Role, Stop, Threads};
 
 /// Every second of every camera in the bucket, exactly once, provably
 #[derive(Debug, clap::Parser)]
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         role: Role::Command,
         threads: Threads::Few,
     };
-    daemon::main::<Crispy, _, _>(&about, run)
+    crispy_runtime::main::<Crispy, _, _>(&about, run)
 }
 
 async fn run(crispy: Crispy, stop: Stop) -> Result<(), Failed> {

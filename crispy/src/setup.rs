@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use anyhow::Context;
-use daemon::{Exit, Failed, WithExit};
-use queue::topology::{self, Change};
-use stage::NatsFlags;
+use crispy_queue::topology::{self, Change};
+use crispy_runtime::NatsFlags;
+use crispy_runtime::{Exit, Failed, WithExit};
 
 /// Make the streams and consumers on a NATS server, or show what that would change
 #[derive(Clone, Debug, clap::Args)]
@@ -36,7 +36,7 @@ Doing it twice changes nothing.";
 
 /// Plans, shows, and does it unless it shall only be shown.
 pub(crate) async fn run(setup: Setup) -> Result<(), Failed> {
-    let connection = stage::connect(&setup.nats.options("crispy setup")?).await?;
+    let connection = crispy_runtime::connect(&setup.nats.options("crispy setup")?).await?;
     let plan = topology::plan(&connection, setup.replicas, setup.force);
     let plan = plan
         .await

@@ -13,12 +13,10 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{bail, ensure};
-use media::{Chunk, Chunks, Spec};
-use proto::{id::Run, v1};
-use store::{
-    checksum::Checksums,
-    spool::{Committed, Spool},
-};
+use crispy_checksum::Checksums;
+use crispy_media::{Chunk, Chunks, Spec};
+use crispy_proto::{id::Run, v1};
+use crispy_spool::{Committed, Spool};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -3,12 +3,12 @@
 //! Video is read on a thread of its own, for FFmpeg blocks. Opening is apart from recording, so that everything that can be wrong with
 //! any source is known before the first chunk of any other is committed.
 
-use daemon::{Failed, Redacted, cameras::CameraSource, cut::CutFlags, now_us};
-use media::{Chunks, ReadError, StopFlag};
-use proto::{
+use crispy_media::{Chunks, ReadError, StopFlag};
+use crispy_proto::{
     id::{CameraId, Name},
     v1,
 };
+use crispy_runtime::{Failed, Redacted, cameras::CameraSource, cut::CutFlags, now_us};
 use tracing::{info, warn};
 
 use crate::{
@@ -85,7 +85,7 @@ impl Camera {
             &mark,
             chunks.creation_time_us(),
             cut,
-            &media::muxer_version(),
+            &crispy_media::muxer_version(),
             now_us(),
         );
         if identity.origin == v1::ClockOrigin::Host {
@@ -136,7 +136,7 @@ impl Camera {
     /// Starts a run, and closes the one before it: the timestamps jumped.
     fn begin(
         &self,
-        cut: &media::CutFacts,
+        cut: &crispy_media::CutFacts,
         before: Option<(u32, OpenRun)>,
         handoff: &Handoff,
     ) -> OpenRun {

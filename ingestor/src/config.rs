@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use daemon::{cameras::CameraFlags, cut::CutFlags};
+use crispy_runtime::{cameras::CameraFlags, cut::CutFlags};
 
 use crate::probe::Probe;
 
@@ -53,12 +53,12 @@ pub struct Config {
     pub spool: PathBuf,
 
     /// Bytes that the spool may hold; at the limit a file waits
-    #[arg(long, env = "CRISPY_SPOOL_LIMIT", value_name = "SIZE", default_value = "10GiB", value_parser = daemon::config::size)]
+    #[arg(long, env = "CRISPY_SPOOL_LIMIT", value_name = "SIZE", default_value = "10GiB", value_parser = crispy_runtime::config::size)]
     pub spool_limit: u64,
 
     /// Where the queue is, and who asks.
     #[command(flatten)]
-    pub nats: stage::NatsFlags,
+    pub nats: crispy_runtime::NatsFlags,
 }
 
 const EXAMPLES: &str = "\

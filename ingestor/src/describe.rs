@@ -1,11 +1,11 @@
 //! A cut chunk's descriptor: what media found out, in the words of the wire. Pure.
 
-use media::{ByteLayout, Chunk, Container, SoundTrack, StartKind, VideoFormat};
-use proto::{
+use crispy_checksum::Checksums;
+use crispy_media::{ByteLayout, Chunk, Container, SoundTrack, StartKind, VideoFormat};
+use crispy_proto::{
     id::ChunkId,
     v1::{self, ClockOrigin},
 };
-use store::checksum::Checksums;
 
 /// Where a run stands on the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,7 +183,7 @@ mod tests {
             cuts in proptest::collection::vec(1..1_000_000_i64, 1..50),
             den in 1..100_000_u32,
         ) {
-            let timebase = media::Timebase::new(1, den).unwrap();
+            let timebase = crispy_media::Timebase::new(1, den).unwrap();
             let total: i64 = cuts.iter().sum();
             let mut at = 0;
             let mut summed = 0;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use store::spool::CommitError;
+use crispy_spool::CommitError;
 use tracing::{info, warn};
 
 /// How often a waiting thread looks whether it was stopped or something was freed.

@@ -8,15 +8,13 @@
 
 use std::sync::Arc;
 
-use daemon::{logging::CHUNKS, now_us};
-use instruments::context::{self, Remote};
+use crispy_checksum::Checksums;
+use crispy_media::Chunk;
+use crispy_proto::{id::ChunkId, v1};
+use crispy_runtime::{logging::CHUNKS, now_us};
+use crispy_spool::{CommitError, Committed, Limit, Spool};
+use crispy_telemetry::context::{self, Remote};
 use jiff::Timestamp;
-use media::Chunk;
-use proto::{id::ChunkId, v1};
-use store::{
-    checksum::Checksums,
-    spool::{CommitError, Committed, Limit, Spool},
-};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, field::Empty, info, info_span};

@@ -42,14 +42,14 @@ use anyhow::anyhow;
 use camera::{Camera, Ended, RecordError};
 pub use config::Config;
 use config::{Command, Program};
-use daemon::{Exit, Failed, Stop};
+use crispy_media::{ReadError, StopFlag};
+use crispy_proto::id::Name;
+use crispy_queue::{Answers, Connection, Stream};
+use crispy_runtime::{Exit, Failed, Stop};
+use crispy_spool::{OpenError, Spool};
 use handoff::Handoff;
-use media::{ReadError, StopFlag};
 use outbox::{Outbox, Remains};
-use proto::id::Name;
-use queue::{Answers, Connection, Stream};
 use signs::Signs;
-use store::spool::{OpenError, Spool};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
@@ -66,12 +66,12 @@ pub async fn run(program: Program, stop: Stop) -> Result<(), Failed> {
 /// What can be wrong is found in the order in which it costs least: names, sources, spool, queue. Until all of that is right nothing is
 /// committed.
 pub async fn record_all(config: Config, stop: Stop) -> Result<(), Failed> {
-    let site = daemon::cameras::site(&config.cameras.site)?;
+    let site = crispy_runtime::cameras::site(&config.cameras.site)?;
     let flag = stop_flag(&stop);
     let cameras = open_cameras(&config, &site, &flag).await?;
     let spool = Arc::new(open_spool(&config)?);
     report_scan(&spool);
-    let connection = stage::connect(&config.nats.options("crispy-ingestor")?).await?;
+    let connection = crispy_runtime::connect(&config.nats.options("crispy-ingestor")?).await?;
     let (outbox, answers) = publish(&connection, &spool, &site).await?;
     let signs = Signs::default();
     measured::observe(&site, &spool, config.spool_limit, &signs, outbox.owed());
@@ -82,7 +82,7 @@ pub async fn record_all(config: Config, stop: Stop) -> Result<(), Failed> {
         spool: Arc::clone(&spool),
         limit: config.spool_limit,
         outbox: handoff,
-        producer: daemon::producer(env!("CARGO_PKG_VERSION")),
+        producer: crispy_runtime::producer(env!("CARGO_PKG_VERSION")),
         signs,
         stop: stop.token(),
     };
@@ -103,8 +103,8 @@ pub async fn record_all(config: Config, stop: Stop) -> Result<(), Failed> {
 /// From here on the process can be asked how it stands.
 fn report_health(connection: &Connection, signs: &Signs) {
     let signs = signs.clone();
-    stage::report_queue(connection.readiness());
-    let readiness = daemon::health::readiness();
+    crispy_runtime::report_queue(connection.readiness());
+    let readiness = crispy_runtime::health::readiness();
     readiness.look("recording", move || signs.reasons());
     readiness.started();
 }
@@ -126,7 +126,7 @@ async fn open_cameras(
     site: &Name,
     flag: &StopFlag,
 ) -> Result<Vec<Camera>, Failed> {
-    let sources = daemon::cameras::parse(&config.cameras.camera)?;
+    let sources = crispy_runtime::cameras::parse(&config.cameras.camera)?;
     let opening = sources.into_iter().map(|source| {
         let (site, flag, cut) = (site.clone(), flag.clone(), config.cut.clone());
         tokio::task::spawn_blocking(move || Camera::open(&source, &site, &cut, &flag))
@@ -178,10 +178,10 @@ async fn publish(
         Stream::Events,
         Stream::Dead,
     ];
-    stage::check_streams(connection, &needs).await?;
+    crispy_runtime::check_streams(connection, &needs).await?;
     let answers = Answers::open(connection, spool.id().as_str(), site)
         .await
-        .map_err(|error| Failed::new(stage::exit_of_answers(&error), error))?;
+        .map_err(|error| Failed::new(crispy_runtime::exit_of_answers(&error), error))?;
     let outbox = Outbox::open(Arc::clone(spool), connection.clone()).await?;
     Ok((outbox, answers))
 }

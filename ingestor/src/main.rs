@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use daemon::{About, Role, Threads};
+use crispy_runtime::{About, Role, Threads};
 
 fn main() -> ExitCode {
     // An answer on a terminal is not a service's log.
@@ -16,5 +16,5 @@ fn main() -> ExitCode {
         role,
         threads: Threads::Few,
     };
-    daemon::main::<ingestor::config::Program, _, _>(&about, ingestor::run)
+    crispy_runtime::main::<crispy_ingestor::config::Program, _, _>(&about, crispy_ingestor::run)
 }

@@ -2,17 +2,17 @@
 
 use std::sync::{Arc, Weak};
 
-use daemon::now_us;
-use instruments::catalogue::{
+use crispy_proto::{
+    id::{CameraId, Name},
+    v1::{ChunkReady, RunState},
+};
+use crispy_runtime::now_us;
+use crispy_spool::Spool;
+use crispy_telemetry::catalogue::{
     CAMERA, CAMERA_CHUNK_AGE, CAMERA_UP, INGESTOR_CHUNKS, INGESTOR_DROPS, INGESTOR_FRAMES,
     INGESTOR_GAPS, INGESTOR_IO, INGESTOR_RUNS, OUTBOX_CHUNKS, OUTCOME, REASON, SITE, SPOOL_AGE,
     SPOOL_LIMIT, SPOOL_USAGE,
 };
-use proto::{
-    id::{CameraId, Name},
-    v1::{ChunkReady, RunState},
-};
-use store::spool::Spool;
 use tokio::sync::watch;
 
 use crate::{open_run::OpenRun, owed::Owed, signs::Signs};

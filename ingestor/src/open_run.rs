@@ -1,6 +1,6 @@
 //! A run while it is being recorded: what the next chunk is called and chained to, and what the run adds up to. Pure.
 
-use proto::{
+use crispy_proto::{
     id::{CameraId, ChunkId, Run},
     v1,
 };

@@ -1,11 +1,11 @@
 //! A source that is open: what can be cut from it, and what it is known by. Recording and probing open alike, so that what the one
 //! refuses the other does too, for the same reason.
 
-use daemon::{
+use crispy_media::{Chunks, OpenError, StopFlag};
+use crispy_runtime::{
     Exit, Failed, Redacted,
     cut::{self, CutFlags},
 };
-use media::{Chunks, OpenError, StopFlag};
 
 use crate::{
     remote,
@@ -25,16 +25,16 @@ pub struct Opened {
 /// Opens a path or URL. Blocks, for a URL at most some seconds without an answer.
 pub fn open(location: &str, cut: &CutFlags, stop: &StopFlag) -> Result<Opened, Failed> {
     let place = source::place(location).map_err(|refused| Failed::new(refused.exit(), refused))?;
-    let spec = media::Spec {
+    let spec = crispy_media::Spec {
         audio: audio(cut),
         container: container(cut),
         stop: stop.clone(),
-        ..media::Spec::new(location, cut.window)
+        ..crispy_media::Spec::new(location, cut.window)
     };
     match place {
         Place::File(path) => {
             let location = path.to_string_lossy().into_owned();
-            let chunks = Chunks::open(&media::Spec { location, ..spec }).map_err(refused)?;
+            let chunks = Chunks::open(&crispy_media::Spec { location, ..spec }).map_err(refused)?;
             let mark =
                 Mark::read(path).map_err(|error| Failed::new(Exit::SourceUnreadable, error))?;
             Ok(Opened { chunks, mark })
@@ -43,7 +43,7 @@ pub fn open(location: &str, cut: &CutFlags, stop: &StopFlag) -> Result<Opened, F
     }
 }
 
-fn fetch(spec: &media::Spec) -> Result<Opened, Failed> {
+fn fetch(spec: &crispy_media::Spec) -> Result<Opened, Failed> {
     let remote = remote::open(&spec.location, spec.patience, &spec.stop).map_err(|error| {
         let exit = error.exit();
         let place = Redacted(&spec.location);
@@ -70,19 +70,19 @@ fn refused(error: OpenError) -> Failed {
     Failed::new(exit_of(&error), error)
 }
 
-fn audio(cut: &CutFlags) -> media::Audio {
+fn audio(cut: &CutFlags) -> crispy_media::Audio {
     match cut.audio {
-        cut::Audio::Drop => media::Audio::Drop,
-        cut::Audio::Keep => media::Audio::Keep,
+        cut::Audio::Drop => crispy_media::Audio::Drop,
+        cut::Audio::Keep => crispy_media::Audio::Keep,
     }
 }
 
-fn container(cut: &CutFlags) -> Option<media::Container> {
+fn container(cut: &CutFlags) -> Option<crispy_media::Container> {
     match cut.container {
         cut::Container::Auto => None,
-        cut::Container::Mp4 => Some(media::Container::Mp4),
-        cut::Container::Mkv => Some(media::Container::Mkv),
-        cut::Container::Ts => Some(media::Container::MpegTs),
+        cut::Container::Mp4 => Some(crispy_media::Container::Mp4),
+        cut::Container::Mkv => Some(crispy_media::Container::Mkv),
+        cut::Container::Ts => Some(crispy_media::Container::MpegTs),
     }
 }
 

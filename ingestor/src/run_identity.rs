@@ -11,8 +11,8 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use daemon::cut::{Audio, Container, CutFlags};
-use proto::{id::Run, v1::ClockOrigin};
+use crispy_proto::{id::Run, v1::ClockOrigin};
+use crispy_runtime::cut::{Audio, Container, CutFlags};
 use sha2::{Digest, Sha256};
 
 /// Bytes read from each end of a file. Both ends of every container differ from recording to recording: its header or its index.

@@ -13,11 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use instruments::{
+use crispy_proto::id::Name;
+use crispy_telemetry::{
     Reading,
     catalogue::{CAMERA, SITE},
 };
-use proto::id::Name;
 
 /// How long a chunk may wait for its place before the ingestor says that it is not ready: a spool at its limit takes and gives, and each
 /// chunk waits a moment for the one that leaves.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use daemon::{Exit, Redacted};
+use crispy_runtime::{Exit, Redacted};
 
 use crate::remote;
 

@@ -7,8 +7,8 @@ use std::{
     process::{Command, Output},
 };
 
+use crispy_testbed::{Fault, HttpServer, clips};
 use serde_json::Value;
-use testbed::{Fault, HttpServer, clips};
 
 fn probe(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crispy-ingestor"));

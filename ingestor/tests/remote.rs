@@ -8,17 +8,17 @@ use std::{
     time::Duration,
 };
 
-use daemon::{
-    Exit,
-    cut::{Audio, Container, CutFlags},
-};
-use ingestor::{
+use crispy_ingestor::{
     opened::{self, Opened},
     run_identity::FileIdentity,
 };
-use media::{ReadError, StopFlag};
+use crispy_media::{ReadError, StopFlag};
+use crispy_runtime::{
+    Exit,
+    cut::{Audio, Container, CutFlags},
+};
+use crispy_testbed::{Fault, HttpServer, clips};
 use tempfile::TempDir;
-use testbed::{Fault, HttpServer, clips};
 
 const CUT: CutFlags = CutFlags {
     window: Duration::from_secs(2),
@@ -365,7 +365,7 @@ fn a_playlists_date_is_its_clock_and_sent_again_it_is_the_same_recording() {
     let other = shop.serve(&[]);
     assert_eq!(first, identity(&open(&other.url("/dated.m3u8?sig=2"))));
     let undated = identity(&open(&server.url("/list.m3u8")));
-    assert_eq!(undated.origin, proto::v1::ClockOrigin::FileModified);
+    assert_eq!(undated.origin, crispy_proto::v1::ClockOrigin::FileModified);
 }
 
 #[test]
@@ -425,7 +425,7 @@ fn without_any_date_time_is_that_of_recording() {
     let shop = Shop::with(&small(), "a.mp4");
     let server = shop.serve(&[("/a.mp4", Fault::NoDate)]);
     let identity = identity(&open(&server.url("/a.mp4")));
-    assert_eq!(identity.origin, proto::v1::ClockOrigin::Host);
+    assert_eq!(identity.origin, crispy_proto::v1::ClockOrigin::Host);
 }
 
 #[test]

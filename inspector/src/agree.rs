@@ -3,8 +3,8 @@
 //! Each container knows its own things: mp4 all of them to the tick, Matroska milliseconds and no count, MPEG-TS neither.
 //! What it does not know is not compared; what differs is named with both values.
 
-use media::{Container, Probe};
-use proto::v1::{ChunkReady, Disagreement};
+use crispy_media::{Container, Probe};
+use crispy_proto::v1::{ChunkReady, Disagreement};
 
 /// Every field in which the object differs from its descriptor, in the order of the descriptor.
 pub fn disagreements(
@@ -80,9 +80,9 @@ fn leading_us(descriptor: &ChunkReady) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use media::{Codec, Timebase};
+    use crispy_media::{Codec, Timebase};
+    use crispy_proto::v1::VideoFormat;
     use proptest::prelude::*;
-    use proto::v1::VideoFormat;
 
     use super::*;
 

@@ -16,7 +16,7 @@ pub struct Config {
 
     /// What each of these buckets is told beside its URL.
     #[command(flatten)]
-    pub options: stage::BucketFlags,
+    pub options: crispy_runtime::BucketFlags,
 
     /// Inspections at a time
     #[arg(long, env = "CRISPY_CONCURRENCY", value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -24,7 +24,7 @@ pub struct Config {
 
     /// Where the queue is, and who asks.
     #[command(flatten)]
-    pub nats: stage::NatsFlags,
+    pub nats: crispy_runtime::NatsFlags,
 }
 
 const EXAMPLES: &str = "\

@@ -10,18 +10,15 @@
 
 use std::time::Duration;
 
-use daemon::now_us;
-use instruments::context;
-use media::ProbeError;
-use proto::{
+use crispy_bucket::{Bucket, GetError, Lookup, RangeReader};
+use crispy_media::ProbeError;
+use crispy_proto::{
     id::ChunkId,
     v1::{self, CameraEvent, ChunkInspected, ChunkReady, ChunkUploaded, Disagreement},
 };
-use queue::{Delivery, Failure, Handler, PublishError, Publisher, Subjects, message_id};
-use store::{
-    RangeReader,
-    bucket::{Bucket, GetError, Lookup},
-};
+use crispy_queue::{Delivery, Failure, Handler, PublishError, Publisher, Subjects, message_id};
+use crispy_runtime::now_us;
+use crispy_telemetry::context;
 use tokio::{runtime::Handle, time::timeout};
 use tracing::Span;
 
@@ -46,7 +43,7 @@ pub struct Inspect {
 #[derive(Debug, thiserror::Error)]
 enum InspectError {
     #[error("read the chunk's identity")]
-    Id(#[source] proto::id::ChunkIdError),
+    Id(#[source] crispy_proto::id::ChunkIdError),
     #[error("the event has no descriptor")]
     NoDescriptor,
     #[error(
@@ -211,7 +208,7 @@ async fn read_back(
     let size = bucket.head(object).await.map_err(InspectError::Read)?.size;
     let reader = RangeReader::over(bucket.clone(), object.to_owned(), size, Handle::current());
     let traffic = reader.traffic();
-    let probing = tokio::task::spawn_blocking(move || media::probe(reader, size));
+    let probing = tokio::task::spawn_blocking(move || crispy_media::probe(reader, size));
     let probe = probing.await.map_err(|_| InspectError::Interrupted {
         object: object.into(),
     })?;

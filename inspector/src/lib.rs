@@ -21,25 +21,25 @@ mod measured;
 pub mod report;
 
 pub use config::Config;
-use daemon::{Failed, Stop};
+use crispy_queue::Stage;
+use crispy_runtime::{Failed, Stop};
 use inspect::Inspect;
-use queue::Stage;
 
 /// Inspects until it is told to stop.
 pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
     let mut buckets = Vec::with_capacity(config.bucket.len());
     for url in &config.bucket {
-        buckets.push(stage::open_bucket(url, &config.options)?);
+        buckets.push(crispy_runtime::open_bucket(url, &config.options)?);
     }
-    let connection = stage::connect(&config.nats.options("crispy-inspector")?).await?;
-    let producer = daemon::producer(env!("CARGO_PKG_VERSION"));
+    let connection = crispy_runtime::connect(&config.nats.options("crispy-inspector")?).await?;
+    let producer = crispy_runtime::producer(env!("CARGO_PKG_VERSION"));
     let inspect = Inspect {
         buckets,
         publisher: connection.publisher().await,
         subjects: connection.subjects(),
         producer: producer.clone(),
     };
-    stage::work(
+    crispy_runtime::work(
         connection,
         Stage::Inspector,
         config.concurrency,

@@ -1,10 +1,10 @@
 //! What an inspector measures, by the names of the catalogue.
 
-use instruments::catalogue::{
+use crispy_proto::{id::ChunkId, v1::ChunkInspected};
+use crispy_telemetry::catalogue::{
     CAMERA, FIELD, INSPECTION_LATENCY, INSPECTOR_DISAGREEMENTS, INSPECTOR_INSPECTIONS,
     INSPECTOR_IO, OUTCOME, SITE,
 };
-use proto::{id::ChunkId, v1::ChunkInspected};
 
 /// Bytes of an object were read, whatever they said.
 pub(crate) fn read(bytes: u64) {

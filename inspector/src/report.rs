@@ -1,12 +1,12 @@
 //! What an inspection says: as a message for programs, as a line for people.
 
-use daemon::{logging::CHUNKS, now_us};
-use jiff::Timestamp;
-use media::Probe;
-use proto::{
+use crispy_media::Probe;
+use crispy_proto::{
     id::ChunkId,
     v1::{self, ChunkInspected, ChunkUploaded, Disagreement, MediaInterval, Rational},
 };
+use crispy_runtime::{logging::CHUNKS, now_us};
+use jiff::Timestamp;
 use tracing::{info, warn};
 
 use crate::agree;

@@ -7,21 +7,19 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use inspector::inspect::Inspect;
-use media::{Chunks, Spec};
-use proto::{
+use crispy_bucket::{Bucket, BucketOptions, Metadata};
+use crispy_checksum::Checksums;
+use crispy_inspector::inspect::Inspect;
+use crispy_media::{Chunks, Spec};
+use crispy_proto::{
     id::ChunkId,
     v1::{self, CameraEvent, ChunkInspected, ChunkReady, ChunkUploaded, camera_event::Kind},
 };
-use queue::{
+use crispy_queue::{
     Cause, ConnectOptions, Connection, Delivery, Drained, Failure, From, Handler, Limits, Message,
     Reader, Stage, Stream, Worker, WorkerConfig, WorkerState, topology,
 };
-use store::{
-    Checksums,
-    bucket::{Bucket, BucketOptions, Metadata},
-};
-use testbed::{
+use crispy_testbed::{
     GcsServer, NatsServer, clips,
     gcs::{Fault, Harm},
 };
@@ -58,7 +56,7 @@ impl Scene {
             servers: server.url(),
             ..ConnectOptions::default()
         };
-        let connection = queue::connect(&options).await.unwrap();
+        let connection = crispy_queue::connect(&options).await.unwrap();
         let plan = topology::plan(&connection, None, false).await.unwrap();
         plan.apply().await.unwrap();
         let inspect = Inspect {

@@ -18,13 +18,13 @@ use std::{
 };
 
 use async_nats::jetstream::consumer::PullConsumer;
+use crispy_proto::v1::ChunkReady;
 use crispy_queue::{
     ConnectOptions, Connection, Delivery, Failure, Handler, Stage, Stream, Worker, WorkerConfig,
     connect, topology,
 };
+use crispy_testbed::NatsServer;
 use futures_util::StreamExt;
-use proto::v1::ChunkReady;
-use testbed::NatsServer;
 use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 

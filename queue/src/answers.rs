@@ -6,7 +6,7 @@ use async_nats::{
     Message,
     jetstream::consumer::{self, AckPolicy},
 };
-use proto::{
+use crispy_proto::{
     id::Name,
     v1::{ChunkUploaded, DeadLetter, DeadRuling},
 };

@@ -1,7 +1,7 @@
 //! Work that is given up, written down so that it can be looked at and sent again.
 
 use bytes::Bytes;
-use proto::{
+use crispy_proto::{
     id::CameraId,
     v1::{self, dead_letter::Kind},
 };

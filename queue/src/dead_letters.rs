@@ -12,14 +12,14 @@
 use std::str::FromStr;
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue, jetstream::message::StreamMessage};
-use jiff::Timestamp;
-use proto::{
+use crispy_proto::{
     id::CameraId,
     v1::{
         ChunkReady, DeadLetter, DeadRuling, Producer,
         dead_ruling::{self, Decision},
     },
 };
+use jiff::Timestamp;
 
 use crate::{
     Connection, Decode, DecodeError, From, Message, PublishError, Reader, ReaderError, Stage,
@@ -68,7 +68,7 @@ impl Buried {
     /// The chunk whose bytes wait in a spool because of it.
     pub fn kept_chunk(&self) -> Option<ChunkReady> {
         let chunk = || <ChunkReady as Decode>::decode(ChunkReady::TYPE, &self.letter.payload).ok();
-        let is_chunk = |header: &&proto::v1::dead_letter::Header| {
+        let is_chunk = |header: &&crispy_proto::v1::dead_letter::Header| {
             header.name == header::TYPE && header.value == ChunkReady::TYPE
         };
         let about_chunk = self.letter.headers.iter().find(is_chunk).is_some();
@@ -85,7 +85,7 @@ impl Buried {
 
 /// The id of the trace that work which was given up is part of, 32 hexadecimal digits, where one was made of it.
 pub fn trace_of(letter: &DeadLetter) -> Option<&str> {
-    let named = |header: &&proto::v1::dead_letter::Header| header.name == span::TRACEPARENT;
+    let named = |header: &&crispy_proto::v1::dead_letter::Header| header.name == span::TRACEPARENT;
     let traceparent = letter.headers.iter().find(named)?;
     traceparent.value.split('-').nth(1)
 }
@@ -96,9 +96,9 @@ pub struct Plot {
     /// Given up by this stage.
     pub stage: Option<Stage>,
     /// Of this site.
-    pub site: Option<proto::id::Name>,
+    pub site: Option<crispy_proto::id::Name>,
     /// Of cameras with this name.
-    pub camera: Option<proto::id::Name>,
+    pub camera: Option<crispy_proto::id::Name>,
 }
 
 /// A message is in the queue again.
@@ -319,7 +319,7 @@ impl DeadLetters {
 
     /// One for each stage: operators' rulings have a place of their own beside them.
     fn filters(&self, plot: &Plot) -> Vec<String> {
-        let any = |name: &Option<proto::id::Name>| {
+        let any = |name: &Option<crispy_proto::id::Name>| {
             name.as_ref()
                 .map_or_else(|| "*".to_owned(), ToString::to_string)
         };

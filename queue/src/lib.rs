@@ -40,28 +40,26 @@ mod subject;
 pub mod topology;
 mod worker;
 
-pub use {
-    answers::{Answer, Answers, AnswersError, Notice},
-    api::ApiError,
-    backlog::Backlog,
-    backoff::Backoff,
-    connection::{
-        ConnectError, ConnectOptions, Connection, FlushError, LinkState, Purpose, Version, connect,
-    },
-    dead_letters::{Buried, BuriedError, DeadLetters, DeadNotice, Plot, Replayed, trace_of},
-    message::{Decode, DecodeError, Message},
-    overview::{ConsumerState, Holds, Overview, OverviewError, StreamState, Work},
-    prefix::{Prefix, PrefixError},
-    publisher::{PublishError, Published, Publisher, Stall, Stalls},
-    queued::QueuedError,
-    reader::{From, Reader, ReaderError, Received},
-    readiness::{NotReady, Readiness},
-    spools::{Spools, SpoolsError},
-    stage::{Stage, StageError},
-    stream::Stream,
-    subject::{Subject, Subjects, Topic},
-    worker::{
-        BindError, BoxError, Cause, Delivery, Drained, Failure, Handler, Headers, Limits, Worker,
-        WorkerConfig, WorkerState,
-    },
+pub use answers::{Answer, Answers, AnswersError, Notice};
+pub use api::ApiError;
+pub use backlog::Backlog;
+pub use backoff::Backoff;
+pub use connection::{
+    ConnectError, ConnectOptions, Connection, FlushError, LinkState, Purpose, Version, connect,
+};
+pub use dead_letters::{Buried, BuriedError, DeadLetters, DeadNotice, Plot, Replayed, trace_of};
+pub use message::{Decode, DecodeError, Message};
+pub use overview::{ConsumerState, Holds, Overview, OverviewError, StreamState, Work};
+pub use prefix::{Prefix, PrefixError};
+pub use publisher::{PublishError, Published, Publisher, Stall, Stalls};
+pub use queued::QueuedError;
+pub use reader::{From, Reader, ReaderError, Received};
+pub use readiness::{NotReady, Readiness};
+pub use spools::{Spools, SpoolsError};
+pub use stage::{Stage, StageError};
+pub use stream::Stream;
+pub use subject::{Subject, Subjects, Topic};
+pub use worker::{
+    BindError, BoxError, Cause, Delivery, Drained, Failure, Handler, Headers, Limits, Worker,
+    WorkerConfig, WorkerState,
 };

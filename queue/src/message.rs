@@ -1,6 +1,6 @@
 //! What travels: our messages, and what a reader makes of bytes that somebody sent.
 
-use proto::{
+use crispy_proto::{
     id::ChunkId,
     v1::{self, dead_letter},
 };
@@ -75,9 +75,8 @@ const KNOWN_NEEDS: &[&str] = &[];
 /// A stage that hears more than one kind implements it for an enum of them:
 ///
 /// ```
-/// # use crispy_queue as queue;
-/// use queue::{Decode, DecodeError, Message};
-/// use proto::v1::{ChunkReady, RunState};
+/// use crispy_queue::{Decode, DecodeError, Message};
+/// use crispy_proto::v1::{ChunkReady, RunState};
 ///
 /// enum Work {
 ///     Chunk(ChunkReady),
@@ -148,8 +147,8 @@ impl DecodeError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crispy_proto::v1::{ChunkReady, RunState};
     use prost::Message as _;
-    use proto::v1::{ChunkReady, RunState};
 
     #[test]
     fn a_type_is_named_as_its_schema_names_it() {

@@ -3,7 +3,7 @@
 //! Nothing rests on them but saved work: the window in which a server remembers ids ends, and a restart may end it early. An id says which
 //! *sending* a message is, not which chunk: what is sent again on purpose must not be swallowed by its first sending.
 
-use proto::v1::{ChunkReady, RunState};
+use crispy_proto::v1::{ChunkReady, RunState};
 
 use crate::Stage;
 
@@ -70,7 +70,7 @@ pub fn dropped(dead: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::v1::ChunkId;
+    use crispy_proto::v1::ChunkId;
 
     fn chunk(sequence: u64, committed_us: i64) -> ChunkReady {
         ChunkReady {

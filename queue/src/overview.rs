@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crispy_proto::{id::CameraId, v1::ChunkUploaded};
 use jiff::Timestamp;
-use proto::{id::CameraId, v1::ChunkUploaded};
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -11,8 +11,8 @@
 use std::{fmt, str::FromStr};
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue};
-use instruments::context::{self, Remote};
-use proto::id::ChunkId;
+use crispy_proto::id::ChunkId;
+use crispy_telemetry::context::{self, Remote};
 use tracing::{Span, field::Empty, info_span};
 
 use crate::{Delivery, Stage, header};

@@ -1,8 +1,8 @@
 //! Where spools can be reached: the key-value bucket `{prefix}_spools`.
 
 use async_nats::HeaderMap;
+use crispy_proto::v1::SpoolRecord;
 use prost::Message as _;
-use proto::v1::SpoolRecord;
 
 use crate::{
     ApiError, Connection, PublishError, Stream,

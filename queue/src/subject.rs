@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use proto::id::CameraId;
+use crispy_proto::id::CameraId;
 
 use crate::{Prefix, Stage, Stream};
 

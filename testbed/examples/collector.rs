@@ -5,7 +5,7 @@
     reason = "what it prints is what it is started for"
 )]
 
-use testbed::OtlpReceiver;
+use crispy_testbed::OtlpReceiver;
 
 fn main() {
     let receiver = OtlpReceiver::start();

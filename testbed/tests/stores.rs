@@ -3,11 +3,11 @@
 
 use std::{path::PathBuf, sync::Once};
 
+use crispy_testbed::{AzureServer, S3Server};
 use object_store::{
     Attribute, Attributes, ClientOptions, Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
     aws::AmazonS3Builder, azure::MicrosoftAzureBuilder, path::Path,
 };
-use testbed::{AzureServer, S3Server};
 
 static PROVIDER: Once = Once::new();
 

@@ -20,11 +20,9 @@
 
 use std::time::Duration;
 
-use queue::{Backoff, Failure, PublishError};
-use store::{
-    bucket::{GetError, PutError},
-    spool::ReadError,
-};
+use crispy_bucket::{GetError, PutError};
+use crispy_queue::{Backoff, Failure, PublishError};
+use crispy_spool::ReadError;
 
 use crate::{destination::Absence, fetch::FetchError};
 
@@ -45,13 +43,13 @@ const WAITED_FOR: Duration = Duration::from_secs(10);
 pub enum UploadError {
     /// It cannot be filed.
     #[error("name the object")]
-    Key(#[source] proto::id::KeyError),
+    Key(#[source] crispy_proto::id::KeyError),
     /// A descriptor without the checksum that everything rests on.
     #[error("the descriptor has no whole SHA-256")]
     Checksum,
     /// Its metadata does not fit an object.
     #[error("describe the object")]
-    Metadata(#[source] store::bucket::MetadataError),
+    Metadata(#[source] crispy_bucket::MetadataError),
     /// The bytes were not found.
     #[error("fetch the chunk")]
     Fetch(#[source] FetchError),
@@ -194,8 +192,8 @@ pub fn classify(error: UploadError) -> Failure {
 mod tests {
     use std::path::PathBuf;
 
+    use crispy_queue::Cause;
     use proptest::prelude::*;
-    use queue::Cause;
 
     use super::*;
 
@@ -272,8 +270,8 @@ mod tests {
     fn what_says_all_has_its_outcome_at_once() {
         let path = || PathBuf::from("/spool/x");
         let io = || std::io::Error::other("disk");
-        let key = proto::id::KeyError::NoWallClock;
-        let too_long = store::bucket::Metadata::new().insert("codec", "x".repeat(9000));
+        let key = crispy_proto::id::KeyError::NoWallClock;
+        let too_long = crispy_bucket::Metadata::new().insert("codec", "x".repeat(9000));
         let elsewhere = FetchError::Elsewhere { spool: "s".into() };
         let get_invalid = GetError::Invalid {
             object: object(),

@@ -16,11 +16,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use instruments::context;
-use store::{
-    Checksums,
-    bucket::{Bucket, Lookup, Metadata, Put, PutError},
-};
+use crispy_bucket::{Bucket, Lookup, Metadata, Put, PutError};
+use crispy_checksum::Checksums;
+use crispy_telemetry::context;
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep, timeout},

@@ -9,8 +9,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use proto::v1::ChunkReady;
-use store::spool::{ReadError, SpoolReader};
+use crispy_proto::v1::ChunkReady;
+use crispy_spool::{ReadError, SpoolReader};
 
 use crate::room::Room;
 

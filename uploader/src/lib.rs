@@ -33,12 +33,12 @@ pub mod work;
 use std::time::Duration;
 
 pub use config::Config;
-use daemon::{Exit, Failed, Stop, WithExit, health::readiness};
+use crispy_bucket::{Bucket, PutError};
+use crispy_queue::Stage;
+use crispy_runtime::{Exit, Failed, Stop, WithExit, health::readiness};
 use destination::Destination;
 use fetch::Spools;
-use queue::Stage;
 use room::Room;
-use store::bucket::{Bucket, PutError};
 use tokio::time::sleep;
 use tracing::warn;
 use upload::Upload;
@@ -48,7 +48,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Uploads until it is told to stop.
 pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
-    let bucket = stage::open_bucket(&config.bucket, &config.options)?;
+    let bucket = crispy_runtime::open_bucket(&config.bucket, &config.options)?;
     match bucket.check_writable(0).await {
         // It is there, and has trouble: whoever is restarted in the middle of an outage waits for its end like all others.
         Err(error @ PutError::Transient { .. }) => {
@@ -61,9 +61,9 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         }
         checked => checked.exit(Exit::BucketUnavailable)?,
     }
-    let connection = stage::connect(&config.nats.options("crispy-uploader")?).await?;
+    let connection = crispy_runtime::connect(&config.nats.options("crispy-uploader")?).await?;
     measured::begins();
-    let producer = daemon::producer(env!("CARGO_PKG_VERSION"));
+    let producer = crispy_runtime::producer(env!("CARGO_PKG_VERSION"));
     let upload = Upload {
         destination: Destination::new(bucket, config.max_upload_rate),
         spools: Spools::new(&config.spool, Room::new(config.max_in_flight)),
@@ -71,7 +71,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         subjects: connection.subjects(),
         producer: producer.clone(),
     };
-    stage::work(
+    crispy_runtime::work(
         connection,
         Stage::Uploader,
         config.concurrency,

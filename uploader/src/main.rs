@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use daemon::{About, Role, Threads};
+use crispy_runtime::{About, Role, Threads};
 
 fn main() -> ExitCode {
     let about = About {
@@ -11,5 +11,5 @@ fn main() -> ExitCode {
         role: Role::Daemon,
         threads: Threads::Few,
     };
-    daemon::main::<uploader::Config, _, _>(&about, uploader::run)
+    crispy_runtime::main::<crispy_uploader::Config, _, _>(&about, crispy_uploader::run)
 }

@@ -1,11 +1,11 @@
 //! What an uploader measures, by the names of the catalogue. Outcomes and reasons are pure.
 
-use daemon::now_us;
-use instruments::catalogue::{
+use crispy_bucket::{Put, PutError};
+use crispy_proto::v1::ChunkReady;
+use crispy_runtime::now_us;
+use crispy_telemetry::catalogue::{
     OUTCOME, REASON, UPLOAD_LATENCY, UPLOADER_IO, UPLOADER_PUT, UPLOADER_RETRIES,
 };
-use proto::v1::ChunkReady;
-use store::bucket::{Put, PutError};
 use tokio::time::Instant;
 
 use crate::classify::UploadError;

@@ -1,8 +1,8 @@
 //! What an object says about itself: a chunk can be filed, played and checked from the bucket alone. Pure.
 
+use crispy_bucket::{Metadata, MetadataError};
+use crispy_proto::v1::{ChunkReady, Rational, StartKind};
 use jiff::Timestamp;
-use proto::v1::{ChunkReady, Rational, StartKind};
-use store::bucket::{Metadata, MetadataError};
 
 /// The metadata of a chunk's object, uploaded at `traceparent`: where no trace is made of that, the object leads to the trace of the cut. The
 /// bucket adds `crc32c` and `sha256`; values that are not known are left out.
@@ -94,7 +94,7 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::v1;
+    use crispy_proto::v1;
 
     #[test]
     fn an_object_says_what_the_descriptor_says() {

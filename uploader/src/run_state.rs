@@ -1,7 +1,7 @@
 //! A run's state as it is stored: JSON that people and scripts can read. Pure.
 
 use bytes::Bytes;
-use proto::v1::RunState;
+use crispy_proto::v1::RunState;
 use serde_json::json;
 
 use crate::metadata::{hex, rfc3339};
@@ -41,7 +41,7 @@ pub fn json(state: &RunState) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::v1;
+    use crispy_proto::v1;
 
     #[test]
     fn the_same_run_gives_the_same_bytes_whoever_writes_it() {

@@ -12,12 +12,10 @@
 use std::{error::Error, sync::Arc};
 
 use bytes::Bytes;
-use proto::v1::ChunkReady;
-use store::{
-    Checksums,
-    bucket::{Lookup, Metadata, Put},
-    spool::ReadError,
-};
+use crispy_bucket::{Lookup, Metadata, Put};
+use crispy_checksum::Checksums;
+use crispy_proto::v1::ChunkReady;
+use crispy_spool::ReadError;
 use tokio::time::sleep;
 use tracing::debug;
 

@@ -8,14 +8,15 @@
 
 use std::sync::Arc;
 
-use daemon::{logging::CHUNKS, now_us};
-use instruments::context;
-use proto::{
+use crispy_bucket::Metadata;
+use crispy_checksum::Checksums;
+use crispy_proto::{
     id::{ObjectKey, run_state_key},
     v1::{self, ChunkReady, ChunkUploaded, RunState},
 };
-use queue::{Delivery, Failure, Handler, Publisher, Subjects, message_id};
-use store::{Checksums, bucket::Metadata};
+use crispy_queue::{Delivery, Failure, Handler, Publisher, Subjects, message_id};
+use crispy_runtime::{logging::CHUNKS, now_us};
+use crispy_telemetry::context;
 use tracing::{info, warn};
 
 use crate::{
@@ -61,7 +62,8 @@ impl Upload {
     async fn chunk(&self, chunk: Arc<ChunkReady>, delivery: &Delivery) -> Result<(), UploadError> {
         let id = ObjectKey::of(&chunk).map_err(UploadError::Key)?;
         let key = id.to_string();
-        let checksums = Checksums::described(&chunk).ok_or(UploadError::Checksum)?;
+        let checksums =
+            Checksums::from_parts(chunk.crc32c, &chunk.sha256).ok_or(UploadError::Checksum)?;
         let sending = Sending {
             destination: &self.destination,
             spools: &self.spools,

@@ -1,7 +1,7 @@
 //! What an uploader is handed: a chunk that is ready, or the state of a run.
 
-use proto::v1::{ChunkReady, RunState};
-use queue::{Decode, DecodeError, Message};
+use crispy_proto::v1::{ChunkReady, RunState};
+use crispy_queue::{Decode, DecodeError, Message};
 
 /// A message of the chunks' stream.
 #[derive(Clone, Debug)]

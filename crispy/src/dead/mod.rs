@@ -12,11 +12,11 @@ mod show;
 use std::io::{self, Write};
 
 use anyhow::anyhow;
-use daemon::{Exit, Failed};
-use proto::v1::Producer;
-use queue::{Buried, BuriedError, Connection, DeadLetters};
+use crispy_proto::v1::Producer;
+use crispy_queue::{Buried, BuriedError, Connection, DeadLetters};
+use crispy_runtime::NatsFlags;
+use crispy_runtime::{Exit, Failed};
 use serde_json::json;
-use stage::NatsFlags;
 
 use crate::output::{Form, print};
 use selection::Selection;
@@ -101,8 +101,8 @@ Doing it twice does no harm.";
 /// Does what was asked for.
 pub(crate) async fn run(dead: Dead) -> Result<(), Failed> {
     let common = dead.deed.common();
-    let connection = stage::connect(&common.nats.options("crispy dead")?).await?;
-    stage::check_streams(&connection, &[queue::Stream::Dead]).await?;
+    let connection = crispy_runtime::connect(&common.nats.options("crispy dead")?).await?;
+    crispy_runtime::check_streams(&connection, &[crispy_queue::Stream::Dead]).await?;
     let outcome = dead.deed.done(&connection).await;
     connection.close().await;
     outcome
@@ -168,7 +168,7 @@ async fn deal(letters: &DeadLetters, chosen: &Chosen, action: Action) -> Result<
         true => selected(letters, &chosen.selection).await?,
         false => numbered(letters, &chosen.numbers).await?,
     };
-    let by = daemon::producer(env!("CARGO_PKG_VERSION"));
+    let by = crispy_runtime::producer(env!("CARGO_PKG_VERSION"));
     let mut failures = 0_usize;
     for buried in &found {
         let said = match chosen.dry_run {
@@ -262,7 +262,7 @@ async fn numbered(letters: &DeadLetters, numbers: &[u64]) -> Result<Vec<Buried>,
 
 fn failed(error: BuriedError) -> Failed {
     let exit = match &error {
-        BuriedError::Read(source) => stage::exit_of_reader(source),
+        BuriedError::Read(source) => crispy_runtime::exit_of_reader(source),
         _ => Exit::Failure,
     };
     Failed::new(exit, error)

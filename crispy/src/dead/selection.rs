@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crispy_proto::id::Name;
+use crispy_queue::{Buried, Plot, Stage};
 use jiff::Timestamp;
-use proto::id::Name;
-use queue::{Buried, Plot, Stage};
 
 /// The flags that choose among dead letters; none of them means all.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
@@ -66,7 +66,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(at) = text.parse() {
         return Ok(at);
     }
-    let ago: Duration = daemon::config::duration(text).map_err(|_| {
+    let ago: Duration = crispy_runtime::config::duration(text).map_err(|_| {
         "neither a time (2026-11-22T19:00:00Z) nor a duration (2h: two hours ago)".to_owned()
     })?;
     Timestamp::now()
@@ -77,7 +77,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::v1::DeadLetter;
+    use crispy_proto::v1::DeadLetter;
 
     fn buried(reason: &str, at_us: i64) -> Buried {
         Buried {

@@ -1,12 +1,12 @@
 //! Dead letters for people and for programs. Pure.
 
 use comfy_table::{Table, presets};
-use jiff::Timestamp;
-use proto::{
+use crispy_proto::{
     id::ChunkId,
     v1::{self, dead_letter::Kind},
 };
-use queue::{Buried, Decode, Message};
+use crispy_queue::{Buried, Decode, Message};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// A row each, newest last.
@@ -115,7 +115,7 @@ fn chunk(buried: &Buried) -> Option<v1::ChunkReady> {
     let type_name = letter
         .headers
         .iter()
-        .find(|header| header.name == queue::header::TYPE)?;
+        .find(|header| header.name == crispy_queue::header::TYPE)?;
     match type_name.value.as_str() {
         v1::ChunkReady::TYPE => {
             <v1::ChunkReady as Decode>::decode(v1::ChunkReady::TYPE, &letter.payload).ok()
@@ -167,13 +167,13 @@ mod tests {
         };
         Buried {
             sequence: 9,
-            stage: queue::Stage::Uploader,
+            stage: crispy_queue::Stage::Uploader,
             camera: "demo/front".parse().unwrap(),
             stored: Timestamp::UNIX_EPOCH,
             letter: v1::DeadLetter {
                 payload: chunk.encode_to_vec(),
                 headers: vec![v1::dead_letter::Header {
-                    name: queue::header::TYPE.into(),
+                    name: crispy_queue::header::TYPE.into(),
                     value: v1::ChunkReady::TYPE.into(),
                 }],
                 reason: "put object: disk is on fire".into(),

@@ -13,10 +13,10 @@ use std::{
 };
 
 use anyhow::anyhow;
-use daemon::{Exit, Failed, Stop};
+use crispy_queue::{Connection, Overview, OverviewError};
+use crispy_runtime::NatsFlags;
+use crispy_runtime::{Exit, Failed, Stop};
 use jiff::Timestamp;
-use queue::{Connection, Overview, OverviewError};
-use stage::NatsFlags;
 use tokio::time::sleep;
 
 use crate::output::{Form, print};
@@ -54,7 +54,7 @@ It ends with 0 if all is well, else with the code of the gravest concern: 44 a s
 
 /// Looks once, or until it is told to stop.
 pub(crate) async fn run(status: Status, stop: Stop) -> Result<(), Failed> {
-    let connection = stage::connect(&status.nats.options("crispy status")?).await?;
+    let connection = crispy_runtime::connect(&status.nats.options("crispy status")?).await?;
     let outcome = match status.watch {
         false => look(&connection, status.output, "").await,
         true => watch(&connection, status.output, &stop).await,
@@ -109,5 +109,5 @@ async fn look(connection: &Connection, form: Form, clear: &str) -> Result<(), Fa
 }
 
 fn unseen(error: OverviewError) -> Failed {
-    Failed::new(stage::exit_of_overview(&error), error)
+    Failed::new(crispy_runtime::exit_of_overview(&error), error)
 }

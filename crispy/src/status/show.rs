@@ -2,8 +2,8 @@
 
 use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table, presets};
+use crispy_queue::Overview;
 use jiff::Timestamp;
-use queue::Overview;
 use serde_json::{Value, json};
 
 use super::verdict::Concern;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use daemon::Exit;
-use queue::{ConsumerState, Overview, Stage, Stream, StreamState, Work};
+use crispy_queue::{ConsumerState, Overview, Stage, Stream, StreamState, Work};
+use crispy_runtime::Exit;
 
 /// Share of a limit at which somebody should look before it is reached.
 const NEARLY: f64 = 0.9;
@@ -135,7 +135,7 @@ fn nearly(is: u64, limit: u64) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use queue::{Holds, Prefix};
+    use crispy_queue::{Holds, Prefix};
 
     fn well() -> Overview {
         let prefix = Prefix::default();

@@ -7,9 +7,9 @@ use std::{
 };
 
 use anyhow::anyhow;
-use daemon::{Exit, Failed};
+use crispy_proto::id::{ChunkId, Name, Run};
+use crispy_runtime::{Exit, Failed};
 use jiff::Timestamp;
-use proto::id::{ChunkId, Name, Run};
 use tokio::time::sleep;
 use tracing::warn;
 use url::Url;
@@ -81,7 +81,8 @@ async fn in_metadata(url: &str, key: &str, trace: &Trace) -> Option<(TraceId, bo
         if folder.is_some_and(|folder| !Path::is_dir(&folder)) {
             return Err(anyhow!("the folder is not there"));
         }
-        let bucket = stage::open_bucket(url, &trace.options).map_err(|failed| failed.error)?;
+        let bucket =
+            crispy_runtime::open_bucket(url, &trace.options).map_err(|failed| failed.error)?;
         Ok(bucket.head(key).await?)
     };
     match looked.await {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::anyhow;
-use daemon::{Exit, Failed, Redacted};
+use crispy_runtime::{Exit, Failed, Redacted};
 use jiff::Timestamp;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! What the spans of one trace add up to: which chunk, how long from its cut to its inspection, what went wrong. Pure.
 
-use proto::id::ChunkId;
+use crispy_proto::id::ChunkId;
 
 use super::span::{Span, TraceId};
 

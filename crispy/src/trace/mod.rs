@@ -25,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-use daemon::Failed;
+use crispy_runtime::Failed;
 
 use crate::output::{Form, print};
 pub(crate) use find::{Shown, of_failed, of_run};
@@ -58,14 +58,14 @@ pub(crate) struct Trace {
     bucket: Option<String>,
 
     #[command(flatten)]
-    options: stage::BucketFlags,
+    options: crispy_runtime::BucketFlags,
 
     /// How far back a search for a chunk goes
-    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = daemon::config::duration)]
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = crispy_runtime::config::duration)]
     lookback: Duration,
 
     /// How long to wait for a trace that is not there: spans come some seconds after the work
-    #[arg(long, value_name = "TIME", default_value = "6s", value_parser = daemon::config::duration)]
+    #[arg(long, value_name = "TIME", default_value = "6s", value_parser = crispy_runtime::config::duration)]
     wait: Duration,
 
     /// What is written to stdout

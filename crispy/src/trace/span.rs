@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, error::Error, fmt, str::FromStr};
 
-use proto::{id::ChunkId, v1};
+use crispy_proto::{id::ChunkId, v1};
 
 /// The id of a trace: 32 hexadecimal digits, not all zero (W3C Trace Context). Kept in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

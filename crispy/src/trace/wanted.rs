@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use proto::id::{ChunkId, ObjectKey};
+use crispy_proto::id::{ChunkId, ObjectKey};
 use url::Url;
 
 use super::span::TraceId;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use daemon::{cameras::CameraFlags, cut::CutFlags};
-use stage::Secret;
+use crispy_runtime::Secret;
+use crispy_runtime::{cameras::CameraFlags, cut::CutFlags};
 
 use crate::trace::JaegerFlags;
 
@@ -27,7 +27,7 @@ pub(crate) struct Up {
     pub bucket: Option<String>,
 
     #[command(flatten)]
-    pub(super) options: stage::BucketFlags,
+    pub(super) options: crispy_runtime::BucketFlags,
 
     /// Folder for the queue, the spool and the logs
     #[arg(

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use daemon::{Exit, Failed, WithExit};
+use crispy_runtime::{Exit, Failed, WithExit};
 
 /// A data directory that is ours: a second nats-server on one store would ruin it.
 ///

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use daemon::Failed;
+use crispy_runtime::Failed;
 use futures_util::future::{join_all, select_all};
 use tokio::time::timeout;
 use tracing::warn;

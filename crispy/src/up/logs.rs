@@ -51,7 +51,7 @@ impl Logs {
     }
 }
 
-/// The message of a line that is an error, in either form that `daemon::logging` writes; or of clap's refusals.
+/// The message of a line that is an error, in either form that `crispy_runtime::logging` writes; or of clap's refusals.
 fn error_in(line: &str) -> Option<String> {
     if let Some(refusal) = line.strip_prefix("error: ") {
         return Some(refusal.to_owned());

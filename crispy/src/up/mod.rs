@@ -33,7 +33,7 @@ use std::{
 };
 
 use anyhow::anyhow;
-use daemon::{Exit, Failed, Stop};
+use crispy_runtime::{Exit, Failed, Stop};
 
 pub(crate) use config::Up;
 use preflight::Preflight;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use daemon::{Exit, Failed, WithExit};
+use crispy_runtime::{Exit, Failed, WithExit};
 
 use super::{
     child::{self, Recipe, Stderr},

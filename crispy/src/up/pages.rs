@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use daemon::{Exit, Failed, WithExit};
+use crispy_runtime::{Exit, Failed, WithExit};
 
 use super::variables::{Variables, names};
 
@@ -21,7 +21,8 @@ pub(super) type Pages = Vec<String>;
 /// # Errors
 /// [`Exit::Configuration`] for what is no address, or the last of its host; [`Exit::PortTaken`] if somebody has one of them.
 pub(super) fn check() -> Result<Pages, Failed> {
-    let asked = daemon::health::chosen_listen().map(|first| ("--admin-listen", first.to_owned()));
+    let asked =
+        crispy_runtime::health::chosen_listen().map(|first| ("--admin-listen", first.to_owned()));
     let by_variable = || of_variables(&Variables::OURS);
     let Some((by, first)) = asked.or_else(by_variable) else {
         return Ok(Vec::new());

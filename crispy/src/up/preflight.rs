@@ -6,11 +6,11 @@ use std::{
 };
 
 use anyhow::anyhow;
-use daemon::{
+use crispy_proto::id::Name;
+use crispy_runtime::{
     Exit, Failed,
     cameras::{self, CameraSource},
 };
-use proto::id::Name;
 use url::Url;
 
 use super::{
@@ -62,7 +62,9 @@ impl Preflight {
             Some(bucket) => bucket.clone(),
             None => bucket_in(&data_dir)?,
         };
-        let bucket = stage::open_bucket(&bucket, &up.options)?.url().to_owned();
+        let bucket = crispy_runtime::open_bucket(&bucket, &up.options)?
+            .url()
+            .to_owned();
         Ok(Self {
             site,
             cameras,

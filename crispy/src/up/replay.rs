@@ -1,9 +1,9 @@
 //! `crispy up --replay`: what was given up is sent again before anything else begins.
 
 use anyhow::Context;
-use daemon::Failed;
-use proto::id::Name;
-use queue::{Connection, DeadLetters, Plot};
+use crispy_proto::id::Name;
+use crispy_queue::{Connection, DeadLetters, Plot};
+use crispy_runtime::Failed;
 use tracing::info;
 
 /// Replays every dead letter of `site`. Cut short, the rest is done by the next time.
@@ -18,7 +18,7 @@ pub(super) async fn replay(connection: &Connection, site: &Name) -> Result<(), F
         .each(&plot, |buried| found.push(buried))
         .await
         .context("look for what was given up")?;
-    let by = daemon::producer(env!("CARGO_PKG_VERSION"));
+    let by = crispy_runtime::producer(env!("CARGO_PKG_VERSION"));
     for buried in &found {
         letters
             .replay(buried, &by)

@@ -6,12 +6,12 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use daemon::{Exit, Failed, Stop};
-use queue::{
+use crispy_queue::{
     ConnectOptions, Connection, Stage, Stream,
     topology::{self, MissingStreams},
 };
-use stage::NatsFlags;
+use crispy_runtime::NatsFlags;
+use crispy_runtime::{Exit, Failed, Stop};
 use tokio::{
     task::JoinSet,
     time::{interval, sleep},
@@ -85,7 +85,9 @@ impl<'a> Running<'a> {
     /// Starts everything and follows it to its end. What was started is still to be stopped.
     pub(super) async fn run(&mut self, up: &Up, stop: &Stop) -> Result<(), Failed> {
         let options = self.start_server(up)?;
-        let connection = self.unless_a_child_dies(stage::connect(&options)).await?;
+        let connection = self
+            .unless_a_child_dies(crispy_runtime::connect(&options))
+            .await?;
         let plan = topology::plan(&connection, None, false)
             .await
             .context("look at the streams")?;
@@ -152,7 +154,10 @@ impl<'a> Running<'a> {
                 })
             }
             (None, url) => {
-                let url = url.as_ref().map(stage::Secret::reveal).unwrap_or_default();
+                let url = url
+                    .as_ref()
+                    .map(crispy_runtime::Secret::reveal)
+                    .unwrap_or_default();
                 NatsFlags::of_environment(url)?.options("crispy up")
             }
         }

@@ -10,14 +10,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
-use prost::Message;
-use proto::{
+use crispy_proto::{
     id::{ChunkId, Name, Run},
     v1::{
         CameraEvent, ChunkInspected, ChunkReady, ChunkUploaded, DeadLetter, RunEnd, RunState,
         camera_event::Kind,
     },
 };
+use prost::Message;
 
 use crate::trace::{TraceId, of_traceparent};
 
@@ -180,7 +180,7 @@ impl Session {
                 .given_up
                 .insert(id.sequence);
             self.dead.push(format!("{id}: {}", letter.reason));
-            let trace = || queue::trace_of(letter)?.parse().ok();
+            let trace = || crispy_queue::trace_of(letter)?.parse().ok();
             self.failed_trace = self.failed_trace.take().or_else(trace);
         }
     }

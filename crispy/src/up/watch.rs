@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use daemon::Failed;
-use proto::{
+use crispy_proto::{
     id::Name,
     v1::{CameraEvent, ChunkInspected, DeadLetter},
 };
-use queue::{Connection, From, Message, Reader, ReaderError, Stream};
+use crispy_queue::{Connection, From, Message, Reader, ReaderError, Stream};
+use crispy_runtime::Failed;
 use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 
 /// What was heard.
@@ -34,7 +34,7 @@ impl Watch {
         let prefix = connection.prefix();
         let open = |stream, filter: String| async move {
             let reader = Reader::open(connection, stream, From::New, &[&filter]).await;
-            reader.map_err(|error| Failed::new(stage::exit_of_reader(&error), error))
+            reader.map_err(|error| Failed::new(crispy_runtime::exit_of_reader(&error), error))
         };
         let (events, inspected, dead) = tokio::try_join!(
             open(Stream::Events, format!("{prefix}.events.{site}.*")),

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use testbed::clips;
+use crispy_testbed::clips;
 
 use crate::house::{House, video};
 

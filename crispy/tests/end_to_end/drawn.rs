@@ -113,7 +113,7 @@ fn a_jaeger_that_dies_while_it_starts_is_named_with_its_log() {
         .up(&[("front", &video::irregular())])
         .flag("--jaeger-url", NOBODY)
         .arguments(["--jaeger"])
-        .flag("--nats-server-bin", testbed::nats_server_binary())
+        .flag("--nats-server-bin", crispy_testbed::nats_server_binary())
         .env("PATH", path.unwrap())
         .run()
         .with_code(50)

@@ -2,8 +2,8 @@
 
 use std::{fs, path::PathBuf};
 
+use crispy_testbed::{GcsServer, clips};
 use serde_json::Value;
-use testbed::{GcsServer, clips};
 
 use crate::house::{House, bucket::hex, http, program::Running, video};
 

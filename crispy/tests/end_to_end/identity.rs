@@ -2,7 +2,7 @@
 
 use std::{env, path::Path};
 
-use testbed::clips;
+use crispy_testbed::clips;
 
 use crate::house::{
     House,

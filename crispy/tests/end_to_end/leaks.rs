@@ -9,12 +9,12 @@
 
 use std::{fs, net::SocketAddr, path::Path};
 
-use serde_json::json;
-use tempfile::TempDir;
-use testbed::{
+use crispy_testbed::{
     Fault, GcsServer, HttpServer, ReceivedSpan,
     gcs::{Fault as Harmed, Harm, Options},
 };
+use serde_json::json;
+use tempfile::TempDir;
 
 use crate::house::{
     House, http,
@@ -139,7 +139,8 @@ impl Everything {
         assert!(spans.iter().any(|span| !span.events.is_empty()));
         receiver.points_when(|points| !points.is_empty());
         self.planted.is_not_told_to(&self.traces);
-        let authorized = |headers: &testbed::Attributes| headers["authorization"] == OF_COLLECTOR;
+        let authorized =
+            |headers: &crispy_testbed::Attributes| headers["authorization"] == OF_COLLECTOR;
         assert!(receiver.headers().iter().all(authorized));
     }
 }

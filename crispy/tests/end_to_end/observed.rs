@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, net::TcpListener};
 
-use instruments::Kind;
-use testbed::{
+use crispy_telemetry::Kind;
+use crispy_testbed::{
     gcs::{Fault, Harm},
     prometheus_complaints,
 };
@@ -154,7 +154,7 @@ fn only_of_the_catalogue(page: &str) {
         let labels = labels.trim_end_matches('}').split(',');
         let labels = labels.filter_map(|label| label.split_once('='));
         let shown: BTreeSet<_> = labels.map(|(label, _)| label).collect();
-        let mut rows = instruments::catalogue::ALL.iter();
+        let mut rows = crispy_telemetry::catalogue::ALL.iter();
         let row = rows.find(|row| match row.kind {
             Kind::Histogram(_) => ["_bucket", "_sum", "_count"]
                 .iter()

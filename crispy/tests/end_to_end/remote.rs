@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use testbed::{Fault, HttpServer, clips};
+use crispy_testbed::{Fault, HttpServer, clips};
 
 use crate::house::{House, video};
 

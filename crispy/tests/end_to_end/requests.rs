@@ -1,6 +1,6 @@
 //! What a bucket was asked over HTTP, and what came of it: said by the span of each try, in the words of OpenTelemetry's conventions.
 
-use testbed::{
+use crispy_testbed::{
     GcsServer, ReceivedSpan,
     gcs::{Fault, Harm, Options},
 };

@@ -77,17 +77,18 @@ fn what_was_given_up_and_replayed_goes_on_in_its_own_trace() {
     let replayed = traces.iter().find(|trace| letter["trace_id"] == trace.id());
     let replayed = replayed.expect("the letter names its trace");
     replayed.deliveries_are_linked();
-    let outcome = |span: &testbed::ReceivedSpan| (span.attributes["outcome"].clone(), span.failed);
+    let outcome =
+        |span: &crispy_testbed::ReceivedSpan| (span.attributes["outcome"].clone(), span.failed);
     let mut outcomes: Vec<_> = replayed
         .all("process chunks.{camera}")
         .map(outcome)
         .collect();
     outcomes.sort();
     assert_eq!(outcomes, [("acked".into(), false), ("dead".into(), true)]);
-    let by_hand = |span: &&testbed::ReceivedSpan| span.resource["service.name"] == "crispy";
+    let by_hand = |span: &&crispy_testbed::ReceivedSpan| span.resource["service.name"] == "crispy";
     let mut by_hand = replayed.all("publish chunks.{camera}").filter(by_hand);
     let sent_again = by_hand.next().expect("who sent it again");
-    let acked = |span: &&testbed::ReceivedSpan| span.attributes["outcome"] == "acked";
+    let acked = |span: &&crispy_testbed::ReceivedSpan| span.attributes["outcome"] == "acked";
     let mut deliveries = replayed.all("process chunks.{camera}");
     let acked = deliveries.find(acked).expect("it was done");
     assert_eq!(replayed.parent(acked).span_id, sent_again.span_id);
@@ -251,6 +252,6 @@ fn says_what_a_search_looks_for(trace: &Trace, object: &Object) {
     );
 }
 
-fn said(span: &testbed::ReceivedSpan, key: &str) -> String {
+fn said(span: &crispy_testbed::ReceivedSpan, key: &str) -> String {
     span.attributes[key].clone()
 }

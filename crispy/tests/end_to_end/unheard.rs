@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use crispy_testbed::{FaultProxy, OtlpReceiver, Traffic};
 use rustix::process::Signal;
-use testbed::{FaultProxy, OtlpReceiver, Traffic};
 
 use crate::house::{
     House,

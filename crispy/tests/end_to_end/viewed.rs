@@ -8,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crispy_testbed::{HttpServer, OtlpReceiver};
 use rustix::process::Signal;
-use testbed::{HttpServer, OtlpReceiver};
 
 use crate::house::{
     House,
@@ -70,7 +70,7 @@ fn with_jaeger(house: &House, answers: &str) -> Program {
     up(house)
         .flag("--jaeger-url", NOBODY)
         .arguments(["--jaeger"])
-        .flag("--nats-server-bin", testbed::nats_server_binary())
+        .flag("--nats-server-bin", crispy_testbed::nats_server_binary())
         .env("PATH", path.unwrap())
         .env("ANSWERS", answers)
 }

@@ -1,8 +1,8 @@
 //! Ways into a server and into a bucket: none tells its secret, whether it leads in or not.
 
+use crispy_testbed::{AzureServer, GcsServer, S3Server, gcs::Options, private_key};
 use nkeys::KeyPair;
 use serde_json::json;
-use testbed::{AzureServer, GcsServer, S3Server, gcs::Options, private_key};
 
 use crate::house::{
     House,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use proto::{id::ChunkId, v1};
+use crispy_proto::{id::ChunkId, v1};
 
 use crate::owed::Owed;
 
@@ -244,7 +244,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::id::Run;
+    use crispy_proto::id::Run;
 
     fn id(sequence: u64) -> ChunkId {
         ChunkId {

@@ -21,14 +21,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use daemon::health::{Condition, readiness};
-use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use instruments::context;
-use proto::id::{CameraId, ChunkId};
-use queue::{
+use crispy_proto::id::{CameraId, ChunkId};
+use crispy_queue::{
     Answers, Connection, Message, PublishError, Published, Publisher, Subjects, message_id,
 };
-use store::spool::{DescriptorError, Spool};
+use crispy_runtime::health::{Condition, readiness};
+use crispy_spool::{DescriptorError, Spool};
+use crispy_telemetry::context;
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
     sync::{mpsc, watch},
     time::interval,
@@ -215,7 +215,7 @@ impl Outbox {
 
     fn announce<M: Message>(
         &mut self,
-        subject: Option<queue::Subject>,
+        subject: Option<crispy_queue::Subject>,
         id: String,
         message: Box<M>,
     ) {
@@ -240,7 +240,11 @@ impl Outbox {
         for (id, receipt) in overdue {
             match self
                 .connection
-                .is_queued(queue::Stream::Chunks, receipt.sequence, &receipt.message_id)
+                .is_queued(
+                    crispy_queue::Stream::Chunks,
+                    receipt.sequence,
+                    &receipt.message_id,
+                )
                 .await
             {
                 Ok(true) => self.ledger.still_queued(&id, now),

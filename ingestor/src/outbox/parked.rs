@@ -15,12 +15,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use proto::{
+use crispy_proto::{
     id::ChunkId,
     v1::{ChunkReady, DeadLetter},
 };
-use queue::{Answers, Connection, DeadLetters, Decode, Message, Plot, Stage, Stream, message_id};
-use store::spool::{ParkError, Spool};
+use crispy_queue::{
+    Answers, Connection, DeadLetters, Decode, Message, Plot, Stage, Stream, message_id,
+};
+use crispy_spool::{ParkError, Spool};
 use tracing::{error, info, warn};
 
 use super::Outbox;

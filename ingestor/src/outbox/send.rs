@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use daemon::logging::CHUNKS;
-use proto::{id::ChunkId, v1::ChunkReady};
-use queue::{PublishError, Published, message_id};
-use store::spool::DescriptorError;
+use crispy_proto::{id::ChunkId, v1::ChunkReady};
+use crispy_queue::{PublishError, Published, message_id};
+use crispy_runtime::logging::CHUNKS;
+use crispy_spool::DescriptorError;
 use tracing::{debug, error};
 
 use super::{Outbox, ledger::Receipt};

@@ -5,16 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use daemon::health::Condition;
-use proto::{
+use crispy_proto::{
     id::ChunkId,
     v1::{
         CameraEvent, ChunkDropped, ChunkReady, ChunkUploaded, DeadRuling, camera_event,
         dead_ruling::{Decision, Replayed},
     },
 };
-use queue::{Answer, Answers, AnswersError, Notice};
-use store::spool::Spool;
+use crispy_queue::{Answer, Answers, AnswersError, Notice};
+use crispy_runtime::health::Condition;
+use crispy_spool::Spool;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
@@ -174,7 +174,7 @@ async fn remove(spool: Arc<Spool>, id: ChunkId) -> anyhow::Result<()> {
 /// The declaration that a chunk will not reach the bucket.
 fn dropped(chunk: ChunkReady, at_us: i64) -> CameraEvent {
     let id = chunk.id.clone().unwrap_or_default();
-    let producer = Some(daemon::producer(env!("CARGO_PKG_VERSION")));
+    let producer = Some(crispy_runtime::producer(env!("CARGO_PKG_VERSION")));
     CameraEvent {
         site: id.site,
         camera: id.camera,

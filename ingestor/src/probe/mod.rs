@@ -1,7 +1,7 @@
 //! `crispy-ingestor probe`: what a source is and how it would be cut. The operator's first question about a camera.
 //!
 //! ```text
-//!   open (as for recording) ─► media::survey ─► Report ─► table or JSON
+//!   open (as for recording) ─► crispy_media::survey ─► Report ─► table or JSON
 //!                              reads, writes    (pure)
 //!                              nothing
 //! ```
@@ -16,8 +16,8 @@ use std::{
 };
 
 use anyhow::Context;
-use daemon::{Exit, Failed, Stop, WithExit, cut::CutFlags, now_us};
-use media::{End, ReadError};
+use crispy_media::{End, ReadError};
+use crispy_runtime::{Exit, Failed, Stop, WithExit, cut::CutFlags, now_us};
 
 use crate::{opened, remote, run_identity::FileIdentity};
 
@@ -68,7 +68,7 @@ fn limit(text: &str) -> Result<Limit, String> {
     if text == "none" {
         return Ok(Limit::None);
     }
-    let limit = daemon::config::duration(text).map_err(|error| error.to_string())?;
+    let limit = crispy_runtime::config::duration(text).map_err(|error| error.to_string())?;
     if limit.is_zero() {
         return Err("nothing can be told of no video; give a time such as 60s, or none".to_owned());
     }
@@ -104,7 +104,7 @@ pub async fn run(probe: Probe, stop: Stop) -> Result<(), Failed> {
 }
 
 /// Reads a source as recording does. Blocks.
-pub fn look(probe: &Probe, stop: &media::StopFlag) -> Result<(Report, End), Failed> {
+pub fn look(probe: &Probe, stop: &crispy_media::StopFlag) -> Result<(Report, End), Failed> {
     let opened = opened::open(&probe.source, &probe.cut, stop)?;
     let limit = match probe.limit {
         Some(Limit::None) => None,
@@ -115,11 +115,11 @@ pub fn look(probe: &Probe, stop: &media::StopFlag) -> Result<(Report, End), Fail
         &opened.mark,
         opened.chunks.creation_time_us(),
         &probe.cut,
-        &media::muxer_version(),
+        &crispy_media::muxer_version(),
         now_us(),
     );
     let sound = opened.chunks.sound();
-    let survey = media::survey(opened.chunks, limit);
+    let survey = crispy_media::survey(opened.chunks, limit);
     let report = Report::new(&probe.source, &probe.cut, limit, &identity, sound, &survey);
     Ok((report, survey.end))
 }

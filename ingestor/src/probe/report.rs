@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use daemon::{
+use crispy_media::{End, Spread, Survey};
+use crispy_proto::v1::ClockOrigin;
+use crispy_runtime::{
     Redacted,
     cut::{Audio, Container, CutFlags},
 };
-use media::{End, Spread, Survey};
-use proto::v1::ClockOrigin;
 use serde::Serialize;
 
 use super::warnings::{self, Warning};
@@ -286,7 +286,7 @@ fn container_reason(survey: &Survey, cut: &CutFlags) -> String {
         (chosen, usual) if chosen != usual && cut.audio == Audio::Keep => {
             "its sound does not go into mp4".to_owned()
         }
-        (media::Container::Mp4, _) => {
+        (crispy_media::Container::Mp4, _) => {
             format!("it holds {codec}, and most players know it")
         }
         _ => format!("mp4 is not made for {codec}, and Matroska holds everything"),

@@ -1,8 +1,8 @@
 //! What an operator should know before recording a source, each with what to do about it. Pure.
 
-use daemon::cut::{Audio, CutFlags};
-use media::{Codec, End, Survey, VideoFormat};
-use proto::v1::ClockOrigin;
+use crispy_media::{Codec, End, Survey, VideoFormat};
+use crispy_proto::v1::ClockOrigin;
+use crispy_runtime::cut::{Audio, CutFlags};
 use serde::Serialize;
 
 /// Something to look out for.

@@ -2,8 +2,8 @@
 
 use std::io::{self, ErrorKind};
 
-use daemon::Exit;
-use media::LibavError;
+use crispy_media::LibavError;
+use crispy_runtime::Exit;
 use reqwest::StatusCode;
 
 /// Why bytes could not be fetched. Places in these messages have no user, password or query.

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media::StopFlag;
+use crispy_media::StopFlag;
 use reqwest::{
     Client, ClientBuilder,
     header::{ACCEPT_ENCODING, RANGE},

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   URL ─► Fetcher ─► file ──────► RemoteFile: any order, by Range; goes on where a connection broke ─┐
-//!          (http,     playlist ──► Plan: which parts ─► Parts: one after another, none passed over ───┴─► media::Input
+//!          (http,     playlist ──► Plan: which parts ─► Parts: one after another, none passed over ───┴─► crispy_media::Input
 //!           https)                 (pure)
 //! ```
 //!
@@ -26,10 +26,10 @@ mod playlist;
 
 use std::{io::Read, time::Duration};
 
+use crispy_media::{Input, StopFlag};
 pub use failure::FetchError;
 use fetcher::Fetcher;
 use file::RemoteFile;
-use media::{Input, StopFlag};
 use parts::Parts;
 use playlist::{Answer, Plan};
 use url::Url;

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crispy_media as media;
-use media::{Chunk, Chunks, Container, Spec};
+use crispy_media::{Chunk, Chunks, Container, Spec};
 use tempfile::TempDir;
 
 /// A folder of clips, gone when dropped.
@@ -228,7 +227,7 @@ pub(crate) fn assert_gapless(chunks: &[Chunk]) {
 /// Fails unless the bytes of a chunk say of it what its facts say.
 pub(crate) fn assert_probe_agrees(chunk: &Chunk) {
     let size = chunk.bytes.len() as u64;
-    let probe = media::probe(std::io::Cursor::new(chunk.bytes.clone()), size).unwrap();
+    let probe = crispy_media::probe(std::io::Cursor::new(chunk.bytes.clone()), size).unwrap();
     let (cut, format) = (&chunk.cut, &chunk.format);
     assert_eq!(
         (probe.codec, probe.container),

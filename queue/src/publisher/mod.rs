@@ -15,7 +15,7 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue, RequestErrorKind, client::Request};
 use bytes::Bytes;
-use instruments::{
+use crispy_telemetry::{
     catalogue::{QUEUE_PUBLISHED, STREAM},
     context,
 };

@@ -5,9 +5,9 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use instruments::context::chain;
+use crispy_proto::v1::dead_letter::Kind;
+use crispy_telemetry::context::chain;
 use jiff::Timestamp;
-use proto::v1::dead_letter::Kind;
 use tokio::time::timeout;
 
 use super::{

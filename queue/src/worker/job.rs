@@ -2,8 +2,8 @@
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
+use crispy_telemetry::context;
 use futures_util::FutureExt;
-use instruments::context;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use instruments::catalogue::{
+use crispy_telemetry::catalogue::{
     OUTCOME, QUEUE_BREAKER, QUEUE_DEAD, QUEUE_DELIVERED, QUEUE_HANDLING, QUEUE_IN_FLIGHT,
     QUEUE_REDELIVERED, QUEUE_SETTLED, STAGE,
 };

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use instruments::context::chain;
-use proto::v1::dead_letter::Kind;
+use crispy_proto::v1::dead_letter::Kind;
+use crispy_telemetry::context::chain;
 
 use super::{
     Cause, Failure, Limits,

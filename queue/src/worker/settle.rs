@@ -61,8 +61,8 @@ pub(super) async fn confirmed(link: &Link, reply: &Subject, body: Bytes) -> Opti
 
 #[cfg(test)]
 mod tests {
+    use crispy_testbed::NatsServer;
     use futures_util::StreamExt;
-    use testbed::NatsServer;
 
     use super::*;
     use crate::{ConnectOptions, connect};

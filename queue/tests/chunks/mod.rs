@@ -1,6 +1,6 @@
 //! Chunks that no camera gave: what they say is the same for all tests.
 
-use proto::{
+use crispy_proto::{
     id::{CameraId, ChunkId, Run},
     v1::ChunkReady,
 };

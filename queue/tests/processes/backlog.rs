@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
+use crispy_proto::v1::ChunkReady;
 use crispy_queue::{Connection, Message, Stream};
+use crispy_testbed::NatsServer;
 use prost::Message as _;
-use proto::v1::ChunkReady;
-use testbed::NatsServer;
 
 use crate::{
     chunks::{camera, chunk},

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crispy_queue::{Connection, Stream, topology};
-use testbed::NatsCluster;
+use crispy_testbed::NatsCluster;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 

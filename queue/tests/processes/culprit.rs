@@ -2,10 +2,10 @@
 
 use std::{process::ExitStatus, time::Duration};
 
+use crispy_proto::v1::{DeadLetter, dead_letter::Kind};
 use crispy_queue::{Connection, Stream};
+use crispy_testbed::NatsServer;
 use prost::Message as _;
-use proto::v1::{DeadLetter, dead_letter::Kind};
-use testbed::NatsServer;
 use tokio::time::sleep;
 
 use crate::{

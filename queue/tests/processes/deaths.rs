@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crispy_queue::Stream;
-use testbed::{FaultProxy, NatsServer, Traffic};
+use crispy_testbed::{FaultProxy, NatsServer, Traffic};
 
 use crate::{
     crew::Hand,

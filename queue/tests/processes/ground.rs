@@ -3,9 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
-use crispy_queue::{
-    self as queue, ConnectOptions, Connection, Publisher, Stream, message_id, topology,
-};
+use crispy_queue::{ConnectOptions, Connection, Publisher, Stream, message_id, topology};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -27,7 +25,7 @@ pub(crate) async fn connect(urls: &str) -> Connection {
         wait: PATIENCE,
         ..ConnectOptions::default()
     };
-    queue::connect(&options).await.unwrap()
+    crispy_queue::connect(&options).await.unwrap()
 }
 
 /// A connection to a server that is set up.

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use crispy_queue::{Connection, Stream};
-use testbed::NatsCluster;
+use crispy_testbed::NatsCluster;
 
 use crate::{
     cluster::crew,

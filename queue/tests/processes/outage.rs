@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crispy_queue::Stream;
-use testbed::NatsServer;
+use crispy_testbed::NatsServer;
 use tokio::time::sleep;
 
 use crate::{

@@ -1,7 +1,7 @@
 //! What an ingestor hears of its chunks.
 
+use crispy_proto::v1::{ChunkReady, ChunkUploaded, DeadLetter};
 use crispy_queue::{Answer, Answers, Connection, Notice, Stage, message_id};
-use proto::v1::{ChunkReady, ChunkUploaded, DeadLetter};
 use tokio::time::timeout;
 
 use crate::scene::{PATIENCE, Scene, camera, chunk, eventually};

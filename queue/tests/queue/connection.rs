@@ -8,7 +8,7 @@ use std::{
 };
 
 use crispy_queue::{ConnectError, ConnectOptions, connect};
-use testbed::{NatsOptions, NatsServer};
+use crispy_testbed::{NatsOptions, NatsServer};
 
 use crate::scene::{eventually, options};
 

@@ -1,10 +1,10 @@
 //! What an operator does with work that was given up.
 
+use crispy_proto::v1::{ChunkReady, DeadRuling, Producer, dead_ruling::Decision};
 use crispy_queue::{
     Answers, Buried, BuriedError, DeadLetters, Delivery, Failure, Notice, Plot, Stage, Stream,
     message_id,
 };
-use proto::v1::{ChunkReady, DeadRuling, Producer, dead_ruling::Decision};
 use tokio::time::timeout;
 
 use crate::scene::{PATIENCE, Scene, camera, chunk, publish, quick};

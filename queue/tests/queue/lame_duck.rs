@@ -1,7 +1,7 @@
 //! Servers that say that they are about to close.
 
 use crispy_queue::{ConnectOptions, NotReady, Stream, connect};
-use testbed::{NatsCluster, NatsOptions};
+use crispy_testbed::{NatsCluster, NatsOptions};
 use tokio::time::{Duration, Instant};
 
 use crate::scene::{PATIENCE, Scene, eventually, quick};

@@ -1,8 +1,8 @@
 //! How the queue stands.
 
 use crispy_queue::{Failure, Overview, Stage, Stream, message_id};
-use proto::v1::ChunkUploaded;
-use testbed::NatsOptions;
+use crispy_proto::v1::ChunkUploaded;
+use crispy_testbed::NatsOptions;
 
 use crate::scene::{Scene, camera, chunk, quick};
 

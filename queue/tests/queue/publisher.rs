@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream::stream;
 use crispy_queue::{PublishError, Stall, Stream, message_id};
+use crispy_testbed::NatsOptions;
 use futures_util::StreamExt;
-use testbed::NatsOptions;
 use tokio::time::timeout;
 
 use crate::scene::{PATIENCE, Scene, camera, chunk, eventually, publish};

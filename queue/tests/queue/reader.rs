@@ -1,8 +1,8 @@
 //! Reading along.
 
+use crispy_proto::v1::{ChunkReady, ChunkUploaded, SpoolRecord};
 use crispy_queue::{From, Reader, ReaderError, Spools, Stream};
-use proto::v1::{ChunkReady, ChunkUploaded, SpoolRecord};
-use testbed::NatsOptions;
+use crispy_testbed::NatsOptions;
 use tokio::time::timeout;
 
 use crate::scene::{PATIENCE, Scene, chunk, publish};

@@ -3,12 +3,12 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use async_nats::jetstream::consumer::{self, pull};
+use crispy_proto::v1::{ChunkReady, DeadLetter};
 use crispy_queue::{
-    self as queue, ConnectOptions, Connection, Delivery, Drained, Failure, Handler, Limits,
-    Publisher, Stage, Stream, Worker, WorkerConfig, message_id,
+    ConnectOptions, Connection, Delivery, Drained, Failure, Handler, Limits, Publisher, Stage,
+    Stream, Worker, WorkerConfig, message_id,
 };
-use proto::v1::{ChunkReady, DeadLetter};
-use testbed::{NatsOptions, NatsServer};
+use crispy_testbed::{NatsOptions, NatsServer};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinHandle,
@@ -51,12 +51,12 @@ impl Scene {
     /// A server with nothing on it.
     pub(crate) async fn empty(nats: &NatsOptions) -> Self {
         let server = NatsServer::start_with(nats);
-        let connection = queue::connect(&options(&server)).await.unwrap();
+        let connection = crispy_queue::connect(&options(&server)).await.unwrap();
         Self { server, connection }
     }
 
     pub(crate) async fn set_up(&self) {
-        let plan = queue::topology::plan(&self.connection, None, false)
+        let plan = crispy_queue::topology::plan(&self.connection, None, false)
             .await
             .unwrap();
         plan.apply().await.unwrap();
@@ -64,7 +64,7 @@ impl Scene {
 
     /// Another connection, as another process would have it.
     pub(crate) async fn connect(&self) -> Connection {
-        queue::connect(&options(&self.server)).await.unwrap()
+        crispy_queue::connect(&options(&self.server)).await.unwrap()
     }
 
     pub(crate) async fn publisher(&self) -> Publisher {
@@ -207,8 +207,8 @@ where
 pub(crate) struct Hand {
     pub(crate) task: JoinHandle<Drained>,
     pub(crate) stop: CancellationToken,
-    pub(crate) state: tokio::sync::watch::Receiver<queue::WorkerState>,
-    pub(crate) readiness: queue::Readiness,
+    pub(crate) state: tokio::sync::watch::Receiver<crispy_queue::WorkerState>,
+    pub(crate) readiness: crispy_queue::Readiness,
     /// Every delivery that its handler was called with: the chunk's sequence, and when.
     heard: mpsc::UnboundedReceiver<(u64, Delivery, Instant)>,
     pub(crate) connection: Connection,

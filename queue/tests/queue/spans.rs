@@ -2,10 +2,10 @@
 
 use std::{sync::LazyLock, thread, time::Duration};
 
+use crispy_proto::v1::ChunkReady;
 use crispy_queue::{Failure, Stream};
 use opentelemetry::trace::{Status, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
-use proto::v1::ChunkReady;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::scene::{Scene, quick};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crispy_proto::v1::ChunkReady;
 use crispy_queue::Stream;
-use proto::v1::ChunkReady;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 

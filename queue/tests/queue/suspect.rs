@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crispy_proto::v1::dead_letter::Kind;
 use crispy_queue::{Failure, Stream};
-use proto::v1::dead_letter::Kind;
 
 use crate::scene::{LEASE, Scene, eventually, quick};
 

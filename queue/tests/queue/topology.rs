@@ -5,8 +5,8 @@ use crispy_queue::{
     ApiError, Stage, Stream, Worker, WorkerConfig,
     topology::{self, Change, MissingStreams, TopologyError},
 };
+use crispy_testbed::NatsOptions;
 use futures_util::future::join_all;
-use testbed::NatsOptions;
 
 use crate::scene::Scene;
 

@@ -3,9 +3,9 @@
 use std::{fs, time::Duration};
 
 use crispy_queue::{ConnectError, ConnectOptions, connect};
+use crispy_testbed::{NatsOptions, NatsServer};
 use nkeys::KeyPair;
 use tempfile::TempDir;
-use testbed::{NatsOptions, NatsServer};
 
 use crate::papers::{Certificates, Operator};
 

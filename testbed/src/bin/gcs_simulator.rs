@@ -7,7 +7,7 @@
 use std::{io::Write, net::SocketAddr, time::Duration};
 
 use clap::Parser;
-use testbed::{GcsServer, gcs::Options};
+use crispy_testbed::{GcsServer, gcs::Options};
 
 /// Google Cloud Storage on this machine, in memory: its XML API, and as much of its JSON API as clients ask at their start.
 ///

@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
+use crispy_testbed::GcsServer;
 use object_store::{
     Attribute, Attributes, BackoffConfig, ClientOptions, ObjectStore, PutMode, PutOptions,
     PutPayload, PutResult, Result, RetryConfig,
     gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder},
     path::Path,
 };
-use testbed::GcsServer;
 
 static PROVIDER: Once = Once::new();
 

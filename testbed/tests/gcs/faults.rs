@@ -2,11 +2,11 @@
 
 use std::{net::TcpStream, time::Duration};
 
-use object_store::{ObjectStoreExt, path::Path};
-use testbed::{
+use crispy_testbed::{
     GcsServer,
     gcs::{Fault, Harm},
 };
+use object_store::{ObjectStoreExt, path::Path};
 
 use crate::client::{by_hand, client, create};
 

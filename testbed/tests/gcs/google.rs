@@ -2,8 +2,8 @@
 
 use std::{path::Path, process::Command};
 
+use crispy_testbed::GcsServer;
 use object_store::{ObjectStoreExt, path::Path as Key};
-use testbed::GcsServer;
 
 use crate::client::{client, create};
 

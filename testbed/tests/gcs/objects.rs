@@ -1,11 +1,11 @@
 //! What an object is and stays, when nothing goes wrong.
 
+use crispy_testbed::{GcsServer, gcs::Options};
 use futures_util::TryStreamExt;
 use object_store::{
     Attribute, Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
     PutPayload, UpdateVersion, path::Path,
 };
-use testbed::{GcsServer, gcs::Options};
 
 use crate::client::{by_hand, client, create};
 

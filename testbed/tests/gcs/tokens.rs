@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use object_store::{Error, ObjectStoreExt, path::Path};
-use testbed::{
+use crispy_testbed::{
     GcsServer,
     gcs::{Fault, Harm, Options, Permission},
 };
+use object_store::{Error, ObjectStoreExt, path::Path};
 
 use crate::client::{by_hand, client, client_with, create};
 

@@ -2,14 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use crispy_bucket::{Bucket, Lookup, Metadata};
+use crispy_checksum::Checksums;
+use crispy_proto::v1::{self, ChunkReady};
+use crispy_queue::Stream;
+use crispy_testbed::gcs::{Fault, GcsServer, Harm};
 use futures_util::{StreamExt, stream};
-use proto::v1::{self, ChunkReady};
-use queue::Stream;
-use store::{
-    Bucket, Checksums,
-    bucket::{Lookup, Metadata},
-};
-use testbed::gcs::{Fault, GcsServer, Harm};
 
 use crate::ground::{ANSWER, Ground, Hand, bucket, key};
 
@@ -301,7 +299,7 @@ impl Stage {
     async fn see(&self, mut hand: Hand) -> Seen {
         let waited = hand.has_waited();
         let spent = hand.stop().await.retried;
-        let sums = Checksums::described(&self.chunk).unwrap();
+        let sums = Checksums::from_parts(self.chunk.crc32c, &self.chunk.sha256).unwrap();
         let key = key(&self.chunk);
         let found = self.bucket.lookup(&key, self.chunk.size, &sums.sha256);
         let uploaded = self.ground.count(Stream::Uploaded).await;

@@ -2,23 +2,25 @@
 
 use std::{sync::Arc, time::Duration};
 
-use proto::{
+use crispy_bucket::{Bucket, BucketOptions};
+use crispy_checksum::Checksums;
+use crispy_proto::{
     id::{ChunkId, ObjectKey},
     v1::{self, ChunkReady, ChunkUploaded},
 };
-use queue::{
+use crispy_queue::{
     ConnectOptions, Connection, Drained, From, Limits, Reader, Stage, Stream, Worker, WorkerConfig,
     WorkerState, message_id, topology,
 };
-use store::{Bucket, Checksums, bucket::BucketOptions, spool::Spool};
-use testbed::{GcsServer, NatsServer};
+use crispy_spool::Spool;
+use crispy_testbed::{GcsServer, NatsServer};
+use crispy_uploader::{destination::Destination, fetch::Spools, room::Room, upload::Upload};
 use tokio::{
     sync::watch,
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use uploader::{destination::Destination, fetch::Spools, room::Room, upload::Upload};
 
 /// Longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -182,7 +184,7 @@ async fn connect(server: &NatsServer) -> Connection {
         servers: server.url(),
         ..ConnectOptions::default()
     };
-    queue::connect(&options).await.unwrap()
+    crispy_queue::connect(&options).await.unwrap()
 }
 
 /// The simulator's bucket, which does not wait for long.

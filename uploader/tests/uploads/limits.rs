@@ -2,10 +2,10 @@
 
 use std::{ops::Range, time::Duration};
 
+use crispy_proto::v1::ChunkReady;
+use crispy_queue::Stream;
+use crispy_testbed::gcs::{GcsServer, Options};
 use futures_util::future::join_all;
-use proto::v1::ChunkReady;
-use queue::Stream;
-use testbed::gcs::{GcsServer, Options};
 use tokio::time::Instant;
 
 use crate::{

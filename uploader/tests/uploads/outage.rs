@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join3;
-use queue::Stream;
-use testbed::{
+use crispy_queue::Stream;
+use crispy_testbed::{
     FaultProxy, Traffic,
     gcs::{Fault, GcsServer, Harm},
 };
+use futures_util::future::join3;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{

@@ -1,7 +1,7 @@
 //! One chunk that the store can never take, among many that it can.
 
-use queue::Stream;
-use testbed::gcs::{Fault, GcsServer, Harm};
+use crispy_queue::Stream;
+use crispy_testbed::gcs::{Fault, GcsServer, Harm};
 
 use crate::ground::{Ground, bucket, key};
 

@@ -1,12 +1,13 @@
 //! The handler alone: what a delivery does, and what a second one finds.
 
-use proto::{
+use crispy_bucket::{Bucket, Metadata};
+use crispy_checksum::Checksums;
+use crispy_proto::{
     id::ChunkId,
     v1::{ChunkReady, RunState},
 };
-use queue::{Cause, Delivery, Failure, Handler};
-use store::{Bucket, Checksums, bucket::Metadata};
-use uploader::{upload::Upload, work::Work};
+use crispy_queue::{Cause, Delivery, Failure, Handler};
+use crispy_uploader::{upload::Upload, work::Work};
 
 use crate::ground::{Ground, key};
 
@@ -156,6 +157,6 @@ async fn a_runs_state_is_stored_once_whoever_sends_it_again() {
             .await
             .unwrap();
     }
-    let key = proto::id::run_state_key(&state).unwrap();
+    let key = crispy_proto::id::run_state_key(&state).unwrap();
     assert!(scene.bucket.head(&key).await.unwrap().size > 0);
 }

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
+use crispy_queue::{Delivery, Handler};
+use crispy_testbed::gcs::GcsServer;
+use crispy_uploader::work::Work;
 use futures_util::future::join;
-use queue::{Delivery, Handler};
-use testbed::gcs::GcsServer;
-use uploader::work::Work;
 
 use crate::ground::{Ground, bucket};
 

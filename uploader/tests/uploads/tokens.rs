@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use queue::Stream;
-use store::{Bucket, bucket::BucketOptions};
-use testbed::gcs::{GcsServer, Options};
+use crispy_bucket::{Bucket, BucketOptions};
+use crispy_queue::Stream;
+use crispy_testbed::gcs::{GcsServer, Options};
 use tokio::time::sleep;
 
 use crate::ground::{Ground, bucket_url};

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use daemon::{Exit, Failed, Stop, WithExit};
+use crispy_runtime::{Exit, Failed, Stop, WithExit};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 

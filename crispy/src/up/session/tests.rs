@@ -1,6 +1,6 @@
 //! What a session makes of what it hears, in whatever order it hears it.
 
-use proto::v1::{self, camera_event};
+use crispy_proto::v1::{self, camera_event};
 
 use super::*;
 

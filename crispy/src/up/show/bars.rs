@@ -2,8 +2,8 @@
 
 use std::{collections::HashMap, io, sync::Mutex, time::Duration};
 
+use crispy_proto::id::Name;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use proto::id::Name;
 
 use crate::up::session::{Camera, Session};
 

@@ -1,7 +1,7 @@
 //! The session for programs: an object for each chunk, one for the whole. Pure.
 
+use crispy_proto::v1::ChunkInspected;
 use jiff::Timestamp;
-use proto::v1::ChunkInspected;
 use serde_json::{Value, json};
 
 use super::Closing;
@@ -85,7 +85,7 @@ fn time(us: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::v1;
+    use crispy_proto::v1;
 
     const FIELDS: [&str; 20] = [
         "type",

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use proto::v1::ChunkInspected;
+use crispy_proto::v1::ChunkInspected;
 
 use self::bars::Bars;
 use super::{config::Output, session::Session};
@@ -48,7 +48,7 @@ impl Show {
     pub(super) fn new(output: Output) -> Self {
         let bars = io::stderr().is_terminal().then(|| Arc::new(Bars::new()));
         if let Some(bars) = bars.clone() {
-            daemon::logging::step_aside(move |write| bars.suspend(write));
+            crispy_runtime::logging::step_aside(move |write| bars.suspend(write));
         }
         Self { output, bars }
     }

@@ -12,8 +12,8 @@ use std::{
     thread,
 };
 
+use crispy_testbed::{OtlpReceiver, ReceivedSpan};
 use serde_json::Value;
-use testbed::{OtlpReceiver, ReceivedSpan};
 
 use super::{http, otlp_json};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crispy_testbed::{Attributes, ReceivedSpan};
 use serde_json::{Value, json};
-use testbed::{Attributes, ReceivedSpan};
 
 /// OTLP's numbers for kinds of spans: their places.
 const KINDS: [&str; 6] = [

@@ -320,7 +320,7 @@ fn on_path(tool: &str) -> PathBuf {
 }
 
 fn path_with_nats_server() -> OsString {
-    let server = testbed::nats_server_binary();
+    let server = crispy_testbed::nats_server_binary();
     let folder = server.parent().map(Path::to_owned).unwrap_or_default();
     let path = env::var_os("PATH").unwrap_or_default();
     env::join_paths([folder].into_iter().chain(env::split_paths(&path)))

@@ -11,8 +11,8 @@ use async_nats::jetstream::{
     consumer::{Consumer, FromConsumer, pull::Config},
     stream,
 };
+use crispy_testbed::{NatsOptions, NatsServer};
 use serde_json::Value;
-use testbed::{NatsOptions, NatsServer};
 
 use super::http;
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::SocketAddr, path::Path};
 
-use testbed::GcsServer;
+use crispy_testbed::GcsServer;
 
 use super::{
     House, http,

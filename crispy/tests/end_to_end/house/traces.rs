@@ -11,8 +11,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use crispy_testbed::{OtlpReceiver, ReceivedSpan};
 use jiff::Timestamp;
-use testbed::{OtlpReceiver, ReceivedSpan};
 
 use super::{PATIENCE, jaeger::Jaeger, program::Program};
 

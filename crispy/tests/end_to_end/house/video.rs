@@ -5,8 +5,8 @@ use std::{
     process::Command,
 };
 
+use crispy_testbed::clips;
 use serde_json::Value;
-use testbed::clips;
 
 /// 12 s of H.264 with B-frames, key frames where they fall: groups from 0.2 s to 3.4 s, closed.
 pub(crate) fn irregular() -> PathBuf {

@@ -12,7 +12,6 @@ use crispy_proto::{
 use prost::Message;
 
 use super::{DescriptorError, Spool, contents, index::Held, layout};
-use crispy_fsync;
 
 /// What a commit found.
 #[derive(Clone, Debug, PartialEq)]

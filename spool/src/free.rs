@@ -8,7 +8,6 @@ use std::{
 use crispy_proto::id::ChunkId;
 
 use super::{Spool, layout};
-use crispy_fsync;
 
 impl Spool {
     /// Removes a chunk; `false` when it is not here, which is no error, since what confirms a chunk may be heard twice.

@@ -18,7 +18,6 @@ use crispy_proto::{id::ChunkId, v1::DeadLetter};
 use prost::Message;
 
 use super::{Spool, commit::write_and_rename, free::remove_file, layout};
-use crispy_fsync;
 
 impl Spool {
     /// Marks a chunk as parked because of `letter`; `false` when the chunk is not here (any more). A later letter takes the place of an

@@ -217,7 +217,10 @@ fn only_chunks_with_problems_have_lines_where_only_those_are_asked_for() {
         ("GOOGLE_CLOUD_PROJECT", "shop-video"),
         ("CRISPY_LOG_CHUNKS", "problems"),
         // What is only for the curious is a line about a chunk all the same.
-        ("CRISPY_LOG_LEVEL", "info,chunks=debug,crispy_ingestor=debug"),
+        (
+            "CRISPY_LOG_LEVEL",
+            "info,chunks=debug,crispy_ingestor=debug",
+        ),
     ]);
     let (trace, span) = (
         "logging.googleapis.com/trace",

@@ -36,8 +36,8 @@ demo/clip.mp4: tools/clip
 	@tools/clip $@
 
 ##@ Working on it
-.PHONY: test check bench outage cluster fuzz media-table fmt clippy doc deny advisories layers sizes links observe
-check: setup fmt layers sizes links observe deny clippy doc test ## all that CI checks, cheap things first
+.PHONY: test check bench outage cluster fuzz media-table fmt clippy doc deny advisories layers style links observe
+check: setup fmt layers links observe deny clippy doc test ## all that CI checks, cheap things first
 
 # First everything: tests start the programs of other crates, which cargo test alone may not build.
 test: setup ## all tests, with a real nats-server
@@ -85,8 +85,8 @@ advisories: ## known holes in dependencies; needs GitHub
 layers: ## a crate depends only on lower layers
 	@tools/layers
 
-sizes: ## small files, with names that say something
-	@tools/sizes
+style: ## plain words, short files and functions, no import circles; prints the figures
+	@tools/style
 
 observe: setup ## dashboard, alerts and runbook ask for what the programs measure
 	@tools/observe

@@ -53,7 +53,7 @@ pub struct Config {
     pub spool: PathBuf,
 
     /// Bytes that the spool may hold; at the limit a file waits
-    #[arg(long, env = "CRISPY_SPOOL_LIMIT", value_name = "SIZE", default_value = "10GiB", value_parser = crispy_runtime::config::size)]
+    #[arg(long, env = "CRISPY_SPOOL_LIMIT", value_name = "SIZE", default_value = "10GiB", value_parser = crispy_runtime::settings::size)]
     pub spool_limit: u64,
 
     /// Where the queue is, and who asks.

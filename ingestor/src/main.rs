@@ -1,4 +1,4 @@
-//! The ingestor's doorbell: everything is in the library.
+//! The ingestor program: the library holds everything.
 
 use std::process::ExitCode;
 

@@ -39,7 +39,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         subjects: connection.subjects(),
         producer: producer.clone(),
     };
-    crispy_runtime::work(
+    crispy_runtime::run_worker(
         connection,
         Stage::Inspector,
         config.concurrency,

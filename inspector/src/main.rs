@@ -1,4 +1,4 @@
-//! The inspector's doorbell: everything is in the library.
+//! The inspector program: the library holds everything.
 
 use std::process::ExitCode;
 

@@ -44,37 +44,34 @@
 #![warn(missing_docs)]
 
 mod about;
-mod backlog;
-mod bucket;
-pub mod cameras;
-pub mod config;
-pub mod cut;
-mod door;
+mod bootstrap;
 mod exit;
 mod exits;
+pub mod export;
 mod failed;
 pub mod health;
 pub mod logging;
-mod nats;
-mod queue_health;
+mod observability;
+mod producer;
+mod queue_metrics;
 mod redact;
-mod service;
-mod side;
+pub mod settings;
 mod signals;
-mod signature;
 mod stop;
-pub mod telemetry;
+mod telemetry_thread;
 mod worker;
 
 pub use about::{About, Role, Threads};
-pub use bucket::{BucketFlags, open_bucket};
-pub use door::main;
+pub use bootstrap::main;
 pub use exit::Exit;
 pub use exits::{exit_of_answers, exit_of_bind, exit_of_check, exit_of_overview, exit_of_reader};
 pub use failed::{Failed, WithExit};
-pub use nats::{ContextError, FieldError, NatsFlags, Secret, check_streams, connect};
-pub use queue_health::report_queue;
+pub use producer::{now_us, producer};
 pub use redact::Redacted;
-pub use signature::{now_us, producer};
+pub use settings::{
+    cameras, cut,
+    nats::{ContextError, FieldError, NatsFlags, Secret, check_streams, connect},
+    {BucketFlags, open_bucket},
+};
 pub use stop::{GRACE, Stop};
-pub use worker::work;
+pub use worker::{report_queue, run_worker};

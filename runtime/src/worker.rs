@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{Failed, Stop};
 use crispy_proto::v1;
-use crispy_queue::{Connection, Handler, Stage, Worker, WorkerConfig};
+use crispy_queue::{Connection, Handler, Readiness, Stage, Worker, WorkerConfig};
 use tracing::info;
 
-use crate::{backlog, exit_of_bind, report_queue};
+use crate::{exit_of_bind, queue_metrics};
 
 /// What is left of the program's grace for the time after the worker's: against a server that does not answer the worker's last words take
 /// 2 s and closing the connection 2 s, and the process needs a moment to end.
@@ -18,7 +18,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// Where there is nothing to bind to, or the server does not say: see [`exit_of_bind`].
-pub async fn work<H: Handler>(
+pub async fn run_worker<H: Handler>(
     connection: Connection,
     stage: Stage,
     concurrency: u16,
@@ -37,7 +37,7 @@ pub async fn work<H: Handler>(
         .await
         .map_err(|error| Failed::new(exit_of_bind(&error), error))?;
     report_queue(worker.readiness());
-    let watched = backlog::show(&connection);
+    let watched = queue_metrics::show(&connection);
     crate::health::readiness().started();
     let drained = worker.run(Arc::new(handler), stop.token()).await;
     watched.abort();
@@ -50,4 +50,12 @@ pub async fn work<H: Handler>(
     );
     connection.close().await;
     Ok(())
+}
+
+/// Why the queue cannot be worked with counts among the program's own reasons from now on.
+pub fn report_queue(readiness: Readiness) {
+    crate::health::readiness().look("queue", move || {
+        let reasons = readiness.reasons();
+        reasons.iter().map(ToString::to_string).collect()
+    });
 }

@@ -5,7 +5,7 @@
 //!                     │
 //!               instruments ──── catalogue ──── docs/metrics.md
 //!                     │
-//!        opentelemetry's global providers                nothing by default; `crispy_runtime::telemetry` sets them
+//!        opentelemetry's global providers                nothing by default; `crispy_runtime::export` sets them
 //! ```
 //!
 //! It stands on the ground because everybody measures and nobody above the queue may be asked by it. Only the API of OpenTelemetry is in

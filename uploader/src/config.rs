@@ -36,7 +36,7 @@ pub struct Config {
 
     /// Bytes of chunks in memory at a time, read and not yet uploaded; a chunk that is larger passes alone
     // Eight of the ordinary chunks are 12 MB. Four of the largest that are cut (64 MiB) may go at once, on hosts of 512 MB.
-    #[arg(long, env = "CRISPY_MAX_IN_FLIGHT", value_name = "SIZE", default_value = "256MiB", value_parser = crispy_runtime::config::size)]
+    #[arg(long, env = "CRISPY_MAX_IN_FLIGHT", value_name = "SIZE", default_value = "256MiB", value_parser = crispy_runtime::settings::size)]
     pub max_in_flight: u64,
 
     /// Bytes a second that leave at most, all uploads together, like 50MiB/s; without it, what the network takes

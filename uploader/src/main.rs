@@ -1,4 +1,4 @@
-//! The uploader's doorbell: everything is in the library.
+//! The uploader program: the library holds everything.
 
 use std::process::ExitCode;
 

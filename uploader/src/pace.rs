@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroU64, str::FromStr, time::Duration};
 
-use crispy_runtime::config::SizeError;
+use crispy_runtime::settings::SizeError;
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep_until},
@@ -32,7 +32,7 @@ impl FromStr for Rate {
     /// A size as all flags have it, and `/s`: `50MiB/s`, `500KB/s`.
     fn from_str(text: &str) -> Result<Self, RateError> {
         let size = text.strip_suffix("/s").ok_or(RateError::NoUnit)?;
-        let bytes = NonZeroU64::new(crispy_runtime::config::size(size)?);
+        let bytes = NonZeroU64::new(crispy_runtime::settings::size(size)?);
         bytes.map(Self).ok_or(RateError::Zero)
     }
 }

@@ -66,7 +66,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(at) = text.parse() {
         return Ok(at);
     }
-    let ago: Duration = crispy_runtime::config::duration(text).map_err(|_| {
+    let ago: Duration = crispy_runtime::settings::duration(text).map_err(|_| {
         "neither a time (2026-11-22T19:00:00Z) nor a duration (2h: two hours ago)".to_owned()
     })?;
     Timestamp::now()

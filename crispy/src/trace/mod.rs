@@ -61,11 +61,11 @@ pub(crate) struct Trace {
     options: crispy_runtime::BucketFlags,
 
     /// How far back a search for a chunk goes
-    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = crispy_runtime::config::duration)]
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = crispy_runtime::settings::duration)]
     lookback: Duration,
 
     /// How long to wait for a trace that is not there: spans come some seconds after the work
-    #[arg(long, value_name = "TIME", default_value = "6s", value_parser = crispy_runtime::config::duration)]
+    #[arg(long, value_name = "TIME", default_value = "6s", value_parser = crispy_runtime::settings::duration)]
     wait: Duration,
 
     /// What is written to stdout

@@ -81,7 +81,7 @@ impl Recipes<'_> {
         environment.push(("CRISPY_LOG_FORMAT", log_format().into()));
         environment.push(("CRISPY_LOG_CHUNKS", logging::chosen_chunks().into()));
         // The rest of OpenTelemetry's variables they inherit.
-        if let Some(collector) = crispy_runtime::telemetry::chosen_endpoint() {
+        if let Some(collector) = crispy_runtime::export::chosen_endpoint() {
             environment.push(("OTEL_EXPORTER_OTLP_ENDPOINT", collector.into()));
         }
         // Traces alone: Jaeger takes no metrics, and what is said of one signal goes over what is said of all.

@@ -68,7 +68,7 @@ fn limit(text: &str) -> Result<Limit, String> {
     if text == "none" {
         return Ok(Limit::None);
     }
-    let limit = crispy_runtime::config::duration(text).map_err(|error| error.to_string())?;
+    let limit = crispy_runtime::settings::duration(text).map_err(|error| error.to_string())?;
     if limit.is_zero() {
         return Err("nothing can be told of no video; give a time such as 60s, or none".to_owned());
     }

@@ -2,16 +2,16 @@
 //!
 //! ```text
 //!   stage ── started(), condition, watch ──► Readiness ─┬─► /readyz, with reasons        on a thread of its own: it answers
-//!   program's tasks ── a beat a second ────► Pulse ─────┼─► /livez                       where the program's is stuck
+//!   program's tasks ── a beat a second ────► Heartbeat ─────┼─► /livez                       where the program's is stuck
 //!                                                       └─► systemd: READY, STATUS, WATCHDOG, STOPPING
 //! ```
 //!
 //! *Alive* is a program whose tasks run: whoever restarts it for less makes an outage worse. *Ready* is one that can do its work now: it has
 //! started, every condition is met, and nobody has asked it to stop. That the bucket is away is a reason not to be ready, and none to die.
 
+mod heartbeat;
 mod pages;
-mod pulse;
-mod service_manager;
+mod systemd;
 
 use std::{
     fmt,
@@ -21,9 +21,9 @@ use std::{
 use clap::Args;
 use tokio::sync::watch;
 
+pub(crate) use heartbeat::Heartbeat;
 pub(crate) use pages::{Admin, Pages};
-pub(crate) use pulse::Pulse;
-pub(crate) use service_manager::ServiceManager;
+pub(crate) use systemd::ServiceManager;
 
 /// The flags about health, which every program that keeps running has.
 #[derive(Debug, Clone, Args)]

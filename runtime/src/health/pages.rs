@@ -23,8 +23,10 @@ use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::json;
 use tokio::{net::TcpStream, sync::Semaphore, time};
 
-use super::{Pulse, Readiness};
-use crate::{Exit, Failed, WithExit, about::About, side::Side, telemetry::Scrape};
+use super::{Heartbeat, Readiness};
+use crate::{
+    Exit, Failed, WithExit, about::About, export::Scrape, telemetry_thread::TelemetryThread,
+};
 
 /// Connections at a time. Prometheus has one, a load balancer some.
 const CONNECTIONS: usize = 64;
@@ -44,7 +46,7 @@ pub(crate) struct Admin(TcpListener);
 pub(crate) struct Pages {
     pub(crate) about: About,
     pub(crate) readiness: &'static Readiness,
-    pub(crate) pulse: Pulse,
+    pub(crate) pulse: Heartbeat,
     pub(crate) scrape: Option<Scrape>,
 }
 
@@ -81,15 +83,15 @@ impl Admin {
         self.0.local_addr()
     }
 
-    /// Serves the pages until the side ends.
+    /// Serves the pages until the thread ends.
     ///
     /// # Errors
     /// The system's.
-    pub(crate) fn serve(self, pages: Pages, side: &Side) -> io::Result<()> {
-        let _inside = side.handle().enter();
+    pub(crate) fn serve(self, pages: Pages, thread: &TelemetryThread) -> io::Result<()> {
+        let _inside = thread.handle().enter();
         self.0.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(self.0)?;
-        side.handle().spawn(accept(listener, router(pages)));
+        thread.handle().spawn(accept(listener, router(pages)));
         Ok(())
     }
 }

@@ -10,8 +10,8 @@
 //!
 //! A line about one chunk that went well has the target [`CHUNKS`]: right for ten cameras, too much for a thousand.
 
-mod bursts;
-mod line;
+mod json;
+mod rate_limit;
 mod stderr;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -32,8 +32,8 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, registry};
 
-pub(crate) use bursts::{Bursts, keep_sweeping};
-use line::{Json, Style};
+use json::{Json, Style};
+pub(crate) use rate_limit::{RateLimitedLog, keep_sweeping};
 pub(crate) use stderr::Lines;
 pub use stderr::step_aside;
 use text::Text;
@@ -140,7 +140,11 @@ pub fn chosen_chunks() -> &'static str {
 /// Installs the process's logger, has spans made with `tracer`, and sends panics to the log. Once a process; [`main`](crate::main) does it.
 ///
 /// The bursts that are summarised are the caller's to sweep.
-pub(crate) fn init(args: &LogArgs, default_level: &str, tracer: Option<SdkTracer>) -> Bursts {
+pub(crate) fn init(
+    args: &LogArgs,
+    default_level: &str,
+    tracer: Option<SdkTracer>,
+) -> RateLimitedLog {
     let wish = args
         .log_level
         .clone()
@@ -161,7 +165,7 @@ pub(crate) fn init(args: &LogArgs, default_level: &str, tracer: Option<SdkTracer
         format: args.log_format,
         chunks: args.log_chunks,
     }));
-    let bursts = Bursts::default();
+    let bursts = RateLimitedLog::default();
     // Lines need no spans, only their ids, which come by another way: where no traces are made, a span is to cost nothing.
     let filter = filter_fn(|metadata| !metadata.is_span())
         .and(level)

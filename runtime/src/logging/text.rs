@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime as Clock};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::line::current_span;
+use super::json::current_span;
 
 /// Writes events as text. The fields of spans are left out: they are for the trace, and would be longer than the line.
 pub(super) struct Text;

@@ -84,7 +84,7 @@ impl Plan {
     /// [`Exit::JaegerMissing`] if one is asked for, and none runs or could be started.
     pub(super) async fn make(up: &Up) -> Result<Self, Failed> {
         let jaeger = Jaeger::at(&up.jaeger_url.jaeger_url)?;
-        let collector = crispy_runtime::telemetry::chosen_endpoint();
+        let collector = crispy_runtime::export::chosen_endpoint();
         let told = told::of_traces(collector, &Variables::OURS);
         match (up.jaeger, told) {
             (asked, Told::Never(said)) => {

@@ -43,7 +43,7 @@ pub(crate) async fn run(setup: Setup) -> Result<(), Failed> {
         .context("look at the streams")
         .exit(Exit::Failure)?;
     if setup.dry_run {
-        say("would", plan.changes())?;
+        say("would", &plan.changes())?;
     } else {
         let applied = plan
             .apply()

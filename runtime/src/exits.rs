@@ -1,9 +1,19 @@
 //! From errors of the queue to rows of the table of exit codes: is something missing, or did nobody answer? Pure.
 
 use crate::Exit;
-use crispy_queue::{
-    AnswersError, ApiError, BindError, OverviewError, ReaderError, topology::MissingStreams,
-};
+use crispy_fault::{DependencyId, Fault, Kind};
+use crispy_queue::{AnswersError, ApiError, BindError, OverviewError, ReaderError};
+
+/// The exit code of a failure of the queue, by its kind alone.
+pub fn exit_of_queue(fault: &Fault) -> Exit {
+    match fault.kind() {
+        Kind::NotFound => Exit::StreamsMissing,
+        Kind::Unavailable(dependency) if dependency.id == DependencyId::Queue => {
+            Exit::NatsUnreachable
+        }
+        _ => Exit::Failure,
+    }
+}
 
 /// The row of a worker that cannot begin.
 pub fn exit_of_bind(error: &BindError) -> Exit {
@@ -30,15 +40,6 @@ pub fn exit_of_reader(error: &ReaderError) -> Exit {
         ReaderError::MissingStream { .. } => Exit::StreamsMissing,
         ReaderError::Consumer { source, .. } => exit_of_api(source),
         ReaderError::Malformed { .. } => Exit::Failure,
-        _ => Exit::NatsUnreachable,
-    }
-}
-
-/// The row of a program that does not find the streams that it needs.
-pub fn exit_of_check(error: &MissingStreams) -> Exit {
-    match error {
-        MissingStreams::Missing { .. } => Exit::StreamsMissing,
-        MissingStreams::Look { source, .. } => exit_of_api(source),
         _ => Exit::NatsUnreachable,
     }
 }
@@ -91,10 +92,7 @@ mod tests {
             }),
             exit_of_answers(&AnswersError::MissingStream { stream: stream() }),
             exit_of_reader(&ReaderError::MissingStream { stream: stream() }),
-            exit_of_check(&MissingStreams::Missing {
-                streams: vec![stream()],
-                servers: "nats://h".into(),
-            }),
+            exit_of_queue(&Fault::not_found("stream missing")),
         ];
         assert_eq!(exits, [Exit::StreamsMissing; 5]);
     }
@@ -118,12 +116,8 @@ mod tests {
                     stream: stream(),
                     source: source(),
                 }),
-                exit_of_check(&MissingStreams::Look {
-                    stream: stream(),
-                    source: source(),
-                }),
             ];
-            assert_eq!(exits, [expected; 4], "{:?}", source());
+            assert_eq!(exits, [expected; 3], "{:?}", source());
         }
     }
 }

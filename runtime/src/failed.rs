@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crispy_fault::Fault;
+
 use crate::Exit;
 
 /// Why a program cannot go on: the chain of what was being done, and the row of [`Exit`] that it ends with.
@@ -26,10 +28,19 @@ impl Failed {
     }
 }
 
-/// The whole chain on one line: `open spool /var/spool: lock: resource busy`.
+/// The whole chain on one line, and the hint of its first `Fault`:
+/// `open stream CRISPY_CHUNKS: the stream does not exist: run `crispy setup``.
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#}", self.error)
+        write!(f, "{:#}", self.error)?;
+        let faults = |error: &(dyn std::error::Error + 'static)| {
+            let fault = error.downcast_ref::<Fault>()?;
+            fault.hint().map(str::to_owned)
+        };
+        match self.error.chain().find_map(faults) {
+            Some(hint) => write!(f, ": {hint}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -90,6 +101,16 @@ mod tests {
             .unwrap_err();
         assert_eq!(failed.to_string(), "open spool /s: lock is held");
         assert_eq!(failed.exit, Exit::SpoolInUse);
+    }
+
+    #[test]
+    fn the_hint_of_a_fault_ends_the_line() {
+        let fault = Fault::not_found("look at stream X").with_hint("run `crispy setup`");
+        let failed = Failed::new(Exit::StreamsMissing, fault.context("bind uploader"));
+        assert_eq!(
+            failed.to_string(),
+            "bind uploader: look at stream X: run `crispy setup`"
+        );
     }
 
     #[test]

@@ -6,10 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use crispy_queue::{
-    ConnectOptions, Connection, Stage, Stream,
-    topology::{self, MissingStreams},
-};
+use crispy_queue::{ConnectOptions, Connection, Stage, Stream, topology};
 use crispy_runtime::NatsFlags;
 use crispy_runtime::{Exit, Failed, Stop};
 use tokio::{
@@ -317,10 +314,13 @@ async fn mend(connection: Connection) {
 /// Streams vanish also by somebody's hand, while their server runs.
 async fn mend_what_vanished(connection: Connection) {
     let missing = topology::check(&connection, &Stream::ALL).await;
-    if let Err(MissingStreams::Missing { streams, .. }) = missing {
+    if let Err(missing) = missing
+        && missing.is_not_found()
+    {
         tracing::warn!(
-            ?streams,
-            "streams have vanished: made again, and filled again from the spool; find out who removed them"
+            error = %missing,
+            hint = "find out who removed them",
+            "streams vanished, making and filling them again"
         );
         mend(connection).await;
     }

@@ -1,178 +1,121 @@
-//! Doing what a plan says.
+//! Carries out a plan.
 
-use async_nats::jetstream::{consumer, stream};
-use futures_util::future::try_join_all;
+use async_nats::jetstream::stream;
+use crispy_fault::Fault;
 
 use super::{
     diff::Change,
-    inspect::TopologyError,
-    plan::{Plan, plan_within},
-    streams,
+    inspect::request_failed,
+    plan::{Action, Plan, plan_within},
 };
 use crate::{
-    Connection, Stage, Stream,
+    Connection, Stream,
     api::{self, ApiError},
 };
 
-/// What setting up did.
+/// The result of setting up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Applied {
-    /// What was done, with the sizes that were granted.
+    /// The changes that were made, with the sizes that the server granted.
     pub changes: Vec<Change>,
 }
 
-/// How often somebody else may be in the way, setting up as well, before that is an error. Whoever comes second finds all of it done.
-const ROUNDS: u32 = 4;
-
-/// What one round did.
-struct Round {
+/// Changes made so far.
+#[derive(Default)]
+struct Progress {
     changes: Vec<Change>,
-    /// The last stream that somebody else made meanwhile, in another size: there may be more to do than was planned.
-    overtaken: Option<TopologyError>,
+    /// Streams made by this process: their sizes are still ours to choose.
+    made: Vec<Stream>,
 }
 
-pub(super) async fn apply(mut next: Plan) -> Result<Applied, TopologyError> {
-    let mut changes = Vec::new();
-    let mut rounds = 1;
-    loop {
-        let (connection, asked, scale) = (next.connection.clone(), next.asked, next.scale);
-        let round = match apply_once(next).await {
-            // Forced back to sizes that this server has no room for: as when they were made, the next smaller ones are tried.
-            Err(TopologyError::NoRoom(refusal)) if asked.force => {
-                let smaller = scale.smaller().ok_or(TopologyError::NoRoom(refusal))?;
-                next = plan_within(&connection, asked, Some(smaller)).await?;
-                continue;
+impl Plan {
+    /// Carries it out, one request after another.
+    ///
+    /// After a refusal the server is read again and the rest is planned again: in smaller sizes for
+    /// want of room, so that the streams keep their proportions and no stream that held a message
+    /// is ever removed; around the stream of another process that sets up at the same time.
+    ///
+    /// # Errors
+    /// `Rejected` where not even the smallest sizes fit; else the failure of a request.
+    pub async fn apply(mut self) -> Result<Applied, Fault> {
+        let mut progress = Progress::default();
+        let mut scale = None;
+        // Each stream can be in the way once: it exists from then on.
+        let mut in_the_way = 0;
+        while let Err((target, error)) = self.carry_out(&mut progress).await {
+            match error {
+                ApiError::NoStorage(_) => match self.scale.smaller() {
+                    Some(smaller) => scale = Some(smaller),
+                    None => return Err(no_room(error)),
+                },
+                error if error.is_name_taken() && in_the_way < Stream::ALL.len() => in_the_way += 1,
+                error => return Err(request_failed(format!("set up {target}"), error)),
             }
-            round => round?,
-        };
-        changes.extend(round.changes);
-        match round.overtaken {
-            None => return Ok(Applied { changes }),
-            Some(error) if rounds == ROUNDS => return Err(error),
-            Some(_) => {}
+            self = plan_within(&self.connection, self.request, scale, &progress.made).await?;
         }
-        rounds += 1;
-        next = plan_within(&connection, asked, None).await?;
+        Ok(Applied {
+            changes: progress.changes,
+        })
     }
-}
 
-async fn apply_once(mut plan: Plan) -> Result<Round, TopologyError> {
-    // One after another: after a refusal none of them may still be on its way.
-    for config in &plan.alter {
-        alter(&plan.connection, config).await?;
-    }
-    let (granted, overtaken) = create_all(&mut plan).await?;
-    let consumers = plan
-        .consumers
-        .iter()
-        .map(|(stage, config)| put_consumer(&plan.connection, *stage, config));
-    try_join_all(consumers).await?;
-    for change in &mut plan.changes {
-        if let Change::CreateStream {
-            stream, max_bytes, ..
-        } = change
-            && let Some(config) = granted.iter().find(|config| config.name == *stream)
-        {
-            *max_bytes = config.max_bytes;
-        }
-    }
-    Ok(Round {
-        changes: plan.changes,
-        overtaken,
-    })
-}
-
-/// Makes the missing streams at once, in sizes that the server grants.
-///
-/// Where it refuses one for want of room, those already made in this round are made smaller first and all is tried again: the sizes stay in
-/// proportion, and no stream that held a message is ever removed. A stream that somebody else has made meanwhile is theirs: it leaves the plan.
-async fn create_all(
-    plan: &mut Plan,
-) -> Result<(Vec<stream::Config>, Option<TopologyError>), TopologyError> {
-    let mut made: Vec<Stream> = Vec::new();
-    let mut overtaken = None;
-    loop {
-        let sized = |stream: Stream| {
-            let bytes = plan.scale.bytes(stream);
-            streams::config(stream, plan.connection.prefix(), plan.replicas, bytes)
-        };
-        let shrunk: Vec<_> = made.iter().copied().map(sized).collect();
-        let shrinking = shrunk.iter().map(|config| alter(&plan.connection, config));
-        match try_join_all(shrinking).await {
-            // Somebody else has made them smaller still meanwhile, and this would be larger again.
-            Err(TopologyError::NoRoom(refusal)) => {
-                plan.shrink(refusal)?;
-                continue;
-            }
-            shrunk => shrunk?,
-        };
-        let wanted: Vec<_> = plan.create.iter().copied().map(sized).collect();
-        let pending =
-            |config: &&stream::Config| !shrunk.iter().any(|done| done.name == config.name);
-        let missing: Vec<_> = wanted.iter().filter(pending).collect();
-        // One after another: of several at once that do not fit together, a busy server was seen to keep what it had reserved for those it
-        // refused, and then there is no room for anything.
-        let mut results = Vec::with_capacity(missing.len());
-        for config in &missing {
-            results.push(create(&plan.connection, config).await);
-        }
-        let (mut refusal, mut taken) = (None, Vec::new());
-        for (config, result) in missing.into_iter().zip(results) {
-            match result {
-                Ok(()) => made.extend(
-                    plan.create
-                        .iter()
-                        .copied()
-                        .find(|stream| stream.name(plan.connection.prefix()) == config.name),
-                ),
-                Err(error @ ApiError::NoStorage(_)) => refusal = Some(error),
-                Err(source) if source.is_name_taken() => {
-                    overtaken = Some(failed(format!("stream {}", config.name), source));
-                    taken.push(config.name.clone());
+    /// Stops at the first failure, and names its target.
+    async fn carry_out(&self, progress: &mut Progress) -> Result<(), (String, ApiError)> {
+        let connection = &self.connection;
+        // Never several at once: of several streams that did not fit together, a busy server was
+        // seen to keep the reservations of those that it refused, and then there was room for none.
+        for step in &self.steps {
+            match &step.action {
+                Action::Create(stream, config) => {
+                    put_stream(connection, "CREATE", config).await?;
+                    progress.made.push(*stream);
                 }
-                Err(source) => return Err(failed(format!("stream {}", config.name), source)),
+                Action::Alter(config) => {
+                    put_stream(connection, "UPDATE", config).await?;
+                    progress.correct_size(config);
+                }
+                Action::Put(stage, config) => {
+                    let stream = stage.source().name(connection.prefix());
+                    let put = api::put_consumer(connection, &stream, config.clone()).await;
+                    put.map_err(|error| (format!("consumer {stage} of stream {stream}"), error))?;
+                }
+            }
+            progress.changes.extend(step.changes.iter().cloned());
+        }
+        Ok(())
+    }
+}
+
+impl Progress {
+    /// Corrects the size of a stream that became smaller after it was made.
+    fn correct_size(&mut self, config: &stream::Config) {
+        for change in &mut self.changes {
+            if let Change::CreateStream {
+                stream, max_bytes, ..
+            } = change
+                && *stream == config.name
+            {
+                *max_bytes = config.max_bytes;
             }
         }
-        plan.leave_out(&taken);
-        let Some(refusal) = refusal else {
-            return Ok((wanted, overtaken));
-        };
-        plan.shrink(refusal)?;
     }
 }
 
-async fn create(connection: &Connection, config: &stream::Config) -> Result<(), ApiError> {
-    let subject = format!("STREAM.CREATE.{}", config.name);
-    let made: Result<stream::Info, _> = api::request(connection, &subject, config).await;
-    made.map(|_| ())
-}
-
-async fn alter(connection: &Connection, config: &stream::Config) -> Result<(), TopologyError> {
-    let subject = format!("STREAM.UPDATE.{}", config.name);
-    let done: Result<stream::Info, _> = api::request(connection, &subject, config).await;
-    match done {
-        Ok(_) => Ok(()),
-        Err(error @ ApiError::NoStorage(_)) => Err(TopologyError::NoRoom(error)),
-        Err(source) => Err(failed(format!("stream {}", config.name), source)),
-    }
-}
-
-async fn put_consumer(
+async fn put_stream(
     connection: &Connection,
-    stage: Stage,
-    config: &consumer::Config,
-) -> Result<(), TopologyError> {
-    let stream = stage.source().name(connection.prefix());
-    match api::put_consumer(connection, &stream, config.clone()).await {
+    verb: &str,
+    config: &stream::Config,
+) -> Result<(), (String, ApiError)> {
+    let subject = format!("STREAM.{verb}.{}", config.name);
+    let put: Result<stream::Info, _> = api::request(connection, &subject, config).await;
+    match put {
         Ok(_) => Ok(()),
-        Err(source) => Err(failed(
-            format!("consumer {stage} of stream {stream}"),
-            source,
-        )),
+        Err(error) => Err((format!("stream {}", config.name), error)),
     }
 }
 
-fn failed(what: String, source: ApiError) -> TopologyError {
-    TopologyError::SetUp { what, source }
+fn no_room(refusal: ApiError) -> Fault {
+    Fault::rejected("fit the streams into the server's store")
+        .with_source(refusal)
+        .with_hint("raise max_file_store, or the account's limit")
 }

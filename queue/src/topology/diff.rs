@@ -1,12 +1,14 @@
-//! What differs between the streams there are and the streams there should be. Pure.
+//! Differences between the settings on a server and ours. Pure.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use async_nats::jetstream::{consumer, stream};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 
-use super::{SCHEMA, streams::SCHEMA_KEY};
+use super::{SCHEMA, settings::SCHEMA_KEY};
 
-/// One thing that setting up does. Printed as one line.
+/// One step of setting up. Printed as one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
@@ -14,40 +16,27 @@ pub enum Change {
     CreateStream {
         /// Its name on the server.
         stream: String,
-        /// Copies.
+        /// Number of copies.
         replicas: usize,
         /// Its limit, in bytes.
         max_bytes: i64,
     },
-    /// A setting of a stream is changed.
-    AlterStream {
-        /// Its name on the server.
-        stream: String,
-        /// The setting, as the server calls it.
-        setting: &'static str,
-        /// What it is.
-        from: String,
-        /// What it shall be.
-        to: String,
-    },
-    /// A durable consumer is made.
+    /// A consumer is made.
     CreateConsumer {
         /// The stream's name on the server.
         stream: String,
         /// The consumer's name.
         consumer: String,
     },
-    /// A setting of a durable consumer is changed.
-    AlterConsumer {
-        /// The stream's name on the server.
-        stream: String,
-        /// The consumer's name.
-        consumer: String,
-        /// The setting, as the server calls it.
+    /// One setting of a stream or consumer is changed.
+    Alter {
+        /// `stream {name}` or `consumer {name} of stream {name}`.
+        target: String,
+        /// The setting's name on the server.
         setting: &'static str,
-        /// What it is.
+        /// The present value.
         from: String,
-        /// What it shall be.
+        /// The new value.
         to: String,
     },
 }
@@ -59,36 +48,28 @@ impl fmt::Display for Change {
                 stream,
                 replicas,
                 max_bytes,
-            } => write!(
-                f,
-                "create stream {stream}: {} at most, {replicas} replica{}",
-                bytes(*max_bytes),
-                if *replicas == 1 { "" } else { "s" }
-            ),
-            Self::AlterStream {
-                stream,
-                setting,
-                from,
-                to,
-            } => write!(f, "change stream {stream}: {setting} from {from} to {to}"),
+            } => {
+                let plural = if *replicas == 1 { "" } else { "s" };
+                let limit = bytes(*max_bytes);
+                write!(
+                    f,
+                    "create stream {stream}: {limit} at most, {replicas} replica{plural}"
+                )
+            }
             Self::CreateConsumer { stream, consumer } => {
                 write!(f, "create consumer {consumer} of stream {stream}")
             }
-            Self::AlterConsumer {
-                stream,
-                consumer,
+            Self::Alter {
+                target,
                 setting,
                 from,
                 to,
-            } => write!(
-                f,
-                "change consumer {consumer} of stream {stream}: {setting} from {from} to {to}"
-            ),
+            } => write!(f, "change {target}: {setting} from {from} to {to}"),
         }
     }
 }
 
-/// A limit as one reads it; exact, for limits are whole MiB unless somebody has tuned them.
+/// A limit for people; exact, since limits are whole MiB unless an operator has tuned them.
 fn bytes(limit: i64) -> String {
     match limit {
         ..=-1 => "no limit".to_owned(),
@@ -98,171 +79,201 @@ fn bytes(limit: i64) -> String {
     }
 }
 
-/// The setting's name, what it is, what it shall be.
-pub(super) type Difference = (&'static str, String, String);
+/// Settings that our promises rest on, by their names on the server. Always corrected.
+const STREAM_SETTINGS: &[&str] = &[
+    "subjects",
+    "retention",
+    "discard",
+    "num_replicas",
+    "allow_direct",
+    "allow_rollup_hdrs",
+];
 
-/// Takes `wanted`'s settings over into `config` and says which differ.
-///
-/// Limits are the operator's to tune: once a stream stands they are only touched with `force`. A stream of a newer schema is left alone.
+/// Limits of an existing stream belong to its operator. Changed only with `force`.
+const STREAM_LIMITS: &[&str] = &[
+    "max_bytes",
+    "max_age",
+    "max_msg_size",
+    "duplicate_window",
+    "max_msgs",
+    "max_msgs_per_subject",
+];
+
+const CONSUMER_SETTINGS: &[&str] = &["max_deliver", "backoff"];
+
+const CONSUMER_LIMITS: &[&str] = &["ack_wait", "max_ack_pending"];
+
+/// Copies our settings of a stream into `config` and returns the changes, those of its limits only
+/// with `force`. A stream of a newer schema is left alone.
 pub(super) fn align_stream(
     config: &mut stream::Config,
     wanted: &stream::Config,
     force: bool,
-) -> Vec<Difference> {
-    let mut differences = Vec::new();
-    let schema = schema(config);
+) -> Vec<Change> {
+    let number = config.metadata.get(SCHEMA_KEY);
+    let schema = number.and_then(|text| text.parse().ok()).unwrap_or(0);
     if schema > SCHEMA {
-        return differences;
+        return Vec::new();
     }
-    let mut set = Setter(&mut differences);
-    set.take("subjects", &mut config.subjects, &wanted.subjects);
-    set.take("retention", &mut config.retention, &wanted.retention);
-    set.take("discard", &mut config.discard, &wanted.discard);
-    set.take(
-        "num_replicas",
-        &mut config.num_replicas,
-        &wanted.num_replicas,
-    );
-    set.take(
-        "allow_direct",
-        &mut config.allow_direct,
-        &wanted.allow_direct,
-    );
-    set.take(
-        "allow_rollup_hdrs",
-        &mut config.allow_rollup,
-        &wanted.allow_rollup,
-    );
+    let target = format!("stream {}", wanted.name);
+    let mut changes = align(&target, config, wanted, STREAM_SETTINGS);
     if force {
-        set.take_bytes("max_bytes", &mut config.max_bytes, wanted.max_bytes);
-        set.take("max_age", &mut config.max_age, &wanted.max_age);
-        set.take(
-            "max_msg_size",
-            &mut config.max_message_size,
-            &wanted.max_message_size,
-        );
-        set.take(
-            "duplicate_window",
-            &mut config.duplicate_window,
-            &wanted.duplicate_window,
-        );
-        set.take("max_msgs", &mut config.max_messages, &wanted.max_messages);
-        set.take(
-            "max_msgs_per_subject",
-            &mut config.max_messages_per_subject,
-            &wanted.max_messages_per_subject,
-        );
+        changes.extend(align(&target, config, wanted, STREAM_LIMITS));
     }
     if schema < SCHEMA {
-        let text = SCHEMA.to_string();
-        let from = config.metadata.insert(SCHEMA_KEY.to_owned(), text.clone());
-        differences.push((SCHEMA_KEY, from.unwrap_or_else(|| "none".to_owned()), text));
+        let to = SCHEMA.to_string();
+        let from = config.metadata.insert(SCHEMA_KEY.to_owned(), to.clone());
+        changes.push(Change::Alter {
+            target,
+            setting: SCHEMA_KEY,
+            from: from.unwrap_or_else(|| "none".to_owned()),
+            to,
+        });
     }
-    differences
+    changes
 }
 
-/// The schema number of a stream; 0 where it has none.
-fn schema(config: &stream::Config) -> u32 {
-    let number = config.metadata.get(SCHEMA_KEY);
-    number.and_then(|text| text.parse().ok()).unwrap_or(0)
-}
-
-/// As [`align_stream`], for a durable. Its limits are the operator's too.
+/// As [`align_stream`], for the consumer that `target` describes.
 pub(super) fn align_consumer(
+    target: &str,
     config: &mut consumer::Config,
     wanted: &consumer::Config,
     force: bool,
-) -> Vec<Difference> {
-    let mut differences = Vec::new();
-    let mut set = Setter(&mut differences);
-    set.take("max_deliver", &mut config.max_deliver, &wanted.max_deliver);
-    set.take("backoff", &mut config.backoff, &wanted.backoff);
+) -> Vec<Change> {
+    let mut changes = align(target, config, wanted, CONSUMER_SETTINGS);
     if force {
-        set.take("ack_wait", &mut config.ack_wait, &wanted.ack_wait);
-        set.take(
-            "max_ack_pending",
-            &mut config.max_ack_pending,
-            &wanted.max_ack_pending,
-        );
+        changes.extend(align(target, config, wanted, CONSUMER_LIMITS));
     }
-    differences
+    changes
 }
 
-struct Setter<'a>(&'a mut Vec<Difference>);
-
-impl Setter<'_> {
-    fn take<T: Clone + PartialEq + fmt::Debug>(
-        &mut self,
-        setting: &'static str,
-        is: &mut T,
-        shall: &T,
-    ) {
-        if is != shall {
-            self.0
-                .push((setting, format!("{is:?}"), format!("{shall:?}")));
-            *is = shall.clone();
+/// Copies `settings` from `wanted` into `config`, in the form in which they travel to the server.
+fn align<C: Serialize + DeserializeOwned>(
+    target: &str,
+    config: &mut C,
+    wanted: &C,
+    settings: &[&'static str],
+) -> Vec<Change> {
+    let json = |config: &C| serde_json::to_value(config).expect("settings are JSON");
+    let (mut current, wanted) = (json(config), json(wanted));
+    let mut changes = Vec::new();
+    for &setting in settings {
+        let (from, to) = (&current[setting], &wanted[setting]);
+        if from != to {
+            changes.push(Change::Alter {
+                target: target.to_owned(),
+                setting,
+                from: show(setting, from),
+                to: show(setting, to),
+            });
+            current[setting] = to.clone();
         }
     }
+    if !changes.is_empty() {
+        let fields = current.as_object_mut().expect("settings are an object");
+        fields.retain(|_, value| !value.is_null());
+        *config = serde_json::from_value(current).expect("each field has the type of its twin");
+    }
+    changes
+}
 
-    fn take_bytes(&mut self, setting: &'static str, is: &mut i64, shall: i64) {
-        if *is != shall {
-            self.0.push((setting, bytes(*is), bytes(shall)));
-            *is = shall;
+fn show(setting: &str, value: &Value) -> String {
+    match (setting, value) {
+        // Settings with their default value do not travel.
+        (_, Value::Null) => "unset".to_owned(),
+        ("max_bytes", value) => bytes(value.as_i64().unwrap_or_default()),
+        ("max_age" | "duplicate_window" | "ack_wait", value) => {
+            let nanos = value.as_u64().unwrap_or_default();
+            format!("{:?}", Duration::from_nanos(nanos))
         }
+        (_, Value::String(text)) => text.clone(),
+        (_, other) => json!(other).to_string(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Prefix, Stream, topology::streams};
+    use crate::{
+        Prefix, Stage, Stream,
+        topology::settings::{self, stage_consumer},
+    };
 
     fn config(max_bytes: i64) -> stream::Config {
-        streams::config(Stream::Chunks, &Prefix::default(), 1, max_bytes)
+        settings::config(Stream::Chunks, &Prefix::default(), 1, max_bytes)
     }
 
-    fn align(is: &mut stream::Config, force: bool) -> Vec<&'static str> {
-        let differences = align_stream(is, &config(10), force);
-        differences
-            .into_iter()
-            .map(|(setting, ..)| setting)
-            .collect()
+    fn align(current: &mut stream::Config, force: bool) -> Vec<&'static str> {
+        let setting = |change| match change {
+            Change::Alter { setting, .. } => setting,
+            other => panic!("{other}"),
+        };
+        let changes = align_stream(current, &config(10), force);
+        changes.into_iter().map(setting).collect()
     }
 
     #[test]
-    fn what_is_as_it_should_be_is_left_alone() {
-        let mut is = config(10);
-        assert!(align(&mut is, true).is_empty());
-        assert_eq!(is, config(10));
+    fn equal_settings_are_left_alone() {
+        let mut current = config(10);
+        assert!(align(&mut current, true).is_empty());
+        assert_eq!(current, config(10));
     }
 
     #[test]
     fn tuned_limits_are_kept_unless_forced() {
-        let mut is = config(17);
-        assert!(align(&mut is, false).is_empty());
-        assert_eq!(is.max_bytes, 17);
-        assert_eq!(align(&mut is, true), ["max_bytes"]);
-        assert_eq!(is.max_bytes, 10);
+        let mut current = config(17);
+        assert!(align(&mut current, false).is_empty());
+        assert_eq!(current.max_bytes, 17);
+        assert_eq!(align(&mut current, true), ["max_bytes"]);
+        assert_eq!(current.max_bytes, 10);
     }
 
     #[test]
-    fn settings_that_promises_rest_on_are_mended() {
-        let mut is = config(10);
-        is.discard = stream::DiscardPolicy::Old;
-        is.subjects.pop();
-        assert_eq!(align(&mut is, false), ["subjects", "discard"]);
-        assert_eq!(is, config(10));
+    fn settings_that_promises_rest_on_are_corrected() {
+        let mut current = config(10);
+        current.discard = stream::DiscardPolicy::Old;
+        current.subjects.pop();
+        current.allow_rollup = true;
+        assert_eq!(
+            align(&mut current, false),
+            ["subjects", "discard", "allow_rollup_hdrs"]
+        );
+        assert_eq!(current, config(10));
     }
 
     #[test]
     fn the_schema_number_is_raised_and_never_lowered() {
-        let mut is = config(10);
-        is.metadata.clear();
-        assert_eq!(align(&mut is, false), [SCHEMA_KEY]);
+        let mut current = config(10);
+        current.metadata.clear();
+        assert_eq!(align(&mut current, false), [SCHEMA_KEY]);
         let newer = (SCHEMA + 1).to_string();
-        is.metadata.insert(SCHEMA_KEY.to_owned(), newer.clone());
-        is.discard = stream::DiscardPolicy::Old;
-        assert!(align(&mut is, true).is_empty());
-        assert_eq!(is.metadata[SCHEMA_KEY], newer);
+        current
+            .metadata
+            .insert(SCHEMA_KEY.to_owned(), newer.clone());
+        current.discard = stream::DiscardPolicy::Old;
+        assert!(align(&mut current, true).is_empty());
+        assert_eq!(current.metadata[SCHEMA_KEY], newer);
+    }
+
+    #[test]
+    fn changed_values_are_shown_for_people() {
+        let wanted = stage_consumer(Stage::Uploader);
+        let mut current = consumer::Config {
+            ack_wait: Duration::from_secs(5),
+            max_deliver: 0,
+            ..wanted.clone()
+        };
+        let lines: Vec<String> = align_consumer("consumer uploader", &mut current, &wanted, true)
+            .iter()
+            .map(Change::to_string)
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "change consumer uploader: max_deliver from unset to -1",
+                "change consumer uploader: ack_wait from 5s to 30s",
+            ]
+        );
+        assert_eq!(current, wanted);
     }
 }

@@ -1,38 +1,34 @@
-//! The streams and consumers that must be there, and the way from what is there to them.
+//! The streams and consumers of the system, and the plan that makes or changes them.
 //!
 //! ```text
-//!   {p}.chunks.*.*   ─► CHUNKS     work queue; full = back-pressure ──► durable uploader
-//!   {p}.runs.*.*     ─┘
-//!   {p}.uploaded.*.* ─► UPLOADED   72 h ──► durable inspector; durables spool-<id> of the ingestors
-//!   {p}.inspected.*.*─► INSPECTED  72 h
-//!   {p}.events.*.*   ─► EVENTS     30 d
-//!   {p}.dead.*.*.*   ─► DEAD       30 d
-//!   $KV.{p}_spools.> ─► KV_{p}_spools
-//!   $KV.{p}_suspects.> ─► KV_{p}_suspects   24 h
+//!   {p}.chunks.*.*      ─► CHUNKS     work queue; full = back-pressure ──► consumer uploader
+//!   {p}.runs.*.*        ─┘
+//!   {p}.uploaded.*.*    ─► UPLOADED   72 h ──► consumer inspector; consumers spool-<id> of ingestors
+//!   {p}.inspected.*.*   ─► INSPECTED  72 h
+//!   {p}.events.*.*      ─► EVENTS     30 d
+//!   {p}.dead.*.*.*      ─► DEAD       30 d
+//!   $KV.{p}_spools.>    ─► KV_{p}_spools
+//!   $KV.{p}_suspects.>  ─► KV_{p}_suspects   24 h
 //! ```
 //!
-//! [`plan`] looks and decides, [`Plan::apply`] does it, and in between a person may read the changes. Doing it twice changes nothing. Only
-//! setting up makes streams; daemons [`check`] that theirs are there.
+//! [`plan`] looks and decides, [`Plan::apply`] carries it out, and an operator may read the changes
+//! in between. Applying twice changes nothing. Only `crispy setup` and `crispy up` make streams;
+//! daemons [`check`] that theirs exist.
 
 mod apply;
-mod check;
-mod consumers;
 mod diff;
 mod inspect;
 mod plan;
+mod settings;
 mod sizes;
-mod streams;
 
-pub use {
-    apply::Applied,
-    check::{MissingStreams, check},
-    diff::Change,
-    inspect::TopologyError,
-    plan::{Plan, plan},
-};
+pub use apply::Applied;
+pub use diff::Change;
+pub use inspect::check;
+pub use plan::{Plan, plan};
 
-pub(crate) use consumers::stage_consumer;
-
-/// Counts changes of the settings below that an older version would not understand. Written into each stream's metadata; a stream with a
-/// higher number was made by a newer version, and its settings are left alone.
+/// Version of the settings below. Raised by changes that an older program would not understand.
+///
+/// Each stream's metadata carries it. A stream with a higher number was made by a newer version,
+/// and its settings are left alone.
 pub const SCHEMA: u32 = 1;

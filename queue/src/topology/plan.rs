@@ -1,192 +1,195 @@
-//! What is to be done.
+//! The plan: the steps from the present streams and consumers to ours.
 
 use async_nats::jetstream::{account::Account, consumer, stream};
+use crispy_fault::Fault;
 
 use super::{
-    apply::{Applied, apply},
     diff::{self, Change},
-    inspect::{Found, TopologyError, look},
+    inspect::{Present, inspect},
+    settings::{self, stage_consumer},
     sizes::Scale,
-    stage_consumer, streams,
 };
-use crate::{Connection, Stage, Stream, api::ApiError};
+use crate::{Connection, Stage, Stream};
 
-/// What setting up would do: decided, not done.
+/// The steps of setting up: decided, not done.
 ///
-/// Planning changes nothing on the server. Applying does what [`Plan::changes`] says, except that streams are made smaller where the server
-/// turns out to have less room than it tells, and that what somebody else sets up meanwhile is looked at anew.
+/// * Planning changes nothing on the server.
+/// * Applying makes the changes of [`Plan::changes`]. Streams become smaller where the server has
+///   less room than it reports, and changes that another process makes meanwhile are planned again.
 #[derive(Debug)]
 pub struct Plan {
     pub(super) connection: Connection,
-    pub(super) changes: Vec<Change>,
-    pub(super) create: Vec<Stream>,
-    pub(super) alter: Vec<stream::Config>,
-    pub(super) consumers: Vec<(Stage, consumer::Config)>,
-    pub(super) replicas: u8,
-    pub(super) asked: Asked,
+    pub(super) request: Request,
     pub(super) scale: Scale,
+    pub(super) steps: Vec<Step>,
 }
 
-/// What [`plan`] was asked for.
+/// The arguments of [`plan`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
-    pub(super) replicas: Option<u8>,
-    pub(super) force: bool,
+pub(super) struct Request {
+    replicas: Option<u8>,
+    force: bool,
 }
 
-/// Looks at the server and decides what setting up would do.
+/// One request to the server, and the changes that it makes.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) changes: Vec<Change>,
+    pub(super) action: Action,
+}
+
+#[derive(Debug)]
+pub(super) enum Action {
+    Create(Stream, stream::Config),
+    Alter(stream::Config),
+    Put(Stage, consumer::Config),
+}
+
+/// Reads the server's present state and decides on the steps.
 ///
-/// `replicas` is 1, 3 or 5; None keeps what is there, and makes new streams with one. `force` sets limits that an operator has tuned back to
-/// ours.
+/// `replicas` is 1, 3 or 5; None keeps the present number and makes new streams with one. `force`
+/// sets limits that an operator has tuned back to ours.
+///
+/// # Errors
+/// `Rejected` for another number of replicas; else the failure of a request.
 pub async fn plan(
     connection: &Connection,
     replicas: Option<u8>,
     force: bool,
-) -> Result<Plan, TopologyError> {
+) -> Result<Plan, Fault> {
     if let Some(wrong) = replicas.filter(|replicas| ![1, 3, 5].contains(replicas)) {
-        return Err(TopologyError::Replicas(wrong));
+        let message = format!("{wrong} replicas are not possible");
+        return Err(Fault::rejected(message)
+            .with_hint("use 1, 3 or 5, and no more than the cluster has servers"));
     }
-    plan_within(connection, Asked { replicas, force }, None).await
+    plan_within(connection, Request { replicas, force }, None, &[]).await
 }
 
-/// As [`plan`], with sizes of this scale at most.
+/// As [`plan`], with sizes of this scale. The streams in `made` were made for this request and may
+/// be made smaller.
 pub(super) async fn plan_within(
     connection: &Connection,
-    asked: Asked,
+    request: Request,
     scale: Option<Scale>,
-) -> Result<Plan, TopologyError> {
-    let Asked { replicas, force } = asked;
-    let found = look(connection).await?;
-    let copies = replicas.unwrap_or_else(|| common_replicas(&found));
-    let missing: Vec<Stream> = found
-        .streams
-        .iter()
-        .filter(|(_, info)| info.is_none())
-        .map(|(stream, _)| *stream)
-        .collect();
-    let sized: &[Stream] = if force { &Stream::ALL } else { &missing };
-    let free = free_room(&found.account, &found, sized, copies);
+    made: &[Stream],
+) -> Result<Plan, Fault> {
+    let present = inspect(connection).await?;
+    let copies = request.replicas.unwrap_or_else(|| most_replicas(&present));
+    let is_sized = |(stream, info): &(Stream, Option<stream::Info>)| {
+        request.force || info.is_none() || made.contains(stream)
+    };
+    let sized = present.streams.iter().filter(|entry| is_sized(entry));
+    let sized: Vec<Stream> = sized.map(|(stream, _)| *stream).collect();
+    let free = free_room(&present, &sized, copies);
     let mut plan = Plan {
         connection: connection.clone(),
-        changes: Vec::new(),
-        scale: scale.unwrap_or_else(|| Scale::fitting(sized, copies, free)),
-        create: missing,
-        alter: Vec::new(),
-        consumers: Vec::new(),
-        replicas: copies,
-        asked,
+        request,
+        scale: scale.unwrap_or_else(|| Scale::fitting(&sized, copies, free)),
+        steps: Vec::new(),
     };
-    plan.streams(&found, replicas, force);
-    plan.consumers(&found, force);
+    for (stream, info) in present.streams {
+        let step = plan.stream_step(stream, info, copies, made.contains(&stream));
+        plan.steps.extend(step);
+    }
+    // Limits that become smaller make room for new streams.
+    plan.steps
+        .sort_by_key(|step| matches!(step.action, Action::Create(..)));
+    for (stage, info) in present.consumers {
+        let step = plan.consumer_step(stage, info);
+        plan.steps.extend(step);
+    }
     Ok(plan)
 }
 
 impl Plan {
-    /// What would be done, in order; empty when all is as it should be.
-    pub fn changes(&self) -> &[Change] {
-        &self.changes
+    /// The changes, in order; empty where there is nothing to do.
+    pub fn changes(&self) -> Vec<Change> {
+        let steps = self.steps.iter();
+        steps.flat_map(|step| step.changes.clone()).collect()
     }
 
-    /// Does it.
-    pub async fn apply(self) -> Result<Applied, TopologyError> {
-        apply(self).await
-    }
-
-    /// Wants less, after a refusal for want of room.
-    pub(super) fn shrink(&mut self, refusal: ApiError) -> Result<(), TopologyError> {
-        let smaller = self.scale.smaller();
-        self.scale = smaller.ok_or(TopologyError::NoRoom(refusal))?;
-        Ok(())
-    }
-
-    /// Takes streams that are there by now out of what is to be made.
-    pub(super) fn leave_out(&mut self, taken: &[String]) {
-        let prefix = self.connection.prefix();
-        self.create
-            .retain(|stream| !taken.contains(&stream.name(prefix)));
-        self.changes.retain(
-            |change| !matches!(change, Change::CreateStream { stream, .. } if taken.contains(stream)),
-        );
-    }
-
-    fn streams(&mut self, found: &Found, replicas: Option<u8>, force: bool) {
-        let prefix = self.connection.prefix().clone();
-        for (stream, info) in &found.streams {
-            let mut wanted =
-                streams::config(*stream, &prefix, self.replicas, self.scale.bytes(*stream));
-            let Some(info) = info else {
-                self.changes.push(Change::CreateStream {
-                    stream: wanted.name,
-                    replicas: wanted.num_replicas,
-                    max_bytes: wanted.max_bytes,
-                });
-                continue;
-            };
-            let mut config = info.config.clone();
-            if replicas.is_none() {
-                wanted.num_replicas = config.num_replicas;
-            }
-            let differences = diff::align_stream(&mut config, &wanted, force);
-            if !differences.is_empty() {
-                self.alter.push(config);
-            }
-            let alter = |(setting, from, to)| Change::AlterStream {
+    fn stream_step(
+        &self,
+        stream: Stream,
+        info: Option<stream::Info>,
+        replicas: u8,
+        made: bool,
+    ) -> Option<Step> {
+        let bytes = self.scale.bytes(stream);
+        let mut wanted = settings::config(stream, self.connection.prefix(), replicas, bytes);
+        let Some(info) = info else {
+            let change = Change::CreateStream {
                 stream: wanted.name.clone(),
-                setting,
-                from,
-                to,
+                replicas: wanted.num_replicas,
+                max_bytes: wanted.max_bytes,
             };
-            self.changes.extend(differences.into_iter().map(alter));
+            return Some(Step {
+                changes: vec![change],
+                action: Action::Create(stream, wanted),
+            });
+        };
+        let mut config = info.config;
+        if made {
+            // Another process may have made it smaller already.
+            return (wanted.max_bytes < config.max_bytes).then(|| {
+                config.max_bytes = wanted.max_bytes;
+                Step {
+                    changes: Vec::new(),
+                    action: Action::Alter(config),
+                }
+            });
         }
+        if self.request.replicas.is_none() {
+            wanted.num_replicas = config.num_replicas;
+        }
+        let changes = diff::align_stream(&mut config, &wanted, self.request.force);
+        (!changes.is_empty()).then_some(Step {
+            changes,
+            action: Action::Alter(config),
+        })
     }
 
-    fn consumers(&mut self, found: &Found, force: bool) {
-        for (stage, info) in &found.consumers {
-            let wanted = stage_consumer(*stage);
-            let stream = stage.source().name(self.connection.prefix());
-            let Some(info) = info else {
-                self.changes.push(Change::CreateConsumer {
-                    stream,
-                    consumer: stage.to_string(),
-                });
-                self.consumers.push((*stage, wanted));
-                continue;
-            };
-            let mut config = info.config.clone();
-            let differences = diff::align_consumer(&mut config, &wanted, force);
-            if !differences.is_empty() {
-                self.consumers.push((*stage, config));
+    fn consumer_step(&self, stage: Stage, info: Option<consumer::Info>) -> Option<Step> {
+        let wanted = stage_consumer(stage);
+        let stream = stage.source().name(self.connection.prefix());
+        let (changes, config) = match info {
+            None => {
+                let consumer = stage.to_string();
+                let change = Change::CreateConsumer { stream, consumer };
+                (vec![change], wanted)
             }
-            let alter = |(setting, from, to)| Change::AlterConsumer {
-                stream: stream.clone(),
-                consumer: stage.to_string(),
-                setting,
-                from,
-                to,
-            };
-            self.changes.extend(differences.into_iter().map(alter));
-        }
+            Some(info) => {
+                let mut config = info.config;
+                let target = format!("consumer {stage} of stream {stream}");
+                let force = self.request.force;
+                let changes = diff::align_consumer(&target, &mut config, &wanted, force);
+                (changes, config)
+            }
+        };
+        (!changes.is_empty()).then_some(Step {
+            changes,
+            action: Action::Put(stage, config),
+        })
     }
 }
 
-/// The replicas that most streams have now; 1 where there are none.
-fn common_replicas(found: &Found) -> u8 {
-    let replicas = |(_, info): &(Stream, Option<stream::Info>)| {
-        info.as_ref().map(|info| info.config.num_replicas)
-    };
-    let most = found.streams.iter().filter_map(replicas).max();
+/// The largest number of replicas among the present streams; 1 without any.
+fn most_replicas(present: &Present) -> u8 {
+    let infos = present.streams.iter().filter_map(|(_, info)| info.as_ref());
+    let most = infos.map(|info| info.config.num_replicas).max();
     most.and_then(|most| u8::try_from(most).ok()).unwrap_or(1)
 }
 
-/// Bytes that the account may still reserve for `sized`, where the account has a limit: what those streams hold reserved now is theirs.
-fn free_room(account: &Account, found: &Found, sized: &[Stream], replicas: u8) -> Option<i64> {
-    let tier = account.tiers.get(&format!("R{replicas}"));
-    let (limits, reserved) = match tier {
+/// Bytes that the account may still reserve for `sized`, where the account has a limit. The present
+/// reservations of those streams count as free.
+fn free_room(present: &Present, sized: &[Stream], replicas: u8) -> Option<i64> {
+    let account: &Account = &present.account;
+    let (limits, reserved) = match account.tiers.get(&format!("R{replicas}")) {
         Some(tier) => (&tier.limits, tier.reserved_storage),
         None => (&account.limits, account.reserved_storage),
     };
     let limit = limits.max_storage?;
-    let ours: i64 = found
+    let ours: i64 = present
         .streams
         .iter()
         .filter(|(stream, _)| sized.contains(stream))

@@ -1,19 +1,21 @@
-//! How much each stream may hold, on a server that has less room than all would like. Pure.
+//! Stream sizes that fit into a small server's store. Pure.
 
-use super::streams::wanted_bytes;
+use super::settings::wanted_bytes;
 use crate::Stream;
 
-/// Share of the free room that is taken at most: a server whose store is spoken for to the last byte cannot make another stream.
+/// The largest share of the free storage to reserve: a server whose store is reserved to the last
+/// byte cannot make another stream.
 const SHARE: f64 = 0.9;
 
-/// The least that any stream is given: below it, it would be full at once.
+/// The smallest size of a stream. A smaller one would be full at once.
 const LEAST: i64 = 1 << 20;
 
-/// What part of the wanted sizes fits.
+/// The fraction of the wanted sizes that fits.
 ///
-/// A server *reserves* a stream's limit when the stream is made, replicas counted, and refuses what it cannot reserve. Servers do not tell
-/// their store's limit to ordinary accounts, so where the account has none of its own the first guess is that everything fits, and
-/// [`Scale::smaller`] is what follows a refusal.
+/// A server *reserves* a stream's limit when it makes the stream, once for each replica, and
+/// refuses a limit that it cannot reserve. Ordinary accounts cannot read the limit of the server's
+/// store. Where the account has no limit of its own the first guess is that everything fits, and
+/// each refusal is followed by [`Scale::smaller`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Scale(f64);
 
@@ -28,7 +30,7 @@ impl Scale {
         Self((free.max(0) as f64 * SHARE / needed.max(1.0)).min(1.0))
     }
 
-    /// The next scale to try, after a refusal; `None` when even the smallest sizes are refused.
+    /// The next scale to try after a refusal; `None` after the smallest sizes were refused.
     pub(super) fn smaller(self) -> Option<Self> {
         let next = self.0 * 0.7;
         (wanted_bytes(Stream::Uploaded) as f64 * next >= LEAST as f64).then_some(Self(next))
@@ -47,7 +49,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn with_room_for_all_every_stream_gets_what_it_wants() {
+    fn every_stream_gets_its_wanted_size_where_all_fit() {
         let scale = Scale::fitting(&Stream::ALL, 1, Some(1 << 40));
         for stream in Stream::ALL {
             assert_eq!(scale.bytes(stream), wanted_bytes(stream));
@@ -56,14 +58,14 @@ mod tests {
     }
 
     #[test]
-    fn refusals_end() {
+    fn the_number_of_scales_is_limited() {
         let tries = std::iter::successors(Some(Scale(1.0)), |scale| scale.smaller()).count();
         assert!((10..40).contains(&tries), "{tries}");
     }
 
     proptest! {
         #[test]
-        fn what_is_planned_fits(free in (64_i64 << 20)..(1 << 42), replicas in prop::sample::select(vec![1_u8, 3])) {
+        fn planned_sizes_fit(free in (64_i64 << 20)..(1 << 42), replicas in prop::sample::select(vec![1_u8, 3])) {
             let scale = Scale::fitting(&Stream::ALL, replicas, Some(free));
             let planned: i64 = Stream::ALL.into_iter().map(|stream| scale.bytes(stream)).sum();
             prop_assert!(planned * i64::from(replicas) <= free, "{planned}");

@@ -1,9 +1,10 @@
-//! Setting up.
+//! Setting up streams and consumers.
 
 use async_nats::jetstream::stream;
+use crispy_fault::{Kind, chain};
 use crispy_queue::{
-    ApiError, Stage, Stream, Worker, WorkerConfig,
-    topology::{self, Change, MissingStreams, TopologyError},
+    Stage, Stream, Worker, WorkerConfig,
+    topology::{self, Change},
 };
 use crispy_testbed::NatsOptions;
 use futures_util::future::join_all;
@@ -29,7 +30,7 @@ async fn config(scene: &Scene, stream: Stream) -> stream::Config {
 }
 
 #[tokio::test]
-async fn setting_up_makes_everything_and_a_second_time_changes_nothing() {
+async fn setting_up_twice_changes_nothing() {
     let scene = Scene::empty(&NatsOptions::default()).await;
     let first = plan(&scene, false).await;
     assert_eq!(first.changes().len(), Stream::ALL.len() + Stage::ALL.len());
@@ -50,7 +51,7 @@ async fn setting_up_makes_everything_and_a_second_time_changes_nothing() {
 }
 
 #[tokio::test]
-async fn several_that_set_up_at_once_all_find_it_done() {
+async fn several_processes_can_set_up_at_once() {
     let scene = Scene::empty(&NatsOptions {
         max_file_store: Some(2 << 30),
         ..NatsOptions::default()
@@ -69,24 +70,24 @@ async fn several_that_set_up_at_once_all_find_it_done() {
 }
 
 #[tokio::test]
-async fn a_stream_that_somebody_else_makes_meanwhile_in_another_size_is_theirs() {
+async fn a_stream_made_meanwhile_by_another_process_is_kept() {
     let scene = Scene::empty(&NatsOptions::default()).await;
-    let overtaken = plan(&scene, false).await;
+    let late = plan(&scene, false).await;
     scene.set_up().await;
-    let theirs = Stream::Chunks.name(scene.connection.prefix());
+    let chunks = Stream::Chunks.name(scene.connection.prefix());
     let mut smaller = config(&scene, Stream::Chunks).await;
     smaller.max_bytes = 64 << 20;
     let jetstream = scene.connection.jetstream();
     jetstream.update_stream(&smaller).await.unwrap();
-    let applied = overtaken.apply().await.unwrap();
-    let made = |change: &Change| matches!(change, Change::CreateStream { stream, .. } if *stream == theirs);
+    let applied = late.apply().await.unwrap();
+    let made = |change: &Change| matches!(change, Change::CreateStream { stream, .. } if *stream == chunks);
     assert!(!applied.changes.iter().any(made), "{:?}", applied.changes);
     assert_eq!(config(&scene, Stream::Chunks).await.max_bytes, 64 << 20);
     assert_eq!(plan(&scene, false).await.changes(), []);
 }
 
 #[tokio::test]
-async fn planning_changes_nothing_and_says_what_it_would_do() {
+async fn planning_lists_changes_and_makes_none() {
     let scene = Scene::empty(&NatsOptions::default()).await;
     let plan = plan(&scene, false).await;
     let lines: Vec<String> = plan.changes().iter().map(Change::to_string).collect();
@@ -100,7 +101,7 @@ async fn planning_changes_nothing_and_says_what_it_would_do() {
 }
 
 #[tokio::test]
-async fn sizes_are_fitted_to_a_small_store_in_proportion() {
+async fn sizes_fit_a_small_store_in_proportion() {
     let store = 2_u64 << 30;
     let scene = Scene::with(&NatsOptions {
         max_file_store: Some(store),
@@ -120,31 +121,32 @@ async fn sizes_are_fitted_to_a_small_store_in_proportion() {
 }
 
 #[tokio::test]
-async fn an_accounts_limit_is_known_beforehand() {
+async fn sizes_fit_the_limit_of_an_account() {
     let scene = Scene::empty(&NatsOptions {
         config: "accounts { A { jetstream { max_store: 1GB }, users: [{user: ann, password: pw}] } }\nno_auth_user: ann".into(),
         ..NatsOptions::default()
     })
     .await;
     let planned = plan(&scene, false).await;
-    let sizes = planned.changes().iter().filter_map(|change| match change {
+    let changes = planned.changes();
+    let sizes = changes.iter().filter_map(|change| match change {
         Change::CreateStream { max_bytes, .. } => Some(*max_bytes),
         _ => None,
     });
     assert!(sizes.sum::<i64>() <= 1 << 30);
-    let changes = planned.changes().to_vec();
     assert_eq!(planned.apply().await.unwrap().changes, changes);
 }
 
 #[tokio::test]
-async fn a_store_with_no_room_at_all_is_an_error_that_says_so() {
+async fn a_full_store_is_an_error_with_advice() {
     let scene = Scene::empty(&NatsOptions {
         max_file_store: Some(1 << 20),
         ..NatsOptions::default()
     })
     .await;
     let error = plan(&scene, false).await.apply().await.unwrap_err();
-    assert!(matches!(error, TopologyError::NoRoom(_)), "{error:?}");
+    assert_eq!(error.kind(), &Kind::Rejected, "{error:?}");
+    assert!(error.hint().unwrap().contains("max_file_store"));
 }
 
 #[tokio::test]
@@ -167,7 +169,7 @@ async fn tuned_limits_are_kept_until_forced() {
 }
 
 #[tokio::test]
-async fn limits_that_are_forced_back_are_fitted_to_a_small_store_again() {
+async fn forced_limits_fit_a_small_store() {
     let store = 2_u64 << 30;
     let scene = Scene::with(&NatsOptions {
         max_file_store: Some(store),
@@ -187,7 +189,7 @@ async fn limits_that_are_forced_back_are_fitted_to_a_small_store_again() {
 }
 
 #[tokio::test]
-async fn what_a_newer_version_has_made_is_left_alone() {
+async fn streams_of_a_newer_version_are_left_alone() {
     let scene = Scene::new().await;
     let mut newer = config(&scene, Stream::Events).await;
     newer
@@ -200,18 +202,21 @@ async fn what_a_newer_version_has_made_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_missing_stream_is_named_together_with_its_cure() {
+async fn a_missing_stream_is_named_with_advice() {
     let scene = Scene::new().await;
     let jetstream = scene.connection.jetstream();
     jetstream.delete_stream("CRISPY_UPLOADED").await.unwrap();
     let error = topology::check(&scene.connection, &[Stream::Chunks, Stream::Uploaded])
         .await
         .unwrap_err();
-    let MissingStreams::Missing { streams, .. } = &error else {
-        panic!("{error:?}");
-    };
-    assert_eq!(streams, &["CRISPY_UPLOADED"]);
-    assert!(error.to_string().contains("crispy setup"), "{error}");
+    assert!(error.is_not_found(), "{error:?}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("stream CRISPY_UPLOADED missing at nats://"),
+        "{error}"
+    );
+    assert_eq!(error.hint(), Some("run `crispy setup`"));
     let bind = Worker::bind(&scene.connection, WorkerConfig::new(Stage::Inspector)).await;
     assert!(bind.unwrap_err().to_string().contains("crispy setup"));
     scene.set_up().await;
@@ -221,7 +226,7 @@ async fn a_missing_stream_is_named_together_with_its_cure() {
 }
 
 #[tokio::test]
-async fn a_server_without_jetstream_is_told_from_one_without_streams() {
+async fn a_server_without_jetstream_is_an_error_with_advice() {
     let scene = Scene::empty(&NatsOptions {
         without_jetstream: true,
         ..NatsOptions::default()
@@ -230,17 +235,19 @@ async fn a_server_without_jetstream_is_told_from_one_without_streams() {
     let error = topology::plan(&scene.connection, None, false)
         .await
         .unwrap_err();
-    let TopologyError::Look { source, .. } = &error else {
-        panic!("{error:?}");
-    };
-    assert!(matches!(source, ApiError::NoJetStream), "{source:?}");
+    assert!(error.is_not_found(), "{error:?}");
+    assert!(
+        chain(&error).contains("JetStream is not enabled"),
+        "{error:?}"
+    );
+    assert!(error.hint().unwrap().contains("-js"));
 }
 
 #[tokio::test]
-async fn replicas_that_no_cluster_has_are_refused() {
+async fn impossible_numbers_of_replicas_are_refused() {
     let scene = Scene::empty(&NatsOptions::default()).await;
     for replicas in [0, 2, 4] {
         let plan = topology::plan(&scene.connection, Some(replicas), false).await;
-        assert!(matches!(plan, Err(TopologyError::Replicas(_))));
+        assert_eq!(plan.unwrap_err().kind(), &Kind::Rejected);
     }
 }

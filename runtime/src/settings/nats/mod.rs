@@ -20,7 +20,7 @@ pub use context::ContextError;
 use environment::Environment;
 pub use fields::FieldError;
 
-use crate::exit_of_check;
+use crate::exit_of_queue;
 
 /// The flags about NATS, which every program that connects has.
 #[derive(Clone, Debug, Args)]
@@ -266,11 +266,11 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, Failed> {
 /// Checks that the streams a program needs are there.
 ///
 /// # Errors
-/// [`Exit::StreamsMissing`], with a message that names them and `crispy setup`; see [`exit_of_check`] for a server that does not say.
+/// [`Exit::StreamsMissing`], with a message that names them and `crispy setup`; see [`exit_of_queue`] for a server that does not say.
 pub async fn check_streams(connection: &Connection, needs: &[Stream]) -> Result<(), Failed> {
     topology::check(connection, needs)
         .await
-        .map_err(|error| Failed::new(exit_of_check(&error), error))
+        .map_err(|error| Failed::new(exit_of_queue(&error), error))
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ fn google(_: &str) -> Subject {
 
 fn google_without_generations(_: &str) -> Subject {
     google_with(gcs::Options {
-        generation_of_puts: false,
+        put_returns_generation: false,
         ..gcs::Options::default()
     })
 }

@@ -19,7 +19,7 @@ use crispy_bucket::{Bucket, BucketOptions, Metadata, Put, PutError};
 use crispy_checksum::Checksums;
 use crispy_testbed::{
     GcsServer,
-    gcs::{Fault, Harm, Options, Permission},
+    gcs::{Effect, Fault, Options, Permission},
     private_key,
 };
 use serde_json::json;
@@ -308,7 +308,7 @@ async fn a_token_that_is_refused_is_asked_for_anew_once_and_not_for_ever() {
     let server = strict();
     let options =
         google(server.url()).with_variable("GCE_METADATA_HOST", &server.address().to_string());
-    server.inject(Fault::new(Harm::Status(401)));
+    server.inject(Fault::new(Effect::Status(401)));
     let refused = put(&gs(), &options).await.unwrap_err();
     assert!(
         matches!(refused, PutError::Unavailable { .. }),
@@ -346,7 +346,7 @@ async fn credentials_that_give_no_token_make_the_bucket_unavailable_until_they_a
         assert!(!said(&refused).contains("hush\""), "{}", said(&refused));
     }
     std::fs::write(&path, authorized_user(&server.token_url())).unwrap();
-    server.inject(Fault::new(Harm::Status(400)).of_tokens().times(2));
+    server.inject(Fault::new(Effect::Status(400)).on_tokens().times(2));
     let refused = put_into(&bucket, "key").await.unwrap_err();
     assert!(
         matches!(refused, PutError::Unavailable { .. }),

@@ -15,7 +15,7 @@ use crispy_bucket::{Bucket, BucketOptions, GetError, Lookup, Metadata, Put, PutE
 use crispy_checksum::Checksums;
 use crispy_testbed::{
     GcsServer,
-    gcs::{Fault, Harm, Options, Permission},
+    gcs::{Effect, Fault, Options, Permission},
 };
 
 const KEY: &str = "v1/demo/front/chunk.mp4";
@@ -58,14 +58,14 @@ fn said(error: &dyn Error) -> String {
 #[tokio::test]
 async fn a_put_whose_answer_is_lost_is_found_to_be_done() {
     for harm in [
-        Harm::LostAnswer,
-        Harm::CommittedThen(503),
-        Harm::CommittedThen(500),
-        Harm::LateAnswer(Duration::from_secs(20)),
+        Effect::LoseResponse,
+        Effect::CommitThenStatus(503),
+        Effect::CommitThenStatus(500),
+        Effect::DelayResponse(Duration::from_secs(20)),
     ] {
         let server = GcsServer::start();
         let bucket = bucket(&server);
-        server.inject(Fault::new(harm).of("PUT").times(1));
+        server.inject(Fault::new(harm).on_method("PUT").times(1));
         let Ok(Put::AlreadyMine { generation }) = put(&bucket).await else {
             panic!("{harm:?}")
         };
@@ -78,12 +78,12 @@ async fn a_put_whose_answer_is_lost_is_found_to_be_done() {
 
 #[tokio::test]
 async fn what_goes_wrong_once_is_transient_and_the_next_try_stores() {
-    let mut harms = vec![Harm::Silent, Harm::ResetAfter(5)];
-    harms.extend([408, 429, 500, 502, 503, 504].map(Harm::Status));
+    let mut harms = vec![Effect::BlackHole, Effect::ResetRequest(5)];
+    harms.extend([408, 429, 500, 502, 503, 504].map(Effect::Status));
     for harm in harms {
         let server = GcsServer::start();
         let bucket = bucket(&server);
-        server.inject(Fault::new(harm).of("PUT").times(1));
+        server.inject(Fault::new(harm).on_method("PUT").times(1));
         let begun = Instant::now();
         let refused = put(&bucket).await.unwrap_err();
         assert!(
@@ -110,7 +110,7 @@ async fn a_store_that_asks_to_be_left_alone_is_heard() {
     let bucket = bucket(&server);
     for (asked, heard) in [(7, 7), (3600, 60)] {
         server.clear_faults();
-        server.inject(Fault::new(Harm::StatusAfter(
+        server.inject(Fault::new(Effect::StatusRetryAfter(
             503,
             Duration::from_secs(asked),
         )));
@@ -124,7 +124,7 @@ async fn a_store_that_asks_to_be_left_alone_is_heard() {
 async fn bytes_that_change_on_the_way_are_refused_and_sent_again() {
     let server = GcsServer::start();
     let bucket = bucket(&server);
-    server.inject(Fault::new(Harm::BitFlip).of("PUT").times(1));
+    server.inject(Fault::new(Effect::FlipBit).on_method("PUT").times(1));
     let refused = put(&bucket).await.unwrap_err();
     assert!(matches!(refused, PutError::Damaged { .. }), "{refused:?}");
     assert!(said(&refused).contains("BadDigest"), "{}", said(&refused));
@@ -136,15 +136,15 @@ async fn bytes_that_change_on_the_way_are_refused_and_sent_again() {
 #[tokio::test]
 async fn what_is_true_of_every_object_makes_the_bucket_unavailable_and_says_what_to_do() {
     for (harm, words) in [
-        (Harm::Status(401), "GOOGLE_APPLICATION_CREDENTIALS"),
-        (Harm::Status(403), "roles/storage.objectCreator"),
-        (Harm::Billing, "billing"),
-        (Harm::Status(404), "make the bucket"),
-        (Harm::Status(405), "endpoint"),
+        (Effect::Status(401), "GOOGLE_APPLICATION_CREDENTIALS"),
+        (Effect::Status(403), "roles/storage.objectCreator"),
+        (Effect::BillingClosed, "billing"),
+        (Effect::Status(404), "make the bucket"),
+        (Effect::Status(405), "endpoint"),
     ] {
         let server = GcsServer::start();
         let bucket = bucket(&server);
-        server.inject(Fault::new(harm).of("PUT"));
+        server.inject(Fault::new(harm).on_method("PUT"));
         let refused = put(&bucket).await.unwrap_err();
         assert!(
             matches!(refused, PutError::Unavailable { .. }),
@@ -241,9 +241,9 @@ async fn the_check_names_the_right_that_is_missing() {
 /// Whichever of right and condition Google looks at first.
 #[tokio::test]
 async fn who_may_not_overwrite_learns_what_is_there() {
-    for conditions_first in [true, false] {
+    for conditions_before_permissions in [true, false] {
         let server = GcsServer::start_with(Options {
-            conditions_first,
+            conditions_before_permissions,
             ..Options::default()
         });
         let bucket = bucket(&server);
@@ -314,7 +314,7 @@ async fn a_store_that_ignores_conditions_is_found_out_by_the_check_and_never_ove
 async fn metadata_that_the_server_does_not_take_is_no_outage() {
     let server = GcsServer::start();
     let bucket = bucket(&server);
-    server.inject(Fault::new(Harm::Status(413)).of("PUT"));
+    server.inject(Fault::new(Effect::Status(413)).on_method("PUT"));
     let refused = put(&bucket).await.unwrap_err();
     assert!(matches!(refused, PutError::Invalid { .. }), "{refused:?}");
 }
@@ -324,7 +324,11 @@ async fn an_answer_that_breaks_off_is_transient() {
     let server = GcsServer::start();
     let bucket = bucket(&server);
     let _ = put(&bucket).await.unwrap();
-    server.inject(Fault::new(Harm::BreaksOffAfter(4)).of("GET").times(1));
+    server.inject(
+        Fault::new(Effect::TruncateResponse(4))
+            .on_method("GET")
+            .times(1),
+    );
     let broken = bucket.get_range(KEY, 0..100).await;
     assert!(
         matches!(broken, Err(GetError::Transient { .. })),
@@ -403,14 +407,14 @@ async fn keys_of_other_prefixes_are_not_seen() {
 async fn a_put_that_somebody_overwrites_before_it_is_proved_is_not_called_stored() {
     let server = GcsServer::start_with(Options {
         preconditions: false,
-        generation_of_puts: false,
+        put_returns_generation: false,
         ..Options::default()
     });
     let (slow, fast) = (bucket(&server), bucket(&server));
-    let late = Harm::LateAnswer(Duration::from_millis(300));
-    server.inject(Fault::new(late).of("PUT").times(1));
+    let late = Effect::DelayResponse(Duration::from_millis(300));
+    server.inject(Fault::new(late).on_method("PUT").times(1));
     let slow = tokio::spawn(async move { put(&slow).await });
-    server.until_requests(1).await;
+    server.wait_for_requests(1).await;
     while server.counts().created == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

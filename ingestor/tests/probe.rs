@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-use crispy_testbed::{Fault, HttpServer, clips};
+use crispy_testbed::{HttpFault, HttpServer, clips};
 use serde_json::Value;
 
 fn probe(arguments: &[&str]) -> Output {
@@ -175,8 +175,8 @@ fn what_was_read_before_a_server_died_is_told_with_the_failure() {
     let clip = clips::camera(8.0).container("ts").make();
     fs::copy(&clip, folder.path().join("a.ts")).unwrap();
     let faults = [
-        ("/a.ts", Fault::NoRange),
-        ("/a.ts", Fault::BreaksAfter(2_000_000)),
+        ("/a.ts", HttpFault::NoRange),
+        ("/a.ts", HttpFault::BreakAfter(2_000_000)),
     ];
     let server = HttpServer::serve(folder.path(), &faults);
     let output = probe(&[&server.url("/a.ts"), "-o", "json"]);

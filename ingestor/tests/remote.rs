@@ -17,7 +17,7 @@ use crispy_runtime::{
     Exit,
     cut::{Audio, Container, CutFlags},
 };
-use crispy_testbed::{Fault, HttpServer, clips};
+use crispy_testbed::{HttpFault, HttpServer, clips};
 use tempfile::TempDir;
 
 const CUT: CutFlags = CutFlags {
@@ -51,7 +51,7 @@ impl Shop {
         self.0.path().join(name)
     }
 
-    fn serve(&self, faults: &[(&str, Fault)]) -> HttpServer {
+    fn serve(&self, faults: &[(&str, HttpFault)]) -> HttpServer {
         HttpServer::serve(self.0.path(), faults)
     }
 }
@@ -124,7 +124,7 @@ fn a_file_on_a_server_is_the_same_recording_as_on_a_disk() {
 #[test]
 fn a_connection_that_breaks_is_gone_on_with_where_it_broke() {
     let shop = Shop::with(&big(), "a.mp4");
-    let server = shop.serve(&[("/a.mp4", Fault::BreaksAfter(1_200_000))]);
+    let server = shop.serve(&[("/a.mp4", HttpFault::BreakAfter(1_200_000))]);
     let chunks = whole(open(&server.url("/a.mp4")));
     assert_eq!(chunks, whole(open(big().to_str().unwrap())));
     assert!(server.requests().len() >= 4, "{:?}", server.requests());
@@ -133,7 +133,7 @@ fn a_connection_that_breaks_is_gone_on_with_where_it_broke() {
 #[test]
 fn a_server_that_is_unavailable_for_a_moment_is_asked_again() {
     let shop = Shop::with(&small(), "a.mp4");
-    let server = shop.serve(&[("/a.mp4", Fault::Unavailable(2))]);
+    let server = shop.serve(&[("/a.mp4", HttpFault::Unavailable(2))]);
     assert_eq!(whole(open(&server.url("/a.mp4"))).len(), 4);
 }
 
@@ -141,8 +141,8 @@ fn a_server_that_is_unavailable_for_a_moment_is_asked_again() {
 fn a_file_that_changes_while_it_is_read_is_told_and_not_mixed() {
     let shop = Shop::with(&big(), "a.mp4");
     let faults = [
-        ("/a.mp4", Fault::BreaksAfter(1_200_000)),
-        ("/a.mp4", Fault::Changes),
+        ("/a.mp4", HttpFault::BreakAfter(1_200_000)),
+        ("/a.mp4", HttpFault::ChangingEtag),
     ];
     let (_, said) = refused(&shop.serve(&faults).url("/a.mp4"));
     assert!(said.contains("has changed while it was read"), "{said}");
@@ -151,7 +151,7 @@ fn a_file_that_changes_while_it_is_read_is_told_and_not_mixed() {
 #[test]
 fn a_server_that_keeps_breaking_off_is_given_up_with_an_error() {
     let shop = Shop::with(&big(), "a.ts");
-    let server = shop.serve(&[("/a.ts", Fault::BreaksAfter(0))]);
+    let server = shop.serve(&[("/a.ts", HttpFault::BreakAfter(0))]);
     let (exit, said) = refused(&server.url("/a.ts"));
     assert_eq!(exit, Exit::SourceUnreadable);
     assert!(said.contains("broke off after 0 bytes"), "{said}");
@@ -163,8 +163,8 @@ fn without_ranges_what_has_its_index_first_is_recorded_and_what_has_it_last_is_e
     let shop = Shop::with(&first, "first.mp4");
     fs::copy(big(), shop.path("last.mp4")).unwrap();
     let faults = [
-        ("/first.mp4", Fault::NoRange),
-        ("/last.mp4", Fault::NoRange),
+        ("/first.mp4", HttpFault::NoRange),
+        ("/last.mp4", HttpFault::NoRange),
     ];
     let server = shop.serve(&faults);
     let chunks = whole(open(&server.url("/first.mp4")));
@@ -177,8 +177,8 @@ fn without_ranges_what_has_its_index_first_is_recorded_and_what_has_it_last_is_e
 fn without_ranges_a_connection_that_breaks_is_an_error_and_not_an_end() {
     let shop = Shop::with(&clips::camera(8.0).container("ts").make(), "a.ts");
     let faults = [
-        ("/a.ts", Fault::NoRange),
-        ("/a.ts", Fault::BreaksAfter(2_000_000)),
+        ("/a.ts", HttpFault::NoRange),
+        ("/a.ts", HttpFault::BreakAfter(2_000_000)),
     ];
     let server = shop.serve(&faults);
     let (chunks, failure) = cut(open(&server.url("/a.ts")));
@@ -193,10 +193,13 @@ fn without_ranges_a_connection_that_breaks_is_an_error_and_not_an_end() {
 fn each_refusal_of_a_server_has_its_exit_code_and_shows_no_password() {
     let shop = Shop::with(&small(), "a.mp4");
     let faults = [
-        ("/secret.mp4", Fault::Status(403)),
-        ("/a.mp4", Fault::Wants("Basic Y2FtOlMzQ1JFVA==")),
-        ("/broken.mp4", Fault::Status(500)),
-        ("/live.ts", Fault::NoLength),
+        ("/secret.mp4", HttpFault::Status(403)),
+        (
+            "/a.mp4",
+            HttpFault::RequireAuthorization("Basic Y2FtOlMzQ1JFVA=="),
+        ),
+        ("/broken.mp4", HttpFault::Status(500)),
+        ("/live.ts", HttpFault::NoLength),
     ];
     fs::copy(small(), shop.path("live.ts")).unwrap();
     let server = shop.serve(&faults);
@@ -227,7 +230,7 @@ fn each_refusal_of_a_server_has_its_exit_code_and_shows_no_password() {
 #[test]
 fn a_silent_server_is_left_when_it_is_told_to_stop() {
     let shop = Shop::with(&small(), "a.mp4");
-    let server = shop.serve(&[("/a.mp4", Fault::Silent)]);
+    let server = shop.serve(&[("/a.mp4", HttpFault::Silent)]);
     let stop = StopFlag::new();
     let (url, flag) = (server.url("/a.mp4"), stop.clone());
     let opening = std::thread::spawn(move || opened::open(&url, &CUT, &flag).map(drop));
@@ -244,8 +247,11 @@ fn redirects_are_followed_over_http_only() {
     let shop = Shop::with(&small(), "a.mp4");
     let target = shop.serve(&[]);
     let faults = [
-        ("/moved.mp4", Fault::MovedTo(target.url("/a.mp4"))),
-        ("/away.mp4", Fault::MovedTo("file:///etc/passwd".to_owned())),
+        ("/moved.mp4", HttpFault::Redirect(target.url("/a.mp4"))),
+        (
+            "/away.mp4",
+            HttpFault::Redirect("file:///etc/passwd".to_owned()),
+        ),
     ];
     let server = shop.serve(&faults);
     assert_eq!(whole(open(&server.url("/moved.mp4"))).len(), 4);
@@ -256,7 +262,7 @@ fn redirects_are_followed_over_http_only() {
 #[test]
 fn redirects_in_a_circle_are_told_at_once() {
     let shop = Shop::with(&small(), "a.mp4");
-    let server = shop.serve(&[("/round.mp4", Fault::MovedTo("/round.mp4".to_owned()))]);
+    let server = shop.serve(&[("/round.mp4", HttpFault::Redirect("/round.mp4".to_owned()))]);
     let (exit, said) = refused(&server.url("/round.mp4"));
     assert_eq!(exit, Exit::SourceUnreadable);
     assert!(said.contains("redirects in a circle"), "{said}");
@@ -266,7 +272,7 @@ fn redirects_in_a_circle_are_told_at_once() {
 #[test]
 fn bytes_from_elsewhere_are_never_taken_for_those_that_were_asked_for() {
     let shop = Shop::with(&clips::camera(8.0).container("ts").make(), "a.ts");
-    let server = shop.serve(&[("/a.ts", Fault::OtherRange)]);
+    let server = shop.serve(&[("/a.ts", HttpFault::WrongRange)]);
     let (exit, said) = refused(&server.url("/a.ts"));
     assert_eq!(exit, Exit::SourceUnreadable);
     assert!(said.contains("gives others"), "{said}");
@@ -275,14 +281,14 @@ fn bytes_from_elsewhere_are_never_taken_for_those_that_were_asked_for() {
 #[test]
 fn a_server_that_gives_less_than_it_is_asked_for_is_asked_for_the_rest() {
     let shop = Shop::with(&big(), "a.mp4");
-    let server = shop.serve(&[("/a.mp4", Fault::Pieces(100_000))]);
+    let server = shop.serve(&[("/a.mp4", HttpFault::ShortRange(100_000))]);
     assert_eq!(whole(open(&server.url("/a.mp4"))).len(), 4);
 }
 
 #[test]
 fn what_comes_compressed_is_named_so() {
     let shop = Shop::with(&small(), "a.mp4");
-    let server = shop.serve(&[("/a.mp4", Fault::Compressed)]);
+    let server = shop.serve(&[("/a.mp4", HttpFault::Compressed)]);
     let (_, said) = refused(&server.url("/a.mp4"));
     assert!(said.contains("comes compressed (gzip)"), "{said}");
 }
@@ -291,7 +297,7 @@ fn what_comes_compressed_is_named_so() {
 fn without_ranges_what_is_no_video_is_not_advised_to_be_downloaded() {
     let shop = Shop(tempfile::tempdir().unwrap());
     fs::write(shop.path("a.mp4"), "<html>who are you?</html>").unwrap();
-    let server = shop.serve(&[("/a.mp4", Fault::NoRange)]);
+    let server = shop.serve(&[("/a.mp4", HttpFault::NoRange)]);
     let (exit, said) = refused(&server.url("/a.mp4"));
     assert_eq!(exit, Exit::SourceNotVideo);
     assert!(!said.contains("Range"), "{said}");
@@ -301,8 +307,8 @@ fn without_ranges_what_is_no_video_is_not_advised_to_be_downloaded() {
 fn a_playlist_that_is_made_on_request_needs_no_length() {
     let shop = Shop::playlist(&small(), "");
     let faults = [
-        ("/list.m3u8", Fault::Chunked),
-        ("/list2.ts", Fault::Chunked),
+        ("/list.m3u8", HttpFault::Chunked),
+        ("/list2.ts", HttpFault::Chunked),
     ];
     let server = shop.serve(&faults);
     assert_eq!(whole(open(&server.url("/list.m3u8"))).len(), 4);
@@ -312,8 +318,8 @@ fn a_playlist_that_is_made_on_request_needs_no_length() {
 fn a_segment_whose_end_may_be_a_break_is_an_error() {
     let shop = Shop::playlist(&small(), "");
     let faults = [
-        ("/list2.ts", Fault::NoLength),
-        ("/list2.ts", Fault::BreaksAfter(50_000)),
+        ("/list2.ts", HttpFault::NoLength),
+        ("/list2.ts", HttpFault::BreakAfter(50_000)),
     ];
     let (_, failure) = cut(open(&shop.serve(&faults).url("/list.m3u8")));
     let said = format!("{:#}", anyhow::Error::new(failure.expect("an error")));
@@ -371,7 +377,7 @@ fn a_playlists_date_is_its_clock_and_sent_again_it_is_the_same_recording() {
 #[test]
 fn a_segment_that_is_missing_is_an_error_and_not_a_shorter_recording() {
     let shop = Shop::playlist(&small(), "");
-    let server = shop.serve(&[("/list2.ts", Fault::Status(404))]);
+    let server = shop.serve(&[("/list2.ts", HttpFault::Status(404))]);
     let (chunks, failure) = cut(open(&server.url("/list.m3u8")));
     let said = format!("{:#}", anyhow::Error::new(failure.expect("an error")));
     assert!(
@@ -423,7 +429,7 @@ fn a_list_of_files_on_the_disk_is_no_recording_either() {
 #[test]
 fn without_any_date_time_is_that_of_recording() {
     let shop = Shop::with(&small(), "a.mp4");
-    let server = shop.serve(&[("/a.mp4", Fault::NoDate)]);
+    let server = shop.serve(&[("/a.mp4", HttpFault::NoDate)]);
     let identity = identity(&open(&server.url("/a.mp4")));
     assert_eq!(identity.origin, crispy_proto::v1::ClockOrigin::Host);
 }
@@ -431,7 +437,7 @@ fn without_any_date_time_is_that_of_recording() {
 #[test]
 fn a_stop_ends_the_reading_of_a_server_that_went_silent() {
     let shop = Shop::playlist(&small(), "");
-    let server = shop.serve(&[("/list2.ts", Fault::Silent)]);
+    let server = shop.serve(&[("/list2.ts", HttpFault::Silent)]);
     let stop = StopFlag::new();
     let opened = opened::open(&server.url("/list.m3u8"), &CUT, &stop).unwrap();
     let reading = std::thread::spawn(move || cut(opened).1);

@@ -21,7 +21,7 @@ use crispy_queue::{
 };
 use crispy_testbed::{
     GcsServer, NatsServer, clips,
-    gcs::{Fault, Harm},
+    gcs::{Effect, Fault},
 };
 use tokio::{
     sync::watch,
@@ -290,21 +290,21 @@ async fn a_bucket_that_was_moved_is_known_by_its_bytes() {
 
 #[tokio::test]
 async fn a_bucket_that_fails_costs_no_inspection_an_attempt() {
-    for harm in [Harm::Status(503), Harm::Silent] {
+    for effect in [Effect::Status(503), Effect::BlackHole] {
         let server = GcsServer::start();
         let scene = Scene::over(bucket(&server)).await;
         scene.put(scene.bytes.clone()).await;
         let event = scene.event();
-        server.inject(Fault::new(harm));
+        server.inject(Fault::new(effect));
         let mut hand = scene.work(&event).await;
         let waits = hand.state.wait_for(|state| !state.destination);
-        assert!(timeout(PATIENCE, waits).await.is_ok(), "{harm:?}");
+        assert!(timeout(PATIENCE, waits).await.is_ok(), "{effect:?}");
         server.clear_faults();
         hand.until_there_is_one(Stream::Inspected).await;
         assert_eq!(hand.connection.messages(Stream::Dead).await.unwrap(), 0);
         let drained = hand.stop().await;
         let (handled, spent) = (drained.handled, drained.retried);
-        assert_eq!((handled, spent), (1, 0), "{harm:?}");
+        assert_eq!((handled, spent), (1, 0), "{effect:?}");
     }
 }
 
@@ -314,7 +314,7 @@ async fn an_object_that_the_store_always_fails_on_is_never_taken_for_an_outage()
     let scene = Scene::over(bucket(&server)).await;
     scene.put(scene.bytes.clone()).await;
     let event = scene.event();
-    server.inject(Fault::new(Harm::Status(500)).where_key(|key| key == OBJECT));
+    server.inject(Fault::new(Effect::Status(500)).where_key(|key| key == OBJECT));
     let mut hand = scene.work(&event).await;
     hand.state.mark_unchanged();
     hand.until_there_is_one(Stream::Dead).await;

@@ -76,7 +76,7 @@ impl FaultProxy {
     /// # Panics
     ///
     /// When there is no free port, or no thread to be had.
-    pub fn to(target: SocketAddr) -> Self {
+    pub fn new(target: SocketAddr) -> Self {
         let listener = Listening::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         listener.set_nonblocking(true).expect("a socket of ours");
         let address = listener.local_addr().expect("a bound socket");
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn what_passes_is_unchanged_and_its_end_is_passed_on() {
-        let proxy = FaultProxy::to(echo());
+        let proxy = FaultProxy::new(echo());
         let mut client = connect(&proxy);
         let sent: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
         let (mut sending, bytes) = (client.try_clone().unwrap(), sent.clone());
@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_delay_holds_each_way_and_does_not_add_up() {
-        let proxy = FaultProxy::to(echo());
+        let proxy = FaultProxy::new(echo());
         let delay = Duration::from_millis(50);
         proxy.set(Traffic::Delay(delay));
         let mut client = connect(&proxy);
@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn a_black_hole_swallows_nothing_and_tells_nobody() {
-        let proxy = FaultProxy::to(echo());
+        let proxy = FaultProxy::new(echo());
         let mut old = connect(&proxy);
         answer(&mut old, b"before").unwrap();
         proxy.set(Traffic::BlackHole);
@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn one_connection_can_fail_alone() {
-        let proxy = FaultProxy::to(echo());
+        let proxy = FaultProxy::new(echo());
         let mut clients = [connect(&proxy), connect(&proxy)];
         for client in &mut clients {
             answer(client, b"both").unwrap();
@@ -374,7 +374,7 @@ mod tests {
     #[test]
     fn what_is_cut_ends_at_once_and_what_was_under_way_is_lost() {
         let heard = Listening::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let proxy = FaultProxy::to(heard.local_addr().unwrap());
+        let proxy = FaultProxy::new(heard.local_addr().unwrap());
         let mut client = connect(&proxy);
         let (mut target, _) = heard.accept().unwrap();
         proxy.set(Traffic::BlackHole);
@@ -395,7 +395,7 @@ mod tests {
 
     #[test]
     fn a_reset_ends_what_is_there_and_welcomes_what_comes() {
-        let proxy = FaultProxy::to(echo());
+        let proxy = FaultProxy::new(echo());
         let mut client = connect(&proxy);
         answer(&mut client, b"before").unwrap();
         proxy.reset();
@@ -405,7 +405,7 @@ mod tests {
 
     #[test]
     fn nobody_listens_where_a_proxy_was() {
-        let proxy = FaultProxy::to(echo());
+        let proxy = FaultProxy::new(echo());
         let mut client = connect(&proxy);
         answer(&mut client, b"before").unwrap();
         let address = proxy.address();

@@ -13,13 +13,13 @@ use std::{
 
 /// What a server does wrong, or insists on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum HttpFault {
     /// Answers every request for it with this status.
     Status(u16),
     /// Answers the first so many requests with 503.
     Unavailable(u32),
     /// Closes the connection after so many bytes of each answer.
-    BreaksAfter(usize),
+    BreakAfter(usize),
     /// Takes no `Range`.
     NoRange,
     /// Takes no `Range` and does not say how long it is, as live streams do.
@@ -27,21 +27,21 @@ pub enum Fault {
     /// The same, in chunks, by which its end is known: as what is made on request.
     Chunked,
     /// Gives the whole file and calls it the stretch that was asked for.
-    OtherRange,
+    WrongRange,
     /// Gives at most so many bytes of the stretch that was asked for.
-    Pieces(usize),
+    ShortRange(usize),
     /// Says that what it gives is compressed.
     Compressed,
     /// Says nothing of when it was written.
     NoDate,
     /// Gives another `ETag` each time.
-    Changes,
+    ChangingEtag,
     /// Takes the request and never answers.
     Silent,
     /// Answers 401 without this `Authorization`.
-    Wants(&'static str),
+    RequireAuthorization(&'static str),
     /// Answers 302 to another address.
-    MovedTo(String),
+    Redirect(String),
 }
 
 /// A server that lives as long as the value, on a free port of this machine.
@@ -55,7 +55,7 @@ pub struct HttpServer {
 struct Shared {
     root: PathBuf,
     /// By path, with the number of requests so far.
-    faults: HashMap<String, Vec<Fault>>,
+    faults: HashMap<String, Vec<HttpFault>>,
     requests: Mutex<Vec<String>>,
 }
 
@@ -65,10 +65,10 @@ impl HttpServer {
     /// # Panics
     ///
     /// When there is no free port.
-    pub fn serve(root: &Path, faults: &[(&str, Fault)]) -> Self {
+    pub fn serve(root: &Path, faults: &[(&str, HttpFault)]) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
-        let mut by_path: HashMap<String, Vec<Fault>> = HashMap::new();
+        let mut by_path: HashMap<String, Vec<HttpFault>> = HashMap::new();
         for (path, fault) in faults {
             let of_path = by_path.entry((*path).to_owned()).or_default();
             of_path.push(fault.clone());
@@ -181,30 +181,32 @@ impl Shared {
         let mut manner = Manner::default();
         for fault in self.faults.get(&request.path).into_iter().flatten() {
             match fault {
-                Fault::Status(status) => return refuse(&mut client, *status, ""),
-                Fault::Unavailable(times) if before < *times => {
+                HttpFault::Status(status) => return refuse(&mut client, *status, ""),
+                HttpFault::Unavailable(times) if before < *times => {
                     return refuse(&mut client, 503, "");
                 }
-                Fault::Wants(word) if request.authorization.as_deref() != Some(word) => {
+                HttpFault::RequireAuthorization(word)
+                    if request.authorization.as_deref() != Some(word) =>
+                {
                     return refuse(&mut client, 401, "WWW-Authenticate: Basic realm=\"x\"\r\n");
                 }
-                Fault::MovedTo(place) => {
+                HttpFault::Redirect(place) => {
                     return refuse(&mut client, 302, &format!("Location: {place}\r\n"));
                 }
                 // Until the client has enough of it.
-                Fault::Silent => return client.read(&mut [0]).ok().map(drop),
-                Fault::BreaksAfter(bytes) => manner.breaks_after = *bytes,
-                Fault::NoRange => manner.ranges = false,
-                Fault::NoLength => (manner.ranges, manner.length) = (false, false),
-                Fault::Chunked => {
+                HttpFault::Silent => return client.read(&mut [0]).ok().map(drop),
+                HttpFault::BreakAfter(bytes) => manner.breaks_after = *bytes,
+                HttpFault::NoRange => manner.ranges = false,
+                HttpFault::NoLength => (manner.ranges, manner.length) = (false, false),
+                HttpFault::Chunked => {
                     (manner.ranges, manner.length, manner.chunked) = (false, false, true);
                 }
-                Fault::OtherRange => manner.other_range = true,
-                Fault::Pieces(bytes) => manner.piece = *bytes,
-                Fault::Compressed => manner.compressed = true,
-                Fault::NoDate => manner.date = false,
-                Fault::Changes => manner.state = before,
-                Fault::Unavailable(_) | Fault::Wants(_) => {}
+                HttpFault::WrongRange => manner.other_range = true,
+                HttpFault::ShortRange(bytes) => manner.piece = *bytes,
+                HttpFault::Compressed => manner.compressed = true,
+                HttpFault::NoDate => manner.date = false,
+                HttpFault::ChangingEtag => manner.state = before,
+                HttpFault::Unavailable(_) | HttpFault::RequireAuthorization(_) => {}
             }
         }
         self.give(&mut client, &request, &manner)

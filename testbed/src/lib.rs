@@ -7,7 +7,7 @@
 //!   GcsServer    Google Cloud Storage, simulated: with the faults of the real one, by script
 //!   S3Server     Amazon S3, as moto answers for it; AzureServer, as Azurite does
 //!   HttpServer   the files of a folder over HTTP, with the faults of real servers on request
-//!   prometheus_complaints   what Prometheus itself says of a page of metrics
+//!   promtool_check_metrics   what Prometheus itself says of a page of metrics
 //!   OtlpReceiver a collector of traces and metrics that keeps what it is sent
 //!   clips        video made by FFmpeg's own command, once; and the checksums of its decoded frames
 //! ```
@@ -19,6 +19,7 @@
 
 mod azure_server;
 pub mod clips;
+mod eventually;
 mod fault_proxy;
 pub mod gcs;
 mod http_server;
@@ -31,12 +32,13 @@ mod promtool;
 mod s3_server;
 
 pub use azure_server::AzureServer;
+pub use eventually::{PATIENCE, eventually, eventually_blocking};
 pub use fault_proxy::{FaultProxy, Traffic};
 pub use gcs::GcsServer;
-pub use http_server::{Fault, HttpServer};
+pub use http_server::{HttpFault, HttpServer};
 pub use nats_cluster::NatsCluster;
 pub use nats_server::{NatsOptions, NatsServer, nats_server_binary};
 pub use otlp_receiver::{Attributes, OtlpReceiver, ReceivedPoint, ReceivedSpan};
 pub use private_key::private_key;
-pub use promtool::prometheus_complaints;
+pub use promtool::promtool_check_metrics;
 pub use s3_server::S3Server;

@@ -42,7 +42,7 @@ impl NatsCluster {
         let roads: Vec<Road> = pairs()
             .map(|ends| Road {
                 ends,
-                proxy: FaultProxy::to(SocketAddr::from((Ipv4Addr::LOCALHOST, ports[ends[1]]))),
+                proxy: FaultProxy::new(SocketAddr::from((Ipv4Addr::LOCALHOST, ports[ends[1]]))),
             })
             .collect();
         let options = (0..NODES).map(|node| NatsOptions {
@@ -129,8 +129,10 @@ mod tests {
     use std::{
         io::{BufRead, BufReader, Write},
         net::TcpStream,
-        time::{Duration, Instant},
+        time::Duration,
     };
+
+    use crate::eventually_blocking;
 
     /// Says `word` on one node and listens on another: as much of the protocol as that takes.
     fn reaches(from: &str, to: &str, word: &str) -> bool {
@@ -165,20 +167,13 @@ mod tests {
         false
     }
 
-    fn eventually(what: &str, is_so: impl Fn() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !is_so() {
-            assert!(Instant::now() < deadline, "never: {what}");
-        }
-    }
-
     #[test]
     fn a_node_that_is_cut_off_hears_nothing_until_it_is_joined_again() {
         let cluster = NatsCluster::start();
         let urls: Vec<String> = cluster.nodes.iter().map(NatsServer::url).collect();
         let (n0, n1, n2) = (&urls[0], &urls[1], &urls[2]);
         for (from, to) in [(n0, n1), (n0, n2), (n1, n2)] {
-            eventually("they meet", || reaches(from, to, "hello"));
+            eventually_blocking("they meet", || reaches(from, to, "hello"));
         }
         cluster.cut_off("n0");
         assert!(!reaches(n1, n0, "are you there?"));
@@ -186,7 +181,7 @@ mod tests {
         assert!(reaches(n1, n2, "it has gone"));
         cluster.rejoin("n0");
         for (from, to) in [(n0, n1), (n2, n0)] {
-            eventually("they meet again", || reaches(from, to, "hello again"));
+            eventually_blocking("they meet again", || reaches(from, to, "hello again"));
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::program::of_tools;
 /// # Panics
 ///
 /// When it is not there, which `make setup` mends, or cannot read the page.
-pub fn prometheus_complaints(page: &str) -> String {
+pub fn promtool_check_metrics(page: &str) -> String {
     let mut judge = Command::new(of_tools("bin/promtool"))
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

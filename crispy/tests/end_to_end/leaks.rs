@@ -10,8 +10,8 @@
 use std::{fs, net::SocketAddr, path::Path};
 
 use crispy_testbed::{
-    Fault, GcsServer, HttpServer, ReceivedSpan,
-    gcs::{Fault as Harmed, Harm, Options},
+    GcsServer, HttpFault, HttpServer, ReceivedSpan,
+    gcs::{Effect, Fault, Options},
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -80,7 +80,7 @@ impl Everything {
         fs::create_dir(house.path("shop")).unwrap();
         fs::copy(video::many(30), house.path("shop/a.mp4")).unwrap();
         // `cam` with its password, as HTTP says it.
-        let guard = Fault::Wants("Basic Y2FtOmNBbUVyQS0xMjM0");
+        let guard = HttpFault::RequireAuthorization("Basic Y2FtOmNBbUVyQS0xMjM0");
         let shop = HttpServer::serve(&house.path("shop"), &[("/a.mp4", guard)]);
         let path = format!("/a.mp4?token={OF_LINK}");
         let bucket = GcsServer::start_with(Options {
@@ -131,13 +131,13 @@ impl Everything {
     #[track_caller]
     fn the_collector_knows_none(&self) {
         let receiver = self.traces.receiver();
-        let spans = receiver.spans_when(|spans| {
+        let spans = receiver.wait_for_spans(|spans| {
             let any = |is: &dyn Fn(&ReceivedSpan) -> bool| spans.iter().any(is);
             any(&|span| span.name == "GET object")
                 && any(&|span| span.failed && span.error.contains("403"))
         });
         assert!(spans.iter().any(|span| !span.events.is_empty()));
-        receiver.points_when(|points| !points.is_empty());
+        receiver.wait_for_points(|points| !points.is_empty());
         self.planted.is_not_told_to(&self.traces);
         let authorized =
             |headers: &crispy_testbed::Attributes| headers["authorization"] == OF_COLLECTOR;
@@ -152,9 +152,9 @@ fn no_secret_of_camera_server_bucket_or_collector_is_told_by_anybody_whatever_go
         planted, bucket, ..
     } = &all;
     // One chunk is refused for good, and after some more requests nobody may write.
-    let refused = Harmed::new(Harm::Status(413)).of("PUT").times(1);
+    let refused = Fault::new(Effect::Status(413)).on_method("PUT").times(1);
     bucket.inject(refused.where_key(|key| key.ends_with("-0000000001.mp4")));
-    bucket.inject(Harmed::new(Harm::Status(403)).of("PUT").after(10));
+    bucket.inject(Fault::new(Effect::Status(403)).on_method("PUT").after(10));
     let mut up = all.up();
     up.until_stderr("answered 403");
     let mut shown = String::new();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crispy_testbed::{
     OtlpReceiver,
-    gcs::{Fault, Harm},
+    gcs::{Effect, Fault},
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -132,13 +132,13 @@ impl Told {
 
 /// What goes wrong, chunk by chunk.
 fn go_wrong(stages: &Stages) {
-    for (sequence, method, harm, times) in [
-        (REPLAYED, "PUT", Harm::Status(413), 1),
-        (DROPPED, "PUT", Harm::Status(413), 1),
-        (REFUSED, "PUT", Harm::Status(503), usize::MAX),
-        (UNREAD, "HEAD", Harm::Status(404), 1),
+    for (sequence, method, effect, times) in [
+        (REPLAYED, "PUT", Effect::Status(413), 1),
+        (DROPPED, "PUT", Effect::Status(413), 1),
+        (REFUSED, "PUT", Effect::Status(503), usize::MAX),
+        (UNREAD, "HEAD", Effect::Status(404), 1),
     ] {
-        let fault = Fault::new(harm).of(method).times(times);
+        let fault = Fault::new(effect).on_method(method).times(times);
         let name = format!("-{sequence:010}.mp4");
         let fault = fault.where_key(move |key| key.ends_with(&name));
         stages.bucket.inject(fault);

@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, net::TcpListener};
 
 use crispy_telemetry::Kind;
 use crispy_testbed::{
-    gcs::{Fault, Harm},
-    prometheus_complaints,
+    gcs::{Effect, Fault},
+    promtool_check_metrics,
 };
 
 use crate::house::{
@@ -61,7 +61,7 @@ fn pages_say_why_a_stage_cannot_work_and_that_it_can_again() {
 fn an_uploader_whose_bucket_fails_at_its_start_is_not_ready_before_it_does_not_though_it_has_no_work()
  {
     let mut stages = Stages::none(&[]);
-    stages.bucket.inject(Fault::new(Harm::Status(503)));
+    stages.bucket.inject(Fault::new(Effect::Status(503)));
     stages.add_uploader();
     stages.until_unready("uploader", "bucket: it has failed");
     stages.bucket.clear_faults();
@@ -126,7 +126,7 @@ fn what_daemons_under_load_show_is_as_prometheus_wants_it_and_in_the_catalogue()
 }
 
 fn as_prometheus_wants_it(page: &str) {
-    let complaints = prometheus_complaints(page);
+    let complaints = promtool_check_metrics(page);
     let ours: Vec<_> = complaints.lines().filter(|line| !is_theirs(line)).collect();
     assert!(ours.is_empty(), "{ours:?}: {page}");
 }

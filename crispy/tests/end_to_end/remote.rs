@@ -2,12 +2,12 @@
 
 use std::{fs, path::Path};
 
-use crispy_testbed::{Fault, HttpServer, clips};
+use crispy_testbed::{HttpFault, HttpServer, clips};
 
 use crate::house::{House, video};
 
 /// `cam:S3CRET` as `Authorization` has it.
-const CAM: Fault = Fault::Wants("Basic Y2FtOlMzQ1JFVA==");
+const CAM: HttpFault = HttpFault::RequireAuthorization("Basic Y2FtOlMzQ1JFVA==");
 
 #[test]
 fn a_file_on_a_server_sent_again_uploads_nothing_and_its_password_is_nowhere() {

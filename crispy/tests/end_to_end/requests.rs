@@ -2,7 +2,7 @@
 
 use crispy_testbed::{
     GcsServer, ReceivedSpan,
-    gcs::{Fault, Harm, Options},
+    gcs::{Effect, Fault, Options},
 };
 
 use crate::house::{
@@ -41,8 +41,8 @@ impl AtGoogles {
     }
 
     /// Harms requests about the second chunk.
-    fn harm(&self, harm: Harm, method: &'static str, times: usize) {
-        let fault = Fault::new(harm).of(method).times(times);
+    fn inject(&self, effect: Effect, method: &'static str, times: usize) {
+        let fault = Fault::new(effect).on_method(method).times(times);
         self.bucket.inject(fault.where_key(is_second));
     }
 
@@ -123,7 +123,7 @@ fn every_request_says_what_was_asked_of_whom_and_what_came_of_it() {
 #[test]
 fn a_try_that_is_refused_is_a_span_that_says_why_and_the_next_one_counts_it() {
     let google = AtGoogles::new();
-    google.harm(Harm::Status(503), "PUT", 1);
+    google.inject(Effect::Status(503), "PUT", 1);
     let (_, second) = google.run();
     let [refused, stored] = in_order(&second, "PUT object")[..] else {
         panic!("{:?}", second.names())
@@ -146,8 +146,11 @@ fn a_try_that_is_refused_is_a_span_that_says_why_and_the_next_one_counts_it() {
 fn what_is_delivered_again_is_asked_for_first_and_that_it_is_not_there_is_no_error() {
     let google = AtGoogles::new();
     // All tries of the first delivery, after each of which it looks what lies there, and the first question of the second.
-    google.harm(Harm::Status(500), "PUT", 4);
-    let missing = Fault::new(Harm::Status(502)).of("HEAD").after(4).times(1);
+    google.inject(Effect::Status(500), "PUT", 4);
+    let missing = Fault::new(Effect::Status(502))
+        .on_method("HEAD")
+        .after(4)
+        .times(1);
     google.bucket.inject(missing.where_key(is_second));
     let (_, second) = google.run();
     let puts = in_order(&second, "PUT object");
@@ -182,7 +185,7 @@ fn what_is_delivered_again_is_asked_for_first_and_that_it_is_not_there_is_no_err
 #[test]
 fn a_reading_that_is_refused_says_why_and_the_next_delivery_reads() {
     let google = AtGoogles::new();
-    google.harm(Harm::Status(503), "GET", 1);
+    google.inject(Effect::Status(503), "GET", 1);
     let (_, second) = google.run();
     let gets = in_order(&second, "GET object");
     let gets: Vec<_> = gets.iter().map(|get| (came_of(get), get.failed)).collect();

@@ -37,7 +37,7 @@ fn every_chunk_has_one_trace_from_its_cut_to_its_inspection() {
             "{line:?}"
         );
     }
-    scene.traces.receiver().points_when(|points| {
+    scene.traces.receiver().wait_for_points(|points| {
         [
             "messaging.client.sent.messages",
             "messaging.client.consumed.messages",
@@ -184,7 +184,7 @@ fn an_object_that_is_not_what_it_should_be_is_found_though_its_trace_was_not_to_
     let kept = scene
         .traces
         .receiver()
-        .spans_when(|spans| !spans.is_empty());
+        .wait_for_spans(|spans| !spans.is_empty());
     let [inspection] = &kept[..] else {
         panic!("one chunk of all is not well: {kept:#?}")
     };

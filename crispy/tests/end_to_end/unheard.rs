@@ -43,7 +43,7 @@ struct Collector {
 impl Collector {
     fn start() -> Self {
         let receiver = OtlpReceiver::start();
-        let proxy = FaultProxy::to(receiver.address());
+        let proxy = FaultProxy::new(receiver.address());
         Self { receiver, proxy }
     }
 
@@ -121,7 +121,7 @@ fn a_collector_that_hangs_in_the_middle_of_a_run_holds_up_no_chunk_and_no_end() 
         // Whoever waited for an export would wait longer than this test does.
         let mut stages = collector.stages(protocol, "600000", &[room]);
         until_cut(&stages);
-        collector.receiver.spans_when(|spans| !spans.is_empty());
+        collector.receiver.wait_for_spans(|spans| !spans.is_empty());
         collector.proxy.set(Traffic::BlackHole);
         until_inspected(&mut stages);
         for name in WORKERS {
@@ -142,7 +142,7 @@ fn an_outage_of_the_collector_is_one_line_of_each_stage_and_its_end_another() {
         let collector = Collector::start();
         let mut stages = collector.stages(protocol, "200", &[TRACES_ALONE]);
         until_cut(&stages);
-        collector.receiver.spans_when(|spans| !spans.is_empty());
+        collector.receiver.wait_for_spans(|spans| !spans.is_empty());
         collector.proxy.set(Traffic::BlackHole);
         until_inspected(&mut stages);
         for name in WORKERS {
@@ -204,7 +204,7 @@ fn a_slow_collector_gets_what_it_can_take_and_the_rest_is_counted() {
         assert_eq!(lost(&stages, name, "export"), 0.0, "{name}");
         assert_eq!(lines(&stages, name, "collector"), 1, "{name}");
     }
-    collector.receiver.spans_when(|spans| {
+    collector.receiver.wait_for_spans(|spans| {
         let told = |service: &str| {
             let mut services = spans.iter().map(|span| &span.resource["service.name"]);
             services.any(|told| told == service)

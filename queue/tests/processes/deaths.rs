@@ -21,7 +21,7 @@ pub(crate) async fn a_worker_that_is_killed_between_its_handler_and_its_ack_leav
     let connection = set_up(&server.url()).await;
     lease(&connection, LEASE).await;
     let address = server.url().replace("nats://", "").parse().unwrap();
-    let road = FaultProxy::to(address);
+    let road = FaultProxy::new(address);
     let mut first = Hand::start(&format!("nats://{}", road.address()), Manner::WhenTold);
     publish(&connection.publisher().await, &connection, 0).await;
     first.until_said("begun").await;

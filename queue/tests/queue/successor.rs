@@ -97,7 +97,7 @@ async fn what_was_done_without_a_connection_settles_nothing_of_a_successor() {
     let scene = Scene::new().await;
     let url = scene.server.url();
     let address = url.trim_start_matches("nats://").parse().unwrap();
-    let road = FaultProxy::to(address);
+    let road = FaultProxy::new(address);
     let through = ConnectOptions {
         servers: format!("nats://{}", road.address()),
         ..ConnectOptions::default()

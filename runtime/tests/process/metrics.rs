@@ -54,7 +54,7 @@ fn metrics_are_pushed_at_the_interval_that_was_asked_for() {
             .count()
             >= 3
     };
-    receiver.points_when(uptimes);
+    receiver.wait_for_points(uptimes);
 }
 
 #[test]

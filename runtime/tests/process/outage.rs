@@ -26,7 +26,7 @@ fn lines_of(program: &mut super::program::Program) -> Vec<String> {
 fn a_silent_collector_stalls_nothing_and_the_end_is_bounded() {
     for protocol in ["grpc", "http/protobuf"] {
         let receiver = OtlpReceiver::start();
-        let proxy = FaultProxy::to(receiver.address());
+        let proxy = FaultProxy::new(receiver.address());
         proxy.set(Traffic::BlackHole);
         let url = format!("http://{}", proxy.address());
         let flags = [
@@ -53,7 +53,7 @@ fn a_silent_collector_stalls_nothing_and_the_end_is_bounded() {
 fn an_outage_is_one_line_and_its_end_another() {
     for protocol in ["grpc", "http/protobuf"] {
         let receiver = OtlpReceiver::start();
-        let proxy = FaultProxy::to(receiver.address());
+        let proxy = FaultProxy::new(receiver.address());
         proxy.set(Traffic::Cut);
         let url = format!("http://{}", proxy.address());
         let variables = [
@@ -71,7 +71,7 @@ fn an_outage_is_one_line_and_its_end_another() {
             std::thread::yield_now();
         }
         proxy.set(Traffic::Pass);
-        receiver.points_when(|points| !points.is_empty());
+        receiver.wait_for_points(|points| !points.is_empty());
         program.signal(Signal::TERM);
         let lines = lines_of(&mut program);
         let about = |words| lines.iter().filter(|line| line.contains(words)).count();
@@ -83,7 +83,7 @@ fn an_outage_is_one_line_and_its_end_another() {
 #[test]
 fn what_a_flooded_collector_does_not_take_is_counted_and_said_once() {
     let receiver = OtlpReceiver::start();
-    let proxy = FaultProxy::to(receiver.address());
+    let proxy = FaultProxy::new(receiver.address());
     proxy.set(Traffic::Delay(Duration::from_millis(300)));
     let url = format!("http://{}", proxy.address());
     let flags = [

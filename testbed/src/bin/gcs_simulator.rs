@@ -37,7 +37,7 @@ struct Cli {
 
     /// Keep at most so many bytes: the oldest objects are dropped
     #[arg(long, value_name = "SIZE")]
-    room: Option<bytesize::ByteSize>,
+    max_bytes: Option<bytesize::ByteSize>,
 }
 
 fn main() {
@@ -48,7 +48,7 @@ fn main() {
         latency: cli.latency,
         token_required: cli.token_required,
         token_lifetime: cli.token_lifetime,
-        room: cli.room.map(|room| room.as_u64()),
+        max_bytes: cli.max_bytes.map(|size| size.as_u64()),
         ..Options::default()
     });
     println!("buckets: {}", cli.bucket.join(" "));

@@ -13,8 +13,8 @@ use tokio::time::sleep;
 use super::{
     Options,
     answer::{Answer, Broken, Outgoing},
-    fault::{Faults, Harm},
-    journal::{Asked, Journal},
+    fault::{Effect, Faults},
+    journal::{Journal, RecordedRequest},
     json,
     objects::{Content, Objects},
     refusal::Refusal,
@@ -39,7 +39,7 @@ impl Shared {
     pub(crate) fn new(url: String, options: Options) -> Self {
         Self {
             url,
-            objects: Mutex::new(Objects::new(&options.buckets, options.room)),
+            objects: Mutex::new(Objects::new(&options.buckets, options.max_bytes)),
             tokens: Mutex::new(Tokens::new(options.token_required, options.token_lifetime)),
             faults: Mutex::default(),
             journal: Journal::default(),
@@ -67,34 +67,34 @@ pub(crate) async fn serve(
 ) -> Result<Response<Outgoing>, Broken> {
     let (parts, body) = request.into_parts();
     let (method, target) = (parts.method.clone(), Target::of(parts.uri.path()));
-    let harm = shared.faults().strike(method.as_str(), &target);
-    let place = shared.journal.arrived(Asked {
+    let effect = shared.faults().strike(method.as_str(), &target);
+    let place = shared.journal.arrived(RecordedRequest {
         method: method.to_string(),
         path: parts.uri.to_string(),
         key: target.key().map(str::to_owned),
         received: 0,
         status: None,
     });
-    if harm == Some(Harm::Silent) {
+    if effect == Some(Effect::BlackHole) {
         pending().await
     }
-    let content = receive(body, harm).await?;
+    let content = receive(body, effect).await?;
     let received = content.len();
     shared
         .journal
         .note(place, |asked| asked.received = received);
-    if let Some(Harm::Late(time)) = harm {
+    if let Some(Effect::DelayRequest(time)) = effect {
         // With nothing left to read, hyper sees a client go, and drops this future.
         sleep(time).await;
     }
-    let answer = shared.answer(parts, target, content, harm);
+    let answer = shared.answer(parts, target, content, effect);
     if !shared.options.latency.is_zero() {
         sleep(shared.options.latency).await;
     }
-    let breaks_off = match harm {
-        Some(Harm::LostAnswer) => return Err(Broken),
-        Some(Harm::BreaksOffAfter(bytes)) => Some(bytes),
-        Some(Harm::LateAnswer(time)) => {
+    let breaks_off = match effect {
+        Some(Effect::LoseResponse) => return Err(Broken),
+        Some(Effect::TruncateResponse(bytes)) => Some(bytes),
+        Some(Effect::DelayResponse(time)) => {
             sleep(time).await;
             None
         }
@@ -108,10 +108,12 @@ pub(crate) async fn serve(
 }
 
 /// What is answered without being carried out.
-fn instead(harm: Harm) -> Option<Refusal> {
-    match harm {
-        Harm::Status(status) | Harm::StatusAfter(status, _) => Some(Refusal::of(status_of(status))),
-        Harm::Billing => Some(Refusal::billing()),
+fn instead(effect: Effect) -> Option<Refusal> {
+    match effect {
+        Effect::Status(status) | Effect::StatusRetryAfter(status, _) => {
+            Some(Refusal::of(status_of(status)))
+        }
+        Effect::BillingClosed => Some(Refusal::billing()),
         _ => None,
     }
 }
@@ -121,7 +123,7 @@ fn status_of(status: u16) -> StatusCode {
 }
 
 /// The body, in the pieces in which it comes.
-async fn receive(mut body: Incoming, harm: Option<Harm>) -> Result<Content, Broken> {
+async fn receive(mut body: Incoming, effect: Option<Effect>) -> Result<Content, Broken> {
     let mut content = Content::default();
     let mut received = 0;
     while let Some(frame) = body.frame().await {
@@ -130,12 +132,12 @@ async fn receive(mut body: Incoming, harm: Option<Harm>) -> Result<Content, Brok
         };
         received += piece.len();
         // What lies unread in the socket makes the kernel send a reset and no orderly end.
-        if matches!(harm, Some(Harm::ResetAfter(bytes)) if received >= bytes) {
+        if matches!(effect, Some(Effect::ResetRequest(bytes)) if received >= bytes) {
             return Err(Broken);
         }
         content.0.push(piece);
     }
-    if harm == Some(Harm::BitFlip) {
+    if effect == Some(Effect::FlipBit) {
         flip_a_bit(&mut content);
     }
     Ok(content)
@@ -154,20 +156,26 @@ fn flip_a_bit(content: &mut Content) {
 
 impl Shared {
     /// What is answered in the end, in the language of the request.
-    fn answer(&self, parts: Parts, target: Target, content: Content, harm: Option<Harm>) -> Answer {
+    fn answer(
+        &self,
+        parts: Parts,
+        target: Target,
+        content: Content,
+        effect: Option<Effect>,
+    ) -> Answer {
         let refuse = if target.is_xml() {
             xml::refuse
         } else {
             json::refuse
         };
-        let done = match harm.and_then(instead) {
+        let done = match effect.and_then(instead) {
             Some(refusal) => Err(refusal),
             None => self.carry_out(parts, target, content),
         };
         let answer = done.unwrap_or_else(|refusal| refuse(&refusal));
-        match harm {
-            Some(Harm::CommittedThen(status)) => refuse(&Refusal::of(status_of(status))),
-            Some(Harm::StatusAfter(_, wait)) => answer.retry_after(wait),
+        match effect {
+            Some(Effect::CommitThenStatus(status)) => refuse(&Refusal::of(status_of(status))),
+            Some(Effect::StatusRetryAfter(_, wait)) => answer.retry_after(wait),
             _ => answer,
         }
     }
@@ -187,7 +195,7 @@ impl Shared {
         let permissions = self.tokens().permissions(&parts.headers)?;
         let uri_query = parts.uri.query().unwrap_or_default().to_owned();
         let mut request = Request::new(parts, content, permissions);
-        request.conditions_first = self.options.conditions_first;
+        request.conditions_before_permissions = self.options.conditions_before_permissions;
         if !self.options.preconditions {
             request.headers.remove("x-goog-if-generation-match");
             request.query.remove("ifGenerationMatch");
@@ -213,7 +221,7 @@ impl Shared {
     }
 
     fn as_this_server_answers(&self, request: &Request, mut answer: Answer) -> Answer {
-        if !self.options.generation_of_puts && request.method == hyper::Method::PUT {
+        if !self.options.put_returns_generation && request.method == hyper::Method::PUT {
             answer.headers.remove("x-goog-generation");
         }
         answer

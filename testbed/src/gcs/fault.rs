@@ -10,38 +10,38 @@ use super::target::Target;
 
 /// What happens to a request that a [`Fault`] strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Harm {
+pub enum Effect {
     /// Answered with this status, in Google's words for it, and not carried out. 429 is the limit of changes of one object.
     Status(u16),
     /// The same, with `Retry-After`.
-    StatusAfter(u16, Duration),
+    StatusRetryAfter(u16, Duration),
     /// 403, because nobody pays for the bucket any more.
-    Billing,
+    BillingClosed,
     /// Carried out and answered so much later; not at all if the client has gone by then.
-    Late(Duration),
+    DelayRequest(Duration),
     /// Never read, never answered: a black hole.
-    Silent,
+    BlackHole,
     /// The connection is reset when so many bytes of the body have come. A request that is shorter is answered.
-    ResetAfter(usize),
+    ResetRequest(usize),
     /// One bit of the body changes on the way, before any sum is checked.
-    BitFlip,
+    FlipBit,
     /// Carried out, and the connection closed instead of an answer.
-    LostAnswer,
+    LoseResponse,
     /// Carried out, and answered with this status.
-    CommittedThen(u16),
+    CommitThenStatus(u16),
     /// Carried out at once, and answered so much later.
-    LateAnswer(Duration),
+    DelayResponse(Duration),
     /// The connection is closed when so many bytes of the answer's body are sent.
-    BreaksOffAfter(usize),
+    TruncateResponse(usize),
 }
 
 /// Which keys are meant.
 type IsMeant = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// A harm, and the requests that it strikes: all that are about buckets and objects, unless told otherwise.
+/// A effect, and the requests that it strikes: all that are about buckets and objects, unless told otherwise.
 #[derive(Clone)]
 pub struct Fault {
-    harm: Harm,
+    effect: Effect,
     tokens: bool,
     method: Option<&'static str>,
     key: Option<IsMeant>,
@@ -52,9 +52,9 @@ pub struct Fault {
 
 impl Fault {
     /// Strikes until it is cleared ([`super::GcsServer::clear_faults`]).
-    pub fn new(harm: Harm) -> Self {
+    pub fn new(effect: Effect) -> Self {
         Self {
-            harm,
+            effect,
             tokens: false,
             method: None,
             key: None,
@@ -66,7 +66,7 @@ impl Fault {
 
     /// Only requests by this method, in capitals.
     #[must_use]
-    pub fn of(self, method: &'static str) -> Self {
+    pub fn on_method(self, method: &'static str) -> Self {
         Self {
             method: Some(method),
             ..self
@@ -75,7 +75,7 @@ impl Fault {
 
     /// Only requests for tokens, which are spared otherwise.
     #[must_use]
-    pub fn of_tokens(self) -> Self {
+    pub fn on_tokens(self) -> Self {
         Self {
             tokens: true,
             ..self
@@ -122,7 +122,7 @@ impl Fault {
 
 impl fmt::Debug for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Fault({:?}, {} times)", self.harm, self.times)
+        write!(f, "Fault({:?}, {} times)", self.effect, self.times)
     }
 }
 
@@ -140,7 +140,7 @@ impl Faults {
     }
 
     /// What happens to this request.
-    pub(crate) fn strike(&mut self, method: &str, target: &Target) -> Option<Harm> {
+    pub(crate) fn strike(&mut self, method: &str, target: &Target) -> Option<Effect> {
         self.0.retain(|(fault, since)| {
             fault.times > 0 && fault.lasting.is_none_or(|time| since.elapsed() < time)
         });
@@ -153,7 +153,7 @@ impl Faults {
                 continue;
             }
             fault.times -= 1;
-            return Some(fault.harm);
+            return Some(fault.effect);
         }
         None
     }
@@ -166,7 +166,10 @@ mod tests {
     #[test]
     fn a_fault_strikes_the_requests_that_it_means_and_no_other() {
         let mut faults = Faults::default();
-        let fault = Fault::new(Harm::Status(503)).of("PUT").after(1).times(2);
+        let fault = Fault::new(Effect::Status(503))
+            .on_method("PUT")
+            .after(1)
+            .times(2);
         faults.add(fault.where_key(|key| key.starts_with("v1/")));
         let mut strike = |method, path| faults.strike(method, &Target::of(path)).is_some();
         assert!(!strike("GET", "/b/v1/a"));
@@ -180,22 +183,22 @@ mod tests {
     #[test]
     fn a_fault_ends_with_its_time() {
         let mut faults = Faults::default();
-        let lasting = |time| Fault::new(Harm::Silent).lasting(time);
+        let lasting = |time| Fault::new(Effect::BlackHole).lasting(time);
         faults.add(lasting(Duration::ZERO));
         assert_eq!(faults.strike("PUT", &Target::of("/b/k")), None);
         faults.add(lasting(Duration::from_secs(3600)));
-        let harm = faults.strike("PUT", &Target::of("/b/k"));
-        assert_eq!(harm, Some(Harm::Silent));
+        let effect = faults.strike("PUT", &Target::of("/b/k"));
+        assert_eq!(effect, Some(Effect::BlackHole));
     }
 
     #[test]
     fn a_fault_of_tokens_spares_objects_and_the_other_way_round() {
         let mut faults = Faults::default();
-        faults.add(Fault::new(Harm::Status(500)).of_tokens());
-        faults.add(Fault::new(Harm::Status(503)));
+        faults.add(Fault::new(Effect::Status(500)).on_tokens());
+        faults.add(Fault::new(Effect::Status(503)));
         let token = faults.strike("POST", &Target::Token);
-        assert_eq!(token, Some(Harm::Status(500)));
+        assert_eq!(token, Some(Effect::Status(500)));
         let object = faults.strike("GET", &Target::of("/b/k"));
-        assert_eq!(object, Some(Harm::Status(503)));
+        assert_eq!(object, Some(Effect::Status(503)));
     }
 }

@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct RecordedRequest {
     /// In capitals.
     pub method: String,
     /// With its query, as it was sent.
@@ -19,7 +19,7 @@ pub struct Asked {
 
 /// All requests so far, in the order in which they came.
 #[derive(Debug)]
-pub(crate) struct Journal(watch::Sender<Vec<Asked>>);
+pub(crate) struct Journal(watch::Sender<Vec<RecordedRequest>>);
 
 impl Default for Journal {
     fn default() -> Self {
@@ -29,7 +29,7 @@ impl Default for Journal {
 
 impl Journal {
     /// Its place.
-    pub(crate) fn arrived(&self, asked: Asked) -> usize {
+    pub(crate) fn arrived(&self, asked: RecordedRequest) -> usize {
         let mut place = 0;
         self.0.send_modify(|all| {
             place = all.len();
@@ -38,7 +38,7 @@ impl Journal {
         place
     }
 
-    pub(crate) fn note(&self, place: usize, change: impl FnOnce(&mut Asked)) {
+    pub(crate) fn note(&self, place: usize, change: impl FnOnce(&mut RecordedRequest)) {
         self.0.send_modify(|all| {
             if let Some(asked) = all.get_mut(place) {
                 change(asked);
@@ -46,11 +46,11 @@ impl Journal {
         });
     }
 
-    pub(crate) fn all(&self) -> Vec<Asked> {
+    pub(crate) fn all(&self) -> Vec<RecordedRequest> {
         self.0.borrow().clone()
     }
 
-    pub(crate) async fn until(&self, mut is: impl FnMut(&[Asked]) -> bool) {
+    pub(crate) async fn until(&self, mut is: impl FnMut(&[RecordedRequest]) -> bool) {
         // The sender is ours, so it cannot have gone.
         let _ = self.0.subscribe().wait_for(|all| is(all)).await;
     }

@@ -37,8 +37,8 @@ use std::{
     time::Duration,
 };
 
-pub use fault::{Fault, Harm};
-pub use journal::Asked;
+pub use fault::{Effect, Fault};
+pub use journal::RecordedRequest;
 pub use objects::Counts;
 pub use token::Permission;
 
@@ -60,14 +60,14 @@ pub struct Options {
     /// How long its tokens are good for, in whole seconds as far as clients are told.
     pub token_lifetime: Duration,
     /// Bytes of objects that are kept at most: the oldest are dropped. None is no limit.
-    pub room: Option<u64>,
+    pub max_bytes: Option<u64>,
     /// Whether the answer to a PUT says the generation. Some emulators do not.
-    pub generation_of_puts: bool,
+    pub put_returns_generation: bool,
     /// Whether `if-generation-match` is heeded. Some emulators do not.
     pub preconditions: bool,
     /// Whether `if-generation-match` is judged before the right to overwrite. Google does not document which comes first: to somebody who
     /// may create and not delete, an object that is there already is 412 this way and 403 the other.
-    pub conditions_first: bool,
+    pub conditions_before_permissions: bool,
 }
 
 impl Default for Options {
@@ -78,10 +78,10 @@ impl Default for Options {
             latency: Duration::ZERO,
             token_required: false,
             token_lifetime: Duration::from_secs(3600),
-            room: None,
-            generation_of_puts: true,
+            max_bytes: None,
+            put_returns_generation: true,
             preconditions: true,
-            conditions_first: true,
+            conditions_before_permissions: true,
         }
     }
 }
@@ -177,17 +177,17 @@ impl GcsServer {
     }
 
     /// All requests so far, in the order in which they came.
-    pub fn requests(&self) -> Vec<Asked> {
+    pub fn requests(&self) -> Vec<RecordedRequest> {
         self.shared.journal.all()
     }
 
     /// Waits until there were so many requests, answered or not.
-    pub async fn until_requests(&self, many: usize) {
-        self.until(|all| all.len() >= many).await;
+    pub async fn wait_for_requests(&self, many: usize) {
+        self.wait_until(|all| all.len() >= many).await;
     }
 
     /// Waits until something holds of all requests so far.
-    pub async fn until(&self, is: impl FnMut(&[Asked]) -> bool) {
+    pub async fn wait_until(&self, is: impl FnMut(&[RecordedRequest]) -> bool) {
         self.shared.journal.until(is).await;
     }
 

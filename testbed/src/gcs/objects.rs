@@ -127,7 +127,7 @@ pub struct Counts {
     pub overwritten: u64,
     /// Objects deleted by request.
     pub deleted: u64,
-    /// Objects dropped because there was no room left for them ([`super::Options::room`]).
+    /// Objects dropped because there was no room left for them ([`super::Options::max_bytes`]).
     pub dropped: u64,
 }
 

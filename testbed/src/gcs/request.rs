@@ -30,8 +30,8 @@ pub(crate) struct Request {
     pub(crate) content: Content,
     /// What its sender may do.
     pub(crate) permissions: Permissions,
-    /// [`super::Options::conditions_first`].
-    pub(crate) conditions_first: bool,
+    /// [`super::Options::conditions_before_permissions`].
+    pub(crate) conditions_before_permissions: bool,
 }
 
 impl Request {
@@ -42,7 +42,7 @@ impl Request {
             headers: parts.headers,
             content,
             permissions,
-            conditions_first: true,
+            conditions_before_permissions: true,
         }
     }
 

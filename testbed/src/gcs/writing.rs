@@ -23,7 +23,7 @@ pub(crate) fn write(
         Some(_) => request.permissions.need(Permission::Delete),
         None => Ok(()),
     };
-    if request.conditions_first {
+    if request.conditions_before_permissions {
         holds.and(allowed)?;
     } else {
         allowed.and(holds)?;

@@ -14,7 +14,7 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use axum::{
@@ -39,10 +39,8 @@ use prost::Message;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, codec::CompressionEncoding, service::Routes};
 
+use crate::PATIENCE;
 pub use received::{Attributes, ReceivedPoint, ReceivedSpan};
-
-/// How long a test waits for telemetry before it fails.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A receiver that lives as long as the value, on a free port of this machine.
 #[derive(Debug)]
@@ -131,8 +129,8 @@ impl OtlpReceiver {
     ///
     /// # Panics
     ///
-    /// When they have not become so within a minute.
-    pub fn spans_when(&self, wish: impl Fn(&[ReceivedSpan]) -> bool) -> Vec<ReceivedSpan> {
+    /// When they have not become so within [`PATIENCE`].
+    pub fn wait_for_spans(&self, wish: impl Fn(&[ReceivedSpan]) -> bool) -> Vec<ReceivedSpan> {
         self.when(|all| wish(&all.spans)).spans.clone()
     }
 
@@ -140,8 +138,8 @@ impl OtlpReceiver {
     ///
     /// # Panics
     ///
-    /// When they have not become so within a minute.
-    pub fn points_when(&self, wish: impl Fn(&[ReceivedPoint]) -> bool) -> Vec<ReceivedPoint> {
+    /// When they have not become so within [`PATIENCE`].
+    pub fn wait_for_points(&self, wish: impl Fn(&[ReceivedPoint]) -> bool) -> Vec<ReceivedPoint> {
         self.when(|all| wish(&all.points)).points.clone()
     }
 

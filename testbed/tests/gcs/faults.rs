@@ -4,7 +4,7 @@ use std::{net::TcpStream, time::Duration};
 
 use crispy_testbed::{
     GcsServer,
-    gcs::{Fault, Harm},
+    gcs::{Effect, Fault},
 };
 use object_store::{ObjectStoreExt, path::Path};
 
@@ -16,12 +16,12 @@ fn large() -> Vec<u8> {
     vec![7; 1_500_000]
 }
 
-fn puts(harm: Harm) -> Fault {
-    Fault::new(harm).of("PUT").times(1)
+fn puts(harm: Effect) -> Fault {
+    Fault::new(harm).on_method("PUT").times(1)
 }
 
 /// Why a create did not succeed, and how many objects there are then.
-async fn fails(gcs: &GcsServer, harm: Harm) -> (String, u64) {
+async fn fails(gcs: &GcsServer, harm: Effect) -> (String, u64) {
     gcs.inject(puts(harm));
     let error = create(&client(gcs), KEY, large()).await.unwrap_err();
     (format!("{error:?}"), gcs.counts().created)
@@ -36,7 +36,7 @@ async fn a_status_is_answered_and_nothing_done() {
         (500, "InternalError"),
     ] {
         let gcs = GcsServer::start();
-        let (error, created) = fails(&gcs, Harm::Status(status)).await;
+        let (error, created) = fails(&gcs, Effect::Status(status)).await;
         assert!(error.contains(word), "{error}");
         assert_eq!(created, 0);
         create(&client(&gcs), KEY, large()).await.unwrap();
@@ -46,9 +46,9 @@ async fn a_status_is_answered_and_nothing_done() {
 #[tokio::test]
 async fn a_closed_billing_account_and_a_wait_are_told_as_google_tells_them() {
     let gcs = GcsServer::start();
-    let (error, _) = fails(&gcs, Harm::Billing).await;
+    let (error, _) = fails(&gcs, Effect::BillingClosed).await;
     assert!(error.contains("UserProjectAccountProblem"), "{error}");
-    gcs.inject(puts(Harm::StatusAfter(429, Duration::from_secs(7))));
+    gcs.inject(puts(Effect::StatusRetryAfter(429, Duration::from_secs(7))));
     let answer = by_hand(
         &gcs,
         &format!("PUT /{}/{KEY}", GcsServer::BUCKET),
@@ -64,7 +64,7 @@ async fn a_closed_billing_account_and_a_wait_are_told_as_google_tells_them() {
 #[tokio::test]
 async fn a_black_hole_takes_requests_and_answers_none() {
     let gcs = GcsServer::start();
-    let (error, created) = fails(&gcs, Harm::Silent).await;
+    let (error, created) = fails(&gcs, Effect::BlackHole).await;
     assert!(
         error.contains("imed out") || error.contains("TimedOut"),
         "{error}"
@@ -76,16 +76,16 @@ async fn a_black_hole_takes_requests_and_answers_none() {
 #[tokio::test]
 async fn what_comes_late_is_not_done_for_a_client_that_has_gone() {
     let gcs = GcsServer::start();
-    let (_, created) = fails(&gcs, Harm::Late(Duration::from_secs(3600))).await;
+    let (_, created) = fails(&gcs, Effect::DelayRequest(Duration::from_secs(3600))).await;
     assert_eq!(created, 0);
-    let (_, created) = fails(&gcs, Harm::LateAnswer(Duration::from_secs(3600))).await;
+    let (_, created) = fails(&gcs, Effect::DelayResponse(Duration::from_secs(3600))).await;
     assert_eq!(created, 1, "a late answer is to what was done");
 }
 
 #[tokio::test]
 async fn an_answer_is_lost_after_the_object_is_stored() {
     let gcs = GcsServer::start();
-    let (error, created) = fails(&gcs, Harm::LostAnswer).await;
+    let (error, created) = fails(&gcs, Effect::LoseResponse).await;
     assert!(
         error.contains("Http") || error.contains("connection"),
         "{error}"
@@ -96,7 +96,7 @@ async fn an_answer_is_lost_after_the_object_is_stored() {
 #[tokio::test]
 async fn a_commit_can_be_answered_as_a_failure() {
     let gcs = GcsServer::start();
-    let (error, created) = fails(&gcs, Harm::CommittedThen(503)).await;
+    let (error, created) = fails(&gcs, Effect::CommitThenStatus(503)).await;
     assert!(error.contains("503"), "{error}");
     assert_eq!(created, 1);
 }
@@ -104,7 +104,7 @@ async fn a_commit_can_be_answered_as_a_failure() {
 #[tokio::test]
 async fn a_flipped_bit_is_found_by_the_sum() {
     let gcs = GcsServer::start();
-    gcs.inject(puts(Harm::BitFlip).times(2));
+    gcs.inject(puts(Effect::FlipBit).times(2));
     let path = format!("PUT /{}/{KEY}", GcsServer::BUCKET);
     let answer = by_hand(&gcs, &path, &["x-goog-hash: crc32c=4waSgw=="], b"123456789");
     assert!(answer.contains("<Code>BadDigest</Code>"), "{answer}");
@@ -123,7 +123,7 @@ async fn a_flipped_bit_is_found_by_the_sum() {
 #[tokio::test]
 async fn an_upload_is_reset_in_the_middle() {
     let gcs = GcsServer::start();
-    let (_, created) = fails(&gcs, Harm::ResetAfter(100_000)).await;
+    let (_, created) = fails(&gcs, Effect::ResetRequest(100_000)).await;
     assert_eq!(created, 0);
     assert_eq!(gcs.requests()[0].status, None);
 }
@@ -133,7 +133,7 @@ async fn a_download_breaks_off_in_the_middle() {
     let gcs = GcsServer::start();
     let store = client(&gcs);
     create(&store, KEY, large()).await.unwrap();
-    gcs.inject(Fault::new(Harm::BreaksOffAfter(100_000)).of("GET"));
+    gcs.inject(Fault::new(Effect::TruncateResponse(100_000)).on_method("GET"));
     let answer = by_hand(&gcs, &format!("GET /{}/{KEY}", GcsServer::BUCKET), &[], b"");
     let body = answer.split_once("\r\n\r\n").unwrap().1;
     assert!(answer.contains("content-length: 1500000"));
@@ -155,12 +155,12 @@ async fn a_server_that_is_down_refuses_and_comes_back_with_its_objects() {
 #[tokio::test]
 async fn faults_end_when_they_are_cleared() {
     let gcs = GcsServer::start();
-    gcs.inject(Fault::new(Harm::Status(503)));
+    gcs.inject(Fault::new(Effect::Status(503)));
     let store = client(&gcs);
     assert!(create(&store, KEY, "x").await.is_err());
     gcs.clear_faults();
     create(&store, KEY, "x").await.unwrap();
-    gcs.until_requests(2).await;
+    gcs.wait_for_requests(2).await;
     let statuses: Vec<_> = gcs.requests().iter().map(|asked| asked.status).collect();
     assert_eq!(statuses, [Some(503), Some(200)]);
 }

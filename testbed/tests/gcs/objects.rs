@@ -264,7 +264,7 @@ async fn a_generation_that_is_gone_is_not_found() {
 #[tokio::test]
 async fn a_server_can_answer_like_the_emulators_that_know_less() {
     let options = Options {
-        generation_of_puts: false,
+        put_returns_generation: false,
         preconditions: false,
         ..Options::default()
     };
@@ -286,7 +286,7 @@ async fn a_server_can_answer_like_the_emulators_that_know_less() {
 #[tokio::test]
 async fn the_oldest_objects_make_room_for_new_ones() {
     let gcs = GcsServer::start_with(Options {
-        room: Some(10),
+        max_bytes: Some(10),
         ..Options::default()
     });
     let store = client(&gcs);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crispy_testbed::{
     GcsServer,
-    gcs::{Fault, Harm, Options, Permission},
+    gcs::{Effect, Fault, Options, Permission},
 };
 use object_store::{Error, ObjectStoreExt, path::Path};
 
@@ -91,7 +91,7 @@ async fn who_may_only_create_can_neither_overwrite_nor_read() {
 #[tokio::test]
 async fn the_right_to_overwrite_can_come_before_the_condition() {
     let gcs = GcsServer::start_with(Options {
-        conditions_first: false,
+        conditions_before_permissions: false,
         ..Options::default()
     });
     gcs.allow(&[Permission::Create, Permission::Get]);
@@ -169,7 +169,7 @@ async fn permissions_can_be_asked_for_without_using_them() {
 #[tokio::test]
 async fn tokens_have_faults_of_their_own() {
     let gcs = GcsServer::start();
-    gcs.inject(Fault::new(Harm::Status(503)).of_tokens().times(1));
+    gcs.inject(Fault::new(Effect::Status(503)).on_tokens().times(1));
     create(&client(&gcs), "key", "x").await.unwrap();
     assert!(by_hand(&gcs, "POST /token", &[], b"").starts_with("HTTP/1.1 503"));
     assert!(by_hand(&gcs, "POST /token", &[], b"").starts_with("HTTP/1.1 200"));

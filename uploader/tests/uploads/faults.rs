@@ -6,7 +6,7 @@ use crispy_bucket::{Bucket, Lookup, Metadata};
 use crispy_checksum::Checksums;
 use crispy_proto::v1::{self, ChunkReady};
 use crispy_queue::Stream;
-use crispy_testbed::gcs::{Fault, GcsServer, Harm};
+use crispy_testbed::gcs::{Effect, Fault, GcsServer};
 use futures_util::{StreamExt, stream};
 
 use crate::ground::{ANSWER, Ground, Hand, bucket, key};
@@ -65,8 +65,8 @@ impl Default for Row {
 }
 
 /// Puts of chunks, and not of the probe.
-fn puts(harm: Harm) -> Fault {
-    Fault::new(harm).of("PUT").where_key(is_chunk)
+fn puts(effect: Effect) -> Fault {
+    Fault::new(effect).on_method("PUT").where_key(is_chunk)
 }
 
 fn is_chunk(key: &str) -> bool {
@@ -76,9 +76,9 @@ fn is_chunk(key: &str) -> bool {
 /// Failures of the server that pass.
 fn that_pass() -> Vec<Row> {
     let second = Duration::from_secs(1);
-    let passing = |what, harm, times, sent| Row {
+    let passing = |what, effect, times, sent| Row {
         what,
-        faults: vec![puts(harm).times(times)],
+        faults: vec![puts(effect).times(times)],
         puts: sent,
         ..Row::default()
     };
@@ -87,30 +87,35 @@ fn that_pass() -> Vec<Row> {
             what: "nothing",
             ..Row::default()
         },
-        passing("503 twice", Harm::Status(503), 2, 3),
+        passing("503 twice", Effect::Status(503), 2, 3),
         Row {
             at_least: second * 2,
             ..passing(
                 "429 twice with Retry-After",
-                Harm::StatusAfter(429, second),
+                Effect::StatusRetryAfter(429, second),
                 2,
                 3,
             )
         },
-        passing("408", Harm::Status(408), 1, 2),
+        passing("408", Effect::Status(408), 1, 2),
         Row {
             // Four, then the bucket is asked and is well; at the second delivery two more, and the seventh is taken.
             spent: 1,
-            ..passing("500 six times", Harm::Status(500), 6, 7)
+            ..passing("500 six times", Effect::Status(500), 6, 7)
         },
-        passing("409 where nothing is", Harm::Status(409), 1, 2),
-        passing("412 where nothing is", Harm::Status(412), 1, 2),
-        passing("an answer that comes too late", Harm::Late(LATE), 1, 2),
-        passing("a put that is not answered", Harm::Silent, 1, 2),
-        passing("a reset in mid-body", Harm::ResetAfter(100_000), 1, 2),
-        passing("a bit that flips on the way", Harm::BitFlip, 1, 2),
+        passing("409 where nothing is", Effect::Status(409), 1, 2),
+        passing("412 where nothing is", Effect::Status(412), 1, 2),
+        passing(
+            "an answer that comes too late",
+            Effect::DelayRequest(LATE),
+            1,
+            2,
+        ),
+        passing("a put that is not answered", Effect::BlackHole, 1, 2),
+        passing("a reset in mid-body", Effect::ResetRequest(100_000), 1, 2),
+        passing("a bit that flips on the way", Effect::FlipBit, 1, 2),
         Row {
-            faults: vec![puts(Harm::StatusAfter(503, second * 30)).times(1)],
+            faults: vec![puts(Effect::StatusRetryAfter(503, second * 30)).times(1)],
             // Longer than a hand is held up: the worker waits, and not longer than its own limit, which is 2 s here.
             what: "503 with a long Retry-After",
             puts: 2,
@@ -123,26 +128,26 @@ fn that_pass() -> Vec<Row> {
 
 /// Puts that were carried out, and nobody was told.
 fn in_doubt() -> Vec<Row> {
-    let committed = |what, harm| Row {
+    let committed = |what, effect| Row {
         what,
-        faults: vec![puts(harm).times(1)],
+        faults: vec![puts(effect).times(1)],
         end: End::Mine,
         ..Row::default()
     };
     vec![
-        committed("stored, and the answer lost", Harm::LostAnswer),
-        committed("stored, and answered 503", Harm::CommittedThen(503)),
-        committed("stored, and answered too late", Harm::LateAnswer(LATE)),
+        committed("stored, and the answer lost", Effect::LoseResponse),
+        committed("stored, and answered 503", Effect::CommitThenStatus(503)),
+        committed("stored, and answered too late", Effect::DelayResponse(LATE)),
         Row {
             // What came of it cannot be asked either: the next attempt finds it.
             faults: vec![
-                puts(Harm::LostAnswer).times(1),
-                Fault::new(Harm::Status(503)).of("HEAD").times(1),
+                puts(Effect::LoseResponse).times(1),
+                Fault::new(Effect::Status(503)).on_method("HEAD").times(1),
             ],
             puts: 2,
             ..committed(
                 "stored, the answer lost, and no answer to a question",
-                Harm::LostAnswer,
+                Effect::LoseResponse,
             )
         },
     ]
@@ -150,27 +155,27 @@ fn in_doubt() -> Vec<Row> {
 
 /// What is true of every chunk.
 fn outages() -> Vec<Row> {
-    let outage = |what, harm| Row {
+    let outage = |what, effect| Row {
         what,
-        faults: vec![Fault::new(harm)],
+        faults: vec![Fault::new(effect)],
         outage: true,
         // One that failed, and one that did not.
         puts: 2,
         ..Row::default()
     };
     vec![
-        outage("401", Harm::Status(401)),
-        outage("403", Harm::Status(403)),
-        outage("404, the bucket", Harm::Status(404)),
-        outage("nobody pays for the bucket", Harm::Billing),
-        outage("503 for everything", Harm::Status(503)),
-        outage("429 for everything", Harm::Status(429)),
-        outage("500 for everything", Harm::Status(500)),
-        outage("a black hole", Harm::Silent),
+        outage("401", Effect::Status(401)),
+        outage("403", Effect::Status(403)),
+        outage("404, the bucket", Effect::Status(404)),
+        outage("nobody pays for the bucket", Effect::BillingClosed),
+        outage("503 for everything", Effect::Status(503)),
+        outage("429 for everything", Effect::Status(429)),
+        outage("500 for everything", Effect::Status(500)),
+        outage("a black hole", Effect::BlackHole),
         Row {
             // The probe has a body too, or small requests would make it look well.
-            faults: vec![Fault::new(Harm::ResetAfter(50_000)).of("PUT")],
-            ..outage("every large body is reset", Harm::Silent)
+            faults: vec![Fault::new(Effect::ResetRequest(50_000)).on_method("PUT")],
+            ..outage("every large body is reset", Effect::BlackHole)
         },
         Row {
             what: "refused connections",
@@ -207,7 +212,7 @@ fn for_ever() -> Vec<Row> {
         },
         Row {
             what: "a request that the store calls wrong",
-            faults: vec![puts(Harm::Status(413))],
+            faults: vec![puts(Effect::Status(413))],
             ..dead()
         },
     ]

@@ -12,7 +12,7 @@ use std::{
 use crispy_queue::Stream;
 use crispy_testbed::{
     FaultProxy, Traffic,
-    gcs::{Fault, GcsServer, Harm},
+    gcs::{Effect, Fault, GcsServer},
 };
 use futures_util::future::join3;
 use tokio::time::{Instant, sleep, timeout};
@@ -58,7 +58,7 @@ async fn a_bucket_that_is_away_in_any_way_costs_no_attempt_and_uploads_go_on_soo
 #[tokio::test]
 async fn an_uploader_that_is_started_while_its_bucket_fails_waits_for_it() {
     let (ground, server) = (Ground::new().await, GcsServer::start());
-    server.inject(Fault::new(Harm::Status(503)));
+    server.inject(Fault::new(Effect::Status(503)));
     let uploader = Uploader::start(&ground, server.url(), &[]);
     ground.publish(&ground.commit(0, b"early")).await;
     eventually(async || uploader.log().contains("the destination is away")).await;
@@ -71,7 +71,7 @@ async fn an_uploader_that_is_started_while_its_bucket_fails_waits_for_it() {
 
 async fn wait_out(away: Away) {
     let (ground, server) = (Arc::new(Ground::new().await), GcsServer::start());
-    let proxy = FaultProxy::to(server.address());
+    let proxy = FaultProxy::new(server.address());
     let address = format!("http://{}", proxy.address());
     let uploader = Uploader::start(&ground, &address, &[]);
     let load = Load::on(&ground);
@@ -79,7 +79,7 @@ async fn wait_out(away: Away) {
     let before = uploader.memory();
     let begin = || match away {
         Away::Refused => server.go_down(),
-        Away::Status503 => server.inject(Fault::new(Harm::Status(503))),
+        Away::Status503 => server.inject(Fault::new(Effect::Status(503))),
         Away::BlackHole => proxy.set(Traffic::BlackHole),
     };
     begin();

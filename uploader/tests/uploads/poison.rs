@@ -1,7 +1,7 @@
 //! One chunk that the store can never take, among many that it can.
 
 use crispy_queue::Stream;
-use crispy_testbed::gcs::{Fault, GcsServer, Harm};
+use crispy_testbed::gcs::{Effect, Fault, GcsServer};
 
 use crate::ground::{Ground, bucket, key};
 
@@ -13,7 +13,7 @@ async fn a_chunk_that_the_store_always_fails_on_holds_up_no_other_and_ends_as_a_
     let bucket = bucket(&server);
     let poison = ground.commit(0, b"whatever");
     let poisoned = key(&poison);
-    server.inject(Fault::new(Harm::Status(500)).where_key(move |key| key == poisoned));
+    server.inject(Fault::new(Effect::Status(500)).where_key(move |key| key == poisoned));
     ground.publish(&poison).await;
     for sequence in 1..=GOOD {
         ground

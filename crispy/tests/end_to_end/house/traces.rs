@@ -88,8 +88,8 @@ impl Traces {
             chunks.len() == count && chunks.iter().all(&wish)
         };
         match &self.jaeger {
-            None => of_chunks(&self.receiver.spans_when(whole)),
-            Some(jaeger) => of_chunks(&jaeger.spans_when(whole)),
+            None => of_chunks(&self.receiver.wait_for_spans(whole)),
+            Some(jaeger) => of_chunks(&jaeger.wait_for_spans(whole)),
         }
     }
 }
@@ -97,7 +97,7 @@ impl Traces {
 impl InJaeger {
     /// As the receiver's. A Jaeger calls nobody when something comes.
     #[track_caller]
-    fn spans_when(&self, wish: impl Fn(&[ReceivedSpan]) -> bool) -> Vec<ReceivedSpan> {
+    fn wait_for_spans(&self, wish: impl Fn(&[ReceivedSpan]) -> bool) -> Vec<ReceivedSpan> {
         let began = SystemTime::now();
         loop {
             let spans = self.spans();

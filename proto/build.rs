@@ -1,4 +1,5 @@
-//! Compiles the schema with protox, a protobuf compiler in Rust: nothing to install, the same on every system.
+//! Compiles the schema with protox, a protobuf compiler in Rust: no tool to install, the same on
+//! every system.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files: Vec<String> = ["chunk", "run", "event", "dead_letter", "spool"]

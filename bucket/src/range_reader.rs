@@ -272,7 +272,7 @@ mod tests {
             .unwrap();
         let bucket = Bucket::open("memory://").unwrap();
         let bytes: Bytes = (0..100_000_u32).map(|at| at as u8).collect();
-        let sums = crispy_checksum::Checksums::of(&bytes);
+        let sums = crispy_checksum::Checksums::new(&bytes);
         let metadata = crate::Metadata::new();
         let put = runtime.block_on(bucket.put_once("a/b", bytes.clone(), &sums, &metadata));
         let _ = put.unwrap();

@@ -186,7 +186,7 @@ fn metadata(pairs: &[(&str, &str)]) -> Metadata {
 }
 
 async fn put(bucket: &Bucket, key: &str, bytes: &'static [u8], metadata: &Metadata) -> Put {
-    let sums = Checksums::of(bytes);
+    let sums = Checksums::new(bytes);
     bucket
         .put_once(key, bytes.into(), &sums, metadata)
         .await
@@ -202,7 +202,7 @@ fn pairs(metadata: &Metadata) -> Vec<(&str, &str)> {
 }
 
 async fn what_was_put_is_there(bucket: &Bucket) {
-    let sums = Checksums::of(b"some bytes");
+    let sums = Checksums::new(b"some bytes");
     let stored = put(
         bucket,
         KEY,
@@ -256,7 +256,7 @@ async fn other_bytes_are_foreign_and_change_nothing(bucket: &Bucket) {
         };
         assert_eq!(size, 5);
         let found = bucket
-            .lookup(KEY, other.len() as u64, &Checksums::of(other).sha256)
+            .lookup(KEY, other.len() as u64, &Checksums::new(other).sha256)
             .await;
         assert!(matches!(found, Ok(Lookup::Foreign(_))), "{found:?}");
     }
@@ -266,7 +266,7 @@ async fn other_bytes_are_foreign_and_change_nothing(bucket: &Bucket) {
 
 async fn of_fifty_writers_one_stores(bucket: &Bucket) {
     let bytes = Bytes::from(vec![7; 300_000]);
-    let sums = Checksums::of(&bytes);
+    let sums = Checksums::new(&bytes);
     let writers: Vec<_> = (0..50)
         .map(|number| {
             let (bucket, bytes) = (bucket.clone(), bytes.clone());
@@ -297,7 +297,7 @@ async fn of_writers_with_different_bytes_one_wins_and_keeps_its_metadata(bucket:
                 let bytes = Bytes::from(vec![number; 50_000]);
                 let metadata = metadata(&[("writer", &number.to_string())]);
                 tokio::spawn(async move {
-                    let sums = Checksums::of(&bytes);
+                    let sums = Checksums::new(&bytes);
                     let put = bucket.put_once(&key, bytes, &sums, &metadata).await;
                     (number, put.unwrap())
                 })
@@ -490,7 +490,7 @@ async fn keys_of_another_form_are_refused(bucket: &Bucket) {
         &long_key,
     ] {
         let put = bucket
-            .put_once(key, Bytes::new(), &Checksums::of(b""), &Metadata::new())
+            .put_once(key, Bytes::new(), &Checksums::new(b""), &Metadata::new())
             .await;
         assert!(
             matches!(put, Err(PutError::Invalid { .. })),

@@ -110,7 +110,7 @@ async fn put(url: &str, options: &BucketOptions) -> Result<Put, PutError> {
 }
 
 async fn put_into(bucket: &Bucket, key: &str) -> Result<Put, PutError> {
-    let sums = Checksums::of(b"bytes");
+    let sums = Checksums::new(b"bytes");
     bucket
         .put_once(key, "bytes".into(), &sums, &Metadata::new())
         .await

@@ -22,7 +22,7 @@ fn bucket() -> (TempDir, Bucket, PathBuf) {
 }
 
 async fn put(bucket: &Bucket, key: &str, bytes: &'static [u8]) -> Result<Put, PutError> {
-    let sums = Checksums::of(bytes);
+    let sums = Checksums::new(bytes);
     bucket
         .put_once(key, bytes.into(), &sums, &Metadata::new())
         .await
@@ -32,7 +32,7 @@ fn sidecar(object: &Path, bytes: &[u8]) -> PathBuf {
     let name = object.file_name().unwrap().to_str().unwrap();
     object.with_file_name(format!(
         ".{name}.{}.json",
-        Checksums::of(bytes).sha256_hex()
+        Checksums::new(bytes).sha256_hex()
     ))
 }
 
@@ -41,7 +41,7 @@ async fn an_object_is_a_file_and_its_metadata_a_hidden_one() {
     let (_dir, bucket, root) = bucket();
     let mut metadata = Metadata::new();
     metadata.insert("camera", "front door, 🎥").unwrap();
-    let (bytes, sums) = (Bytes::from("bytes"), Checksums::of(b"bytes"));
+    let (bytes, sums) = (Bytes::from("bytes"), Checksums::new(b"bytes"));
     let _ = bucket
         .put_once("a/b.mp4", bytes, &sums, &metadata)
         .await
@@ -97,7 +97,7 @@ async fn leftovers_of_a_killed_writer_change_nothing() {
     assert_eq!(listed.len(), 1);
     // Metadata of the same size of bytes is no proof of them.
     let lost = bucket
-        .lookup("a/b", 4, &Checksums::of(b"lost").sha256)
+        .lookup("a/b", 4, &Checksums::new(b"lost").sha256)
         .await
         .unwrap();
     assert!(matches!(lost, Lookup::Foreign(_)), "{lost:?}");
@@ -115,7 +115,7 @@ async fn an_object_that_somebody_copied_here_is_known_by_its_bytes() {
         put(&bucket, "copied", b"other").await,
         Ok(Put::Foreign(_))
     ));
-    let sums = Checksums::of(b"bytes");
+    let sums = Checksums::new(b"bytes");
     let metadata = bucket.head("copied").await.unwrap().metadata;
     assert_eq!(metadata.get("sha256"), Some(sums.sha256_hex().as_str()));
 }
@@ -126,7 +126,7 @@ async fn a_damaged_object_is_foreign_whatever_its_metadata_says() {
     let _ = put(&bucket, "a/b", b"bytes").await.unwrap();
     fs::write(root.join("a/b"), "bytez").unwrap();
     let found = bucket
-        .lookup("a/b", 5, &Checksums::of(b"bytes").sha256)
+        .lookup("a/b", 5, &Checksums::new(b"bytes").sha256)
         .await
         .unwrap();
     assert!(matches!(found, Lookup::Foreign(_)), "{found:?}");

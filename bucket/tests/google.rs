@@ -33,14 +33,14 @@ async fn put(bucket: &Bucket) -> Result<Put, PutError> {
 }
 
 async fn put_bytes(bucket: &Bucket, bytes: &'static [u8]) -> Result<Put, PutError> {
-    let sums = Checksums::of(bytes);
+    let sums = Checksums::new(bytes);
     bucket
         .put_once(KEY, bytes.into(), &sums, &Metadata::new())
         .await
 }
 
 async fn lookup(bucket: &Bucket) -> Result<Lookup, GetError> {
-    let sums = Checksums::of(BYTES);
+    let sums = Checksums::new(BYTES);
     bucket.lookup(KEY, BYTES.len() as u64, &sums.sha256).await
 }
 
@@ -363,7 +363,7 @@ async fn a_media_link_leads_to_the_bytes_of_this_generation() {
 async fn an_object_whose_bytes_are_not_those_of_its_metadata_is_foreign() {
     let server = GcsServer::start();
     let bucket = bucket(&server);
-    let sums = Checksums::of(BYTES);
+    let sums = Checksums::new(BYTES);
     let mut stream = TcpStream::connect(server.address()).unwrap();
     let other = [b'x'; BYTES.len()];
     write!(

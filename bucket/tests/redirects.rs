@@ -80,7 +80,7 @@ async fn a_put_that_is_sent_elsewhere_is_not_followed_and_never_called_stored() 
             };
             let bucket = Bucket::open_with(&format!("{scheme}://bucket"), &options).unwrap();
             let bytes = &b"some bytes of video"[..];
-            let (sums, metadata) = (Checksums::of(bytes), Metadata::new());
+            let (sums, metadata) = (Checksums::new(bytes), Metadata::new());
             let put = bucket.put_once("v1/a", bytes.into(), &sums, &metadata);
             let put = put.await;
             assert!(

@@ -1,29 +1,30 @@
-//! What a chunk's bytes are known by: CRC32C, which stores check on the way, and SHA-256, which proves.
+//! Checksums of a chunk's bytes: CRC32C, which stores check in transit, and SHA-256, which proves
+//! identity.
 
 use sha2::{Digest, Sha256};
 
-/// Bytes hashed at a time: small enough that the second sum finds the block still in the processor's second-level cache, large
-/// enough that the calls do not show.
+/// Bytes hashed at a time: small enough that the second checksum finds the block in the processor's
+/// second-level cache, large enough that the cost of the calls does not matter.
 pub const BLOCK: usize = 64 * 1024;
 
-/// Both sums of the same bytes.
+/// Both checksums of the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Checksums {
-    /// CRC-32C (Castagnoli): cheap, and what Google Cloud Storage checks before it stores.
+    /// CRC-32C (Castagnoli): cheap, and checked by Google Cloud Storage before it stores.
     pub crc32c: u32,
-    /// SHA-256: two different chunks do not share it, whoever made them.
+    /// SHA-256: no two different chunks share it, not even on purpose.
     pub sha256: [u8; 32],
 }
 
 impl Checksums {
-    /// The sums of `bytes`, in one pass over memory.
-    pub fn of(bytes: &[u8]) -> Self {
-        let mut sums = Summing::new();
-        sums.update(bytes);
-        sums.finish()
+    /// Computes both in one pass over memory.
+    pub fn new(bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::new();
+        hasher.update(bytes);
+        hasher.finish()
     }
 
-    /// The sums that a descriptor carries; `None` where `sha256` is not 32 bytes long.
+    /// The checksums of a descriptor; `None` where `sha256` is not 32 bytes long.
     pub fn from_parts(crc32c: u32, sha256: &[u8]) -> Option<Self> {
         Some(Self {
             crc32c,
@@ -42,15 +43,15 @@ impl Checksums {
     }
 }
 
-/// Sums in the making, for bytes that come in pieces.
+/// Computes checksums of bytes that come in pieces.
 #[derive(Clone, Debug)]
-pub struct Summing {
+pub struct Hasher {
     crc32c: u32,
     sha256: Sha256,
 }
 
-impl Summing {
-    /// Of no bytes yet.
+impl Hasher {
+    /// A hasher of no bytes yet.
     pub fn new() -> Self {
         Self {
             crc32c: 0,
@@ -58,7 +59,7 @@ impl Summing {
         }
     }
 
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         for block in bytes.chunks(BLOCK) {
             self.crc32c = crc32c::crc32c_append(self.crc32c, block);
@@ -66,7 +67,7 @@ impl Summing {
         }
     }
 
-    /// The sums of all bytes taken.
+    /// The checksums of all added bytes.
     pub fn finish(self) -> Checksums {
         Checksums {
             crc32c: self.crc32c,
@@ -75,13 +76,13 @@ impl Summing {
     }
 }
 
-impl Default for Summing {
+impl Default for Hasher {
     fn default() -> Self {
         Self::new()
     }
 }
 
-/// Lower-case hexadecimal digits, two a byte.
+/// Lower-case hexadecimal digits, two per byte.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes
@@ -97,31 +98,31 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_sums_are_those_of_the_standards() {
+    fn checksums_equal_the_values_of_the_standards() {
         // CRC-32C's check value (RFC 3720, B.4 uses the same polynomial) and FIPS 180's "abc".
-        assert_eq!(Checksums::of(b"123456789").crc32c_hex(), "e3069283");
+        assert_eq!(Checksums::new(b"123456789").crc32c_hex(), "e3069283");
         assert_eq!(
-            Checksums::of(b"abc").sha256_hex(),
+            Checksums::new(b"abc").sha256_hex(),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
     }
 
     #[test]
-    fn a_descriptor_without_a_whole_sha256_claims_nothing() {
+    fn a_descriptor_without_a_whole_sha256_has_no_checksums() {
         assert_eq!(Checksums::from_parts(1, &[7; 31]), None);
     }
 
     proptest! {
         #[test]
-        fn pieces_have_the_sums_of_the_whole(
+        fn pieces_have_the_checksums_of_the_whole(
             cuts in proptest::collection::vec(0..3 * BLOCK, 0..5), len in 0..3 * BLOCK, seed: u8,
         ) {
             let bytes: Vec<u8> = (0..len).map(|at| (at / 7) as u8 ^ seed).collect();
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(len)).chain([0, len]).collect();
             cuts.sort_unstable();
-            let mut sums = Summing::new();
-            cuts.windows(2).for_each(|cut| sums.update(&bytes[cut[0]..cut[1]]));
-            prop_assert_eq!(sums.finish(), Checksums::of(&bytes));
+            let mut hasher = Hasher::new();
+            cuts.windows(2).for_each(|cut| hasher.update(&bytes[cut[0]..cut[1]]));
+            prop_assert_eq!(hasher.finish(), Checksums::new(&bytes));
         }
     }
 }

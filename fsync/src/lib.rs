@@ -1,7 +1,8 @@
-//! What it takes on a POSIX file system for a file to be there after a power cut.
+//! Files and folders that survive a power cut, on POSIX file systems.
 //!
-//! A file's bytes are safe once the file is synced; its *name* is safe once the folder is; and the folder's own name once its parent
-//! is, up to a folder that was there before. Leaving out the last step loses whole folders of synced files.
+//! The bytes of a file are safe once the file is synced, its *name* once its folder is synced, and
+//! the name of the folder once its parent is synced, up to a folder that existed before. Without
+//! the last step whole folders of synced files get lost.
 
 use std::{
     collections::HashSet,
@@ -11,34 +12,37 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Folders remembered as safe; beyond it they are forgotten and synced again, which costs time and nothing else.
+/// The largest number of folders remembered as safe. Forgotten ones are synced again, which costs
+/// only time.
 const REMEMBERED: usize = 4096;
 
-/// Writes a new file, or over an old one, and syncs its bytes. Its name is not safe yet.
+/// Writes a new file, or replaces the content of an old one, and syncs its bytes. Its name is not
+/// safe yet.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
-    // fdatasync: length and bytes, which is what reading needs, without the times of the inode.
+    // fdatasync: length and bytes, which reading needs, without the inode's times.
     file.sync_data()
 }
 
-/// Makes the names in a folder safe, and the removal of names too.
+/// Syncs the names in a folder, and removals of names.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Makes a folder and its parents, their names safe.
+/// Makes a folder and its parents, and syncs their names.
 pub fn make_root(root: &Path) -> io::Result<()> {
     let missing = root
         .ancestors()
         .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
         .count();
     fs::create_dir_all(root)?;
-    // The root's own name too where it was there already: an earlier process may have been killed before it came so far.
+    // Also the name of a root that exists already: an earlier process may have been killed before
+    // it synced it.
     let made_in = root.ancestors().skip(1).take(missing.max(1));
     made_in.map(or_here).try_for_each(|folder| {
         match sync_folder(folder) {
-            // Folders of which we may not even list the names were not made by us.
+            // A folder that we may not even list was not made by us.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
             synced => synced,
         }
@@ -56,17 +60,18 @@ fn or_here(folder: &Path) -> &Path {
 
 /// The folders below one root.
 ///
-/// Guarantee: after [`Folders::ensure`] the folder is there and its name, and those of its parents up to the root, survive a power
-/// cut, *whoever* made them: an earlier process may have been killed between making one and syncing it.
+/// Guarantee: after [`Folders::ensure`] the folder exists, and its name and those of its parents up
+/// to the root survive a power cut, no matter which process made them: an earlier one may have been
+/// killed between making a folder and syncing it.
 #[derive(Debug)]
 pub struct Folders {
     root: PathBuf,
-    /// Relative to the root. A cache only: each process syncs each folder's parent once.
+    /// Relative to the root. Only a cache: each process syncs each folder's parent once.
     safe: Mutex<HashSet<PathBuf>>,
 }
 
 impl Folders {
-    pub fn below(root: PathBuf) -> Self {
+    pub fn new(root: PathBuf) -> Self {
         Self {
             root,
             safe: Mutex::default(),
@@ -77,8 +82,9 @@ impl Folders {
         &self.root
     }
 
-    /// Makes a folder of the root, given by its path relative to it. The root itself is never made: where it is missing, its disk is
-    /// not mounted. `true` when it was made, or is seen for the first time.
+    /// Makes a folder below the root, given by its relative path. The root itself is never made: a
+    /// missing root is a disk that is not mounted. Returns `true` for a folder that is new, or new
+    /// to this process.
     pub fn ensure(&self, relative: &Path) -> io::Result<bool> {
         if self.is_safe(relative) {
             return Ok(false);
@@ -99,13 +105,13 @@ impl Folders {
         Ok(true)
     }
 
-    /// One folder is gone.
+    /// Forgets a folder that was removed.
     pub fn forget(&self, relative: &Path) {
         let mut safe = self.safe.lock().unwrap_or_else(PoisonError::into_inner);
         safe.remove(relative);
     }
 
-    /// Any folder may be gone.
+    /// Forgets all folders, since any of them may have been removed.
     pub fn forget_all(&self) {
         let mut safe = self.safe.lock().unwrap_or_else(PoisonError::into_inner);
         safe.clear();

@@ -48,7 +48,7 @@ impl Step {
         match self {
             Step::Cut => {}
             // The compiler must not find out that nobody wants the sums.
-            Step::Hash => _ = std::hint::black_box(Checksums::of(&chunk.bytes)),
+            Step::Hash => _ = std::hint::black_box(Checksums::new(&chunk.bytes)),
             Step::Keep(spool) => {
                 let descriptor = describe(chunk, sequence, spool);
                 let committed = spool.commit(&descriptor, &chunk.bytes)?;
@@ -61,7 +61,7 @@ impl Step {
 
 /// As much of a descriptor as the spool looks at.
 fn describe(chunk: &Chunk, sequence: u64, spool: &Spool) -> v1::ChunkReady {
-    let sums = Checksums::of(&chunk.bytes);
+    let sums = Checksums::new(&chunk.bytes);
     v1::ChunkReady {
         id: Some(v1::ChunkId {
             site: "bench".to_owned(),

@@ -95,11 +95,11 @@ impl Handoff {
             let cut = [("traceparent", earlier.traceparent.as_str())];
             Remote::from_headers(cut).continue_in(&span);
         }
-        span.in_scope(|| context::noted(self.commit(id, &chunk, run)))
+        span.in_scope(|| context::record_error(self.commit(id, &chunk, run)))
     }
 
     fn commit(&self, id: ChunkId, chunk: &Chunk, run: &mut OpenRun) -> Result<(), HandoffError> {
-        let checksums = Checksums::of(&chunk.bytes);
+        let checksums = Checksums::new(&chunk.bytes);
         let limit = Limit { bytes: self.limit };
         let camera = id.camera.camera.as_str();
         let room = self.signs.waiting(camera, Wait::Room, || {

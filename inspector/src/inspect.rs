@@ -135,7 +135,8 @@ impl Inspect {
         let descriptor = event.chunk.as_ref().ok_or(InspectError::NoDescriptor)?;
         let id = ChunkId::from_wire(descriptor.id.as_ref()).map_err(InspectError::Id)?;
         let bucket = self.find(&event).await?;
-        let reading = async { context::noted(read_back(bucket, &event.object, descriptor).await) };
+        let reading =
+            async { context::record_error(read_back(bucket, &event.object, descriptor).await) };
         let report = bucket.in_span("GET", &event.object, 0, reading).await?;
         if bucket.url() != event.bucket {
             event.bucket = bucket.url().to_owned();

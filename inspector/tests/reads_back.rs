@@ -107,7 +107,7 @@ impl Scene {
     }
 
     async fn put(&self, bytes: Bytes) {
-        let (sums, metadata) = (Checksums::of(&bytes), Metadata::new());
+        let (sums, metadata) = (Checksums::new(&bytes), Metadata::new());
         let _ = self
             .bucket
             .put_once(OBJECT, bytes, &sums, &metadata)
@@ -279,7 +279,7 @@ async fn a_bucket_that_was_moved_is_known_by_its_bytes() {
     let moved = ChunkUploaded {
         bucket: "file:///before".into(),
         size: scene.descriptor.size,
-        sha256: Checksums::of(&scene.bytes).sha256.to_vec(),
+        sha256: Checksums::new(&scene.bytes).sha256.to_vec(),
         ..scene.event()
     };
     scene.handle(moved).await.unwrap();

@@ -1,5 +1,5 @@
-//! Keys as operators meet them in the bucket.
-#![allow(clippy::unwrap_used)] // what only tests call is test code too
+//! Object keys.
+#![allow(clippy::unwrap_used)] // Helpers of tests are test code too.
 
 use crispy_proto::{
     id::{CameraId, ChunkId, KeyError, MAX_SEQUENCE, ObjectKey, Run, run_state_key},
@@ -59,7 +59,7 @@ fn descriptor(start_us: i64) -> v1::ChunkReady {
 
 #[test]
 fn a_descriptor_has_the_documented_key() {
-    let key = ObjectKey::of(&descriptor(1_763_839_803_000_999))
+    let key = ObjectKey::from_descriptor(&descriptor(1_763_839_803_000_999))
         .unwrap()
         .to_string();
     assert_eq!(
@@ -91,30 +91,36 @@ fn a_run_has_the_documented_key() {
 }
 
 #[test]
-fn a_descriptor_that_cannot_be_filed_is_refused() {
-    assert_eq!(ObjectKey::of(&descriptor(-1)), Err(KeyError::Start(-1)));
-    assert!(ObjectKey::of(&descriptor(10_000_000_000_000_000)).is_err());
+fn a_descriptor_without_a_valid_key_is_refused() {
+    assert_eq!(
+        ObjectKey::from_descriptor(&descriptor(-1)),
+        Err(KeyError::Start(-1))
+    );
+    assert!(ObjectKey::from_descriptor(&descriptor(10_000_000_000_000_000)).is_err());
     let negative = v1::ChunkReady {
         duration_us: -1,
         ..descriptor(0)
     };
-    assert_eq!(ObjectKey::of(&negative), Err(KeyError::Duration(-1)));
     assert_eq!(
-        ObjectKey::of(&v1::ChunkReady {
+        ObjectKey::from_descriptor(&negative),
+        Err(KeyError::Duration(-1))
+    );
+    assert_eq!(
+        ObjectKey::from_descriptor(&v1::ChunkReady {
             wall: None,
             ..descriptor(0)
         }),
         Err(KeyError::NoWallClock)
     );
     assert!(
-        ObjectKey::of(&v1::ChunkReady {
+        ObjectKey::from_descriptor(&v1::ChunkReady {
             container: 99,
             ..descriptor(0)
         })
         .is_err()
     );
     assert!(
-        ObjectKey::of(&v1::ChunkReady {
+        ObjectKey::from_descriptor(&v1::ChunkReady {
             id: None,
             ..descriptor(0)
         })
@@ -123,8 +129,8 @@ fn a_descriptor_that_cannot_be_filed_is_refused() {
 }
 
 #[test]
-fn keys_with_a_second_spelling_are_refused() {
-    let good = ObjectKey::of(&descriptor(1_763_839_803_000_000))
+fn keys_in_another_spelling_are_refused() {
+    let good = ObjectKey::from_descriptor(&descriptor(1_763_839_803_000_000))
         .unwrap()
         .to_string();
     assert!(good.parse::<ObjectKey>().is_ok());

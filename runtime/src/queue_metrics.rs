@@ -18,8 +18,8 @@ use crispy_queue::{Backlog, Connection, OverviewError, Stage};
 use crispy_telemetry::{
     Gauge, Reading,
     catalogue::{
-        QUEUE_LETTERS, QUEUE_PENDING, QUEUE_UNSETTLED, STAGE, STREAM, STREAM_AGE, STREAM_LIMIT,
-        STREAM_USAGE,
+        QUEUE_DEAD_LETTERS, QUEUE_PENDING, QUEUE_UNSETTLED, STAGE, STREAM, STREAM_AGE,
+        STREAM_LIMIT, STREAM_USAGE,
     },
 };
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
@@ -80,7 +80,7 @@ impl Shown {
             (&QUEUE_UNSETTLED, STAGE, |backlog| {
                 Some(backlog.work.as_ref()?.in_flight as f64)
             }),
-            (&QUEUE_LETTERS, STAGE, |backlog| {
+            (&QUEUE_DEAD_LETTERS, STAGE, |backlog| {
                 Some(backlog.letters as f64)
             }),
             (&STREAM_AGE, STREAM, |backlog| {

@@ -95,7 +95,7 @@ impl Spool {
             },
         })?;
         let id = read_or_make_id(root)?;
-        let folders = Folders::below(root.to_owned());
+        let folders = Folders::new(root.to_owned());
         let (index, scan) =
             scan::scan(&folders).map_err(|(path, source)| OpenError::Scan { path, source })?;
         let state = State {

@@ -14,7 +14,7 @@ use crispy_proto::{
 use memmap2::MmapMut;
 
 use super::{SpoolId, layout};
-use crispy_checksum::{BLOCK, Checksums, Summing};
+use crispy_checksum::{BLOCK, Checksums, Hasher};
 
 /// A spool as others see it: it can be read, and never written.
 ///
@@ -117,7 +117,7 @@ fn read_whole(mut file: File, size: u64) -> io::Result<Option<(Bytes, Checksums)
         return Ok(None);
     }
     let mut memory = Memory::of(size as usize)?;
-    let mut sums = Summing::new();
+    let mut sums = Hasher::new();
     for block in memory.as_mut().chunks_mut(BLOCK) {
         match file.read_exact(block) {
             Ok(()) => sums.update(block),

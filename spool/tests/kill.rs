@@ -71,7 +71,7 @@ fn bytes_of(run: u64, sequence: u64) -> Vec<u8> {
 }
 
 fn describe(spool: &Spool, run: u64, sequence: u64, bytes: &[u8]) -> ChunkReady {
-    let sums = Checksums::of(bytes);
+    let sums = Checksums::new(bytes);
     ChunkReady {
         id: Some(v1::ChunkId {
             site: "demo".to_owned(),

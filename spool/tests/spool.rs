@@ -35,7 +35,7 @@ fn bytes_of(sequence: u64) -> Vec<u8> {
 
 /// The descriptor of `bytes` as chunk `sequence` of a camera's only run.
 fn describe(spool: &Spool, camera: &str, sequence: u64, bytes: &[u8]) -> ChunkReady {
-    let sums = Checksums::of(bytes);
+    let sums = Checksums::new(bytes);
     ChunkReady {
         id: Some(v1::ChunkId {
             site: "demo".to_owned(),

@@ -1,10 +1,10 @@
-//! One trace through several programs: the current span's place in it as headers (W3C Trace Context), and back.
+//! Trace contexts (W3C Trace Context): the current span's, to headers and back.
 //!
 //! ```text
-//!   publish ── headers() ──► traceparent: 00-<trace>-<span>-<flags> ──► Remote::from_headers ── adopt(span) ── process
+//!   publish ─ headers() ─► traceparent: 00-<trace>-<span>-<flags> ─► Remote::from_headers ─ adopt ─ process
 //! ```
 //!
-//! Which headers are written and read is for `OTEL_PROPAGATORS` to say; where no traces are made there are none.
+//! `OTEL_PROPAGATORS` chooses the headers. Without traces there are none.
 
 use std::error::Error;
 
@@ -16,7 +16,8 @@ use opentelemetry::{
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// The headers that carry the current span's place in its trace. Empty ones are left out: the propagator writes a `tracestate` of nothing.
+/// The headers of the current span's trace context, without empty ones: the propagator writes an
+/// empty `tracestate`.
 pub fn headers() -> Vec<(String, String)> {
     let mut headers = Headers(Vec::new());
     let context = Span::current().context();
@@ -24,7 +25,8 @@ pub fn headers() -> Vec<(String, String)> {
     headers.0
 }
 
-/// The current span as a `traceparent`, for what outlives its message: an object's metadata. `None` where no trace is made.
+/// The current span as a `traceparent`, for places that outlive its message, such as an object's
+/// metadata. `None` without a trace.
 pub fn traceparent() -> Option<String> {
     current().map(|span| {
         let flags = span.trace_flags().to_u8();
@@ -32,14 +34,14 @@ pub fn traceparent() -> Option<String> {
     })
 }
 
-/// The id of the current trace, 32 hexadecimal digits: by it a failure is found, in the log, in its dead letter, in the traces. `None`
-/// where no trace is made.
+/// The id of the current trace, 32 hexadecimal digits: finds a failure in the log, in its dead
+/// letter and in the traces. `None` without a trace.
 pub fn trace_id() -> Option<String> {
     current().map(|span| span.trace_id().to_string())
 }
 
-/// The current span ends in error: it is kept whatever the sampler said. Say so of every span that hands an error up, and it can be followed
-/// down to where it began.
+/// Marks the current span as failed: it is kept even if the sampler dropped it. Every span that
+/// returns an error is marked, so that a failure can be followed down to its origin.
 pub fn fail(error: impl std::fmt::Display) {
     let span = Span::current();
     if !span.is_disabled() {
@@ -47,8 +49,8 @@ pub fn fail(error: impl std::fmt::Display) {
     }
 }
 
-/// Hands a result on. If it is an error the current span ends in it, with all that caused it.
-pub fn noted<T, E: Error + 'static>(result: Result<T, E>) -> Result<T, E> {
+/// Returns `result`. An error marks the current span as failed, with the whole chain of causes.
+pub fn record_error<T, E: Error + 'static>(result: Result<T, E>) -> Result<T, E> {
     if let Err(error) = &result
         && !Span::current().is_disabled()
     {
@@ -57,8 +59,9 @@ pub fn noted<T, E: Error + 'static>(result: Result<T, E>) -> Result<T, E> {
     result
 }
 
-/// An error and what caused it, outermost first, on one line.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
+/// An error and its causes, outermost first, on one line. As `crispy_fault::chain`, which is in the
+/// same layer.
+fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -75,39 +78,42 @@ fn current() -> Option<SpanContext> {
     span.is_valid().then_some(span)
 }
 
-/// Does `work` at a place of a trace that is over, or elsewhere: what it logs leads there. `traceparent` is W3C's; where it is empty or no
-/// traces are made `work` is done all the same.
-pub fn at<T>(traceparent: &str, work: impl FnOnce() -> T) -> T {
+/// Runs `work` within another trace, so that its log lines lead there. `traceparent` is W3C's;
+/// `work` is also run where it is empty or no traces are made.
+pub fn in_trace<T>(traceparent: &str, work: impl FnOnce() -> T) -> T {
     let Remote(context) = Remote::from_headers([("traceparent", traceparent)]);
-    let place = context.span().span_context().is_valid();
-    let _there = place.then(|| context.attach());
+    let is_valid = context.span().span_context().is_valid();
+    let _guard = is_valid.then(|| context.attach());
     work()
 }
 
-/// The place in a trace that a message came from.
+/// The trace context of a message.
 #[derive(Clone, Debug)]
 pub struct Remote(Context);
 
 impl Remote {
-    /// What the headers of a message say. Headers that are not there or make no sense are no error: the trace begins anew.
+    /// Reads the headers of a message. Missing or malformed headers are no error: a new trace
+    /// begins.
     pub fn from_headers<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let headers = Received(headers.into_iter().collect());
-        // Not the current context: what is under way here has nothing to do with the message.
+        // Not the current context: it has nothing to do with the message.
         let extract = |propagator: &dyn opentelemetry::propagation::TextMapPropagator| {
             propagator.extract_with_context(&Context::new(), &headers)
         };
         Self(global::get_text_map_propagator(extract))
     }
 
-    /// Makes a span, which has not been entered yet, go on where the message came from: a publishing that belongs to what was done before.
+    /// Makes a span, which was not entered yet, a child of this context: a publish that continues
+    /// earlier work.
     pub fn continue_in(&self, span: &Span) {
-        // It fails where no traces are made, and there it does not matter.
+        // Fails only without traces, where it does not matter.
         drop(span.set_parent(self.0.clone()));
     }
 
-    /// Makes a span, which has not been entered yet, the child of where the message came from, and links the two.
+    /// Makes a span, which was not entered yet, a child of this context, and links the two.
     ///
-    /// Both: the conventions' default for messages is a link, and a viewer shows one trace only where there is a parent.
+    /// Both, since the default of the conventions for messages is a link, and viewers show one
+    /// trace only with a parent.
     pub fn adopt(&self, span: &Span) {
         let from = self.0.span().span_context().clone();
         if !from.is_valid() {
@@ -158,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    /// Runs it where traces are made, and gives back the spans.
+    /// Runs `work` with a tracer, and returns the spans.
     fn traced(work: impl FnOnce()) -> Vec<opentelemetry_sdk::trace::SpanData> {
         let spans = InMemorySpanExporter::default();
         let provider = SdkTracerProvider::builder()
@@ -176,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_carries_its_place_and_its_reader_is_child_and_linked() {
+    fn a_reader_is_child_of_and_linked_to_its_publish() {
         let spans = traced(|| {
             let sent = info_span!("publish").in_scope(headers);
             assert_eq!(
@@ -203,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_headers_name_in_any_case_is_understood_and_nonsense_begins_a_trace() {
+    fn headers_match_in_any_case_and_nonsense_begins_a_trace() {
         let spans = traced(|| {
             for value in [
                 "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
@@ -223,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_traceparent_of_a_span_is_what_its_header_says() {
+    fn the_traceparent_of_a_span_equals_its_header() {
         traced(|| {
             info_span!("PUT").in_scope(|| {
                 let sent = headers();
@@ -234,8 +240,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_at_a_place_is_done_there_and_nowhere_else() {
-        let place = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    fn work_in_a_trace_runs_there_and_nowhere_else() {
+        let other = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let here = || {
             Context::current()
                 .span()
@@ -244,15 +250,15 @@ mod tests {
                 .to_string()
         };
         traced(|| {
-            assert_eq!(at(place, here), place[3..35]);
-            assert_eq!(at("", here), here());
-            info_span!("PUT").in_scope(|| assert_eq!(at("nonsense", here), here()));
+            assert_eq!(in_trace(other, here), other[3..35]);
+            assert_eq!(in_trace("", here), here());
+            info_span!("PUT").in_scope(|| assert_eq!(in_trace("nonsense", here), here()));
         });
         assert_eq!(here(), "0".repeat(32));
     }
 
     #[test]
-    fn where_no_trace_is_made_there_is_nothing_to_carry() {
+    fn without_a_trace_there_are_no_headers() {
         info_span!("PUT").in_scope(|| {
             assert_eq!((headers(), traceparent(), trace_id()), (vec![], None, None));
         });

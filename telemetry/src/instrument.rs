@@ -1,4 +1,5 @@
-//! What can be counted, shown and measured. Each is a row of the catalogue that becomes an instrument at its first use.
+//! Counters, gauges and histograms: rows of the catalogue, made into instruments at their first
+//! use.
 
 use std::sync::{
     OnceLock,
@@ -7,50 +8,51 @@ use std::sync::{
 
 use opentelemetry::{KeyValue, global, metrics};
 
-/// How OpenTelemetry calls the origin of our metrics.
+/// The instrumentation scope of our metrics.
 const SCOPE: &str = "crispy";
 
-/// Somebody reads what is measured.
-static READ: AtomicBool = AtomicBool::new(false);
+/// Whether a meter provider is set.
+static ENABLED: AtomicBool = AtomicBool::new(false);
 
-/// From now on what is counted, set and recorded is measured; what was before is not. For whoever has set the meter provider.
-pub fn measure() {
-    READ.store(true, Relaxed);
+/// Enables all instruments. Called after a meter provider was set; earlier measurements are lost.
+pub fn enable() {
+    ENABLED.store(true, Relaxed);
 }
 
-/// Whether it is worth while: where nobody reads, an instrument costs one look at a flag.
-fn is_measured() -> bool {
-    READ.load(Relaxed)
+/// A disabled instrument costs one load of this flag.
+fn is_enabled() -> bool {
+    ENABLED.load(Relaxed)
 }
 
-/// What kind of instrument a metric is.
+/// The kind of an instrument.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
-    /// Only rises, in whole numbers.
+    /// A whole number that only rises.
     Counter,
-    /// Is what it was last set to, or what is read when somebody asks.
+    /// The last value set, or the value at the time of collection.
     Gauge,
-    /// Many values, counted between these bounds.
+    /// A distribution of values over these bucket bounds.
     Histogram(&'static [f64]),
 }
 
-/// A row of the catalogue: what is known of a metric without measuring it.
+/// A row of the catalogue: the description of a metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
     /// Its name as OpenTelemetry writes it: `crispy.ingestor.chunks`.
     pub name: &'static str,
-    /// What kind of instrument.
+    /// The kind of instrument.
     pub kind: Kind,
-    /// The unit in UCUM: `s`, `By`, or what is counted in braces, `{chunk}`.
+    /// The unit in UCUM: `s`, `By`, or the counted thing in braces, `{chunk}`.
     pub unit: &'static str,
-    /// What it says, as a phrase.
+    /// Its meaning, as a phrase.
     pub about: &'static str,
-    /// The attributes that it may have. Cameras are few and may be one; chunks are not and must not.
+    /// Its possible attributes. Cameras are few and may be one; chunks are not.
     pub attributes: &'static [&'static str],
 }
 
 impl Row {
-    /// Its name as Prometheus writes it, by the rules of opentelemetry-prometheus: unit and `total` at the end.
+    /// Its name in Prometheus, by the rules of opentelemetry-prometheus: with unit and `total` at
+    /// the end.
     pub fn prometheus_name(&self) -> String {
         let unit = match self.unit {
             "s" => "_seconds",
@@ -70,7 +72,7 @@ impl Row {
             .map(|(key, value)| {
                 debug_assert!(
                     self.attributes.contains(key),
-                    "{} has no attribute {key}: put it into the catalogue",
+                    "{} has no attribute {key}: add it to the catalogue",
                     self.name
                 );
                 KeyValue::new(*key, (*value).to_owned())
@@ -79,7 +81,7 @@ impl Row {
     }
 }
 
-/// Counts what happened.
+/// Counts events or bytes.
 #[derive(Debug)]
 pub struct Counter {
     pub(crate) row: Row,
@@ -92,14 +94,14 @@ impl Counter {
         Self { row, instrument }
     }
 
-    /// What is known of it without measuring.
+    /// Its row of the catalogue.
     pub fn row(&self) -> &Row {
         &self.row
     }
 
-    /// So many more of it.
+    /// Adds `more`.
     pub fn add(&self, more: u64, attributes: &[(&'static str, &str)]) {
-        if !is_measured() {
+        if !is_enabled() {
             return;
         }
         let row = &self.row;
@@ -114,7 +116,8 @@ impl Counter {
         instrument.add(more, &row.key_values(attributes));
     }
 
-    /// What it counts is kept elsewhere, as a number that only rises: `look` reads it whenever somebody asks. Call it once.
+    /// Registers `look`, which reads a rising number kept elsewhere at each collection. Call it
+    /// once.
     pub fn observe(&self, look: impl Fn() -> Vec<Reading> + Send + Sync + 'static) {
         let row = self.row;
         let meter = global::meter(SCOPE);
@@ -128,10 +131,10 @@ impl Counter {
     }
 }
 
-/// A value that was read, and the attributes that it goes with.
+/// A value and its attributes.
 pub type Reading = (f64, Vec<(&'static str, String)>);
 
-/// Hands readings to whoever asked for them.
+/// Reports readings to a collection.
 fn report(row: Row, readings: Vec<Reading>, seen: &dyn metrics::AsyncInstrument<f64>) {
     for (value, attributes) in &readings {
         let borrowed = attributes.iter().map(|(key, value)| (*key, value.as_str()));
@@ -139,7 +142,7 @@ fn report(row: Row, readings: Vec<Reading>, seen: &dyn metrics::AsyncInstrument<
     }
 }
 
-/// Shows how something stands.
+/// Shows a present value.
 #[derive(Debug)]
 pub struct Gauge {
     pub(crate) row: Row,
@@ -152,9 +155,9 @@ impl Gauge {
         Self { row, instrument }
     }
 
-    /// So it stands now, until it is set again.
+    /// Sets the value until the next call.
     pub fn set(&self, value: f64, attributes: &[(&'static str, &str)]) {
-        if !is_measured() {
+        if !is_enabled() {
             return;
         }
         let row = &self.row;
@@ -169,7 +172,8 @@ impl Gauge {
         instrument.record(value, &row.key_values(attributes));
     }
 
-    /// How it stands is looked at whenever somebody asks: for ages, and for what others hold. `look` must not block. Call it once.
+    /// Registers `look`, which reads the value at each collection: for ages, and for values kept
+    /// elsewhere. `look` must not block. Call it once.
     pub fn observe(&self, look: impl Fn() -> Vec<Reading> + Send + Sync + 'static) {
         let row = self.row;
         let meter = global::meter(SCOPE);
@@ -183,7 +187,7 @@ impl Gauge {
     }
 }
 
-/// Measures values whose spread matters.
+/// Measures the distribution of values.
 #[derive(Debug)]
 pub struct Histogram {
     pub(crate) row: Row,
@@ -200,14 +204,14 @@ impl Histogram {
         }
     }
 
-    /// What is known of it without measuring.
+    /// Its row of the catalogue.
     pub fn row(&self) -> &Row {
         &self.row
     }
 
-    /// One value, in the row's unit.
+    /// Records one value, in the row's unit.
     pub fn record(&self, value: f64, attributes: &[(&'static str, &str)]) {
-        if !is_measured() {
+        if !is_enabled() {
             return;
         }
         let row = &self.row;

@@ -1,19 +1,20 @@
-//! By what a running system is read: the metrics that it has, and how one trace goes from program to program.
+//! The metrics catalogue, and trace contexts that travel from program to program.
 //!
 //! ```text
-//!   queue, store, ingestor, uploader, inspector          what is measured, by one line each
+//!   queue, bucket, ingestor, uploader, inspector     record measurements, one line each
 //!                     │
-//!               instruments ──── catalogue ──── docs/metrics.md
+//!               telemetry ────── catalogue ──── docs/metrics.md
 //!                     │
-//!        opentelemetry's global providers                nothing by default; `crispy_runtime::export` sets them
+//!        opentelemetry's global providers            none by default; crispy_runtime sets them
 //! ```
 //!
-//! It stands on the ground because everybody measures and nobody above the queue may be asked by it. Only the API of OpenTelemetry is in
-//! here: where nobody set a provider, an instrument is a branch and a trace context is empty.
+//! Bottom layer: every crate records metrics, so this one depends on none of ours. It uses the API
+//! of OpenTelemetry only: without a provider an instrument is one branch, and a trace context is
+//! empty.
 //!
-//! * [`catalogue`]: every metric of the house, in one table
-//! * [`Counter`], [`Gauge`], [`Histogram`]: what a row of it can do
-//! * [`context`]: the current span's place in its trace, as headers and back
+//! * [`catalogue`]: every metric of the system, in one table
+//! * [`Counter`], [`Gauge`], [`Histogram`]: the instruments of its rows
+//! * [`context`]: the current span's trace context, to headers and back
 //!
 //! ```
 //! use crispy_telemetry::catalogue::{CAMERA, INGESTOR_CHUNKS};
@@ -25,4 +26,4 @@ pub mod catalogue;
 pub mod context;
 mod instrument;
 
-pub use instrument::{Counter, Gauge, Histogram, Kind, Reading, Row, measure};
+pub use instrument::{Counter, Gauge, Histogram, Kind, Reading, Row, enable};

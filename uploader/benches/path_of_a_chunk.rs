@@ -52,7 +52,7 @@ fn round(root: &Path, runtime: &tokio::runtime::Runtime) -> [(f64, f64); 6] {
         .collect();
     let mut spent = [(0.0, 0.0); 6];
     for sequence in 0..CHUNKS {
-        let (sums, cost0) = spend(|| Checksums::of(&bytes));
+        let (sums, cost0) = spend(|| Checksums::new(&bytes));
         let chunk = describe(&spool, sequence, &sums);
         let (_, cost1) = spend(|| spool.commit(&chunk, &bytes).expect("a commit"));
         let (read, cost2) = spend(|| reader.read(&chunk).expect("the chunk"));

@@ -124,7 +124,7 @@ fn prepare(folder: &Path, bucket: &str) -> Work {
         let bytes: Vec<u8> = (0..SIZE)
             .map(|at| (at.wrapping_mul(at + sequence) >> 7) as u8)
             .collect();
-        let chunk = describe(&spool, sequence, &Checksums::of(&bytes));
+        let chunk = describe(&spool, sequence, &Checksums::new(&bytes));
         let _ = spool.commit(&chunk, &bytes).expect("a commit");
         chunk
     };

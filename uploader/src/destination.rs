@@ -103,7 +103,7 @@ impl Destination {
             if let Ok(put) = &put {
                 Span::current().record("outcome", outcome_of(put));
             }
-            context::noted(put)
+            context::record_error(put)
         };
         self.bucket.in_span("PUT", key, resent, put).await
     }
@@ -137,7 +137,7 @@ impl Destination {
     ) -> Result<Lookup, UploadError> {
         let look = async {
             let found = self.unless_away(self.bucket.lookup(key, size, sha256));
-            context::noted(match found.await {
+            context::record_error(match found.await {
                 Ok(found) => found.map_err(UploadError::LookUp),
                 Err(away) => Err(away),
             })

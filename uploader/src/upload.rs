@@ -60,7 +60,7 @@ impl Handler for Upload {
 
 impl Upload {
     async fn chunk(&self, chunk: Arc<ChunkReady>, delivery: &Delivery) -> Result<(), UploadError> {
-        let id = ObjectKey::of(&chunk).map_err(UploadError::Key)?;
+        let id = ObjectKey::from_descriptor(&chunk).map_err(UploadError::Key)?;
         let key = id.to_string();
         let checksums =
             Checksums::from_parts(chunk.crc32c, &chunk.sha256).ok_or(UploadError::Checksum)?;
@@ -111,7 +111,7 @@ impl Upload {
             spools: &self.spools,
             key: &key,
             size: json.len() as u64,
-            checksums: Checksums::of(&json),
+            checksums: Checksums::new(&json),
             metadata: Metadata::new(),
             origin: Origin::Memory(json),
             ask_first: false,

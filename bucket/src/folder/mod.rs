@@ -31,7 +31,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{Found, Head, Listed, Lookup, Metadata, Put, fault::Fault};
-use crispy_checksum::{BLOCK, Checksums, Summing};
+use crispy_checksum::{BLOCK, Checksums, Hasher};
 use crispy_fsync::Folders;
 use draft::{Draft, Drafts};
 
@@ -53,7 +53,7 @@ impl Folder {
         crispy_fsync::make_root(root)?;
         Ok(Self {
             drafts: Drafts::suited_to(root)?,
-            folders: Folders::below(root.to_owned()),
+            folders: Folders::new(root.to_owned()),
         })
     }
 
@@ -279,7 +279,7 @@ fn parent(key: &str) -> &Path {
 }
 
 fn sums(mut file: File) -> io::Result<Checksums> {
-    let (mut sums, mut block) = (Summing::new(), vec![0; BLOCK]);
+    let (mut sums, mut block) = (Hasher::new(), vec![0; BLOCK]);
     loop {
         match file.read(&mut block)? {
             0 => return Ok(sums.finish()),

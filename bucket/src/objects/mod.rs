@@ -201,7 +201,7 @@ impl Objects {
                     .bytes(key, size, None)
                     .await
                     .map_err(Verdict::into_fault)?;
-                let found = Checksums::of(&whole).sha256;
+                let found = Checksums::new(&whole).sha256;
                 if found == *sha256 {
                     Ok(mine)
                 } else {

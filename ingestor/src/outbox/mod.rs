@@ -182,7 +182,7 @@ impl Outbox {
 
     /// Logs something about a chunk, so that the line leads to its trace.
     fn about(&self, id: &ChunkId, log: impl FnOnce()) {
-        context::at(self.ledger.traceparent(id), log);
+        context::in_trace(self.ledger.traceparent(id), log);
     }
 
     fn is_done(&self) -> bool {

@@ -1,4 +1,4 @@
-//! One camera of one site.
+//! Camera ids.
 
 use std::{fmt, str::FromStr};
 
@@ -7,14 +7,15 @@ use super::{Name, NameError};
 /// A camera, unique in the whole system. Printed and parsed as `site/camera`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CameraId {
-    /// The site it stands at.
+    /// Its site.
     pub site: Name,
-    /// Its name there.
+    /// Its name within the site.
     pub camera: Name,
 }
 
 impl CameraId {
-    /// The camera that a message names. Messages come from anywhere, so their strings pass the same door as an operator's.
+    /// Parses the camera of a message. Messages may come from any program, so their strings pass
+    /// the same checks as an operator's.
     pub fn from_wire(site: &str, camera: &str) -> Result<Self, NameError> {
         Ok(Self {
             site: site.parse()?,

@@ -1,26 +1,27 @@
-//! The identity of one chunk.
+//! Chunk ids.
 
 use std::{error::Error, fmt, str::FromStr};
 
 use super::{CameraId, NameError, Run, RunError};
 use crate::v1;
 
-/// The highest sequence: ten digits, so that keys sort. At one chunk a second that is 317 years.
+/// The highest sequence: ten digits, so that keys sort. One chunk a second reaches it in 317 years.
 pub const MAX_SEQUENCE: u64 = 9_999_999_999;
 
-/// One chunk, unique in the whole system. Printed and parsed as `site/camera/run/sequence`, the sequence with ten digits.
+/// A chunk, unique in the whole system. Printed and parsed as `site/camera/run/sequence`, the
+/// sequence with ten digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChunkId {
-    /// Whose it is.
+    /// Its camera.
     pub camera: CameraId,
-    /// The timeline it is part of.
+    /// Its run.
     pub run: Run,
-    /// Its place in the run, from 0 to [`MAX_SEQUENCE`].
+    /// Its number in the run, from 0 to [`MAX_SEQUENCE`].
     pub sequence: u64,
 }
 
 impl ChunkId {
-    /// The id that a message carries.
+    /// Parses the id of a message.
     pub fn from_wire(id: Option<&v1::ChunkId>) -> Result<Self, ChunkIdError> {
         let id = id.ok_or(ChunkIdError::Missing)?;
         if id.sequence > MAX_SEQUENCE {
@@ -33,7 +34,7 @@ impl ChunkId {
         })
     }
 
-    /// The id as messages carry it.
+    /// The id for a message.
     pub fn to_wire(&self) -> v1::ChunkId {
         v1::ChunkId {
             site: self.camera.site.to_string(),
@@ -66,7 +67,7 @@ impl FromStr for ChunkId {
     }
 }
 
-/// Exactly ten digits: what `{:010}` prints, so that no two texts name one chunk.
+/// Parses exactly ten digits, the output of `{:010}`, so that no two texts name one chunk.
 pub(super) fn parse_sequence(text: &str) -> Result<u64, ChunkIdError> {
     let digits = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit());
     digits
@@ -75,19 +76,19 @@ pub(super) fn parse_sequence(text: &str) -> Result<u64, ChunkIdError> {
         .ok_or_else(|| ChunkIdError::Sequence(text.chars().take(40).collect()))
 }
 
-/// Text or a message that does not name a chunk.
+/// Text or a message without a valid chunk id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChunkIdError {
     /// The message has no id.
     Missing,
-    /// Not four parts.
+    /// The text has not four parts.
     Form(String),
-    /// Site or camera is refused.
+    /// Its site or camera is not a name.
     Name(NameError),
-    /// The run is refused.
+    /// Its run is not a run.
     Run(RunError),
-    /// The sequence is refused.
+    /// Its sequence is not ten digits.
     Sequence(String),
 }
 

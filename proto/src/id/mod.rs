@@ -1,14 +1,15 @@
-//! Names, runs, chunk ids and object keys: how a chunk is called, everywhere.
+//! Names, runs, chunk ids and object keys: the identifiers of a chunk.
 //!
 //! ```text
-//!   Name "demo", Name "front"        a site and a camera: what operators choose, checked here and nowhere else
-//!     └─ CameraId demo/front
-//!          └─ Run 01KAF3…            one unbroken timeline of the camera
-//!               └─ ChunkId …/0000000003
-//!                    └─ ObjectKey v1/demo/front/2026/11/22/19/1763839803000-3000000-01KAF3…-0000000003.mp4
+//!   Name "demo", Name "front"        a site and a camera: chosen by operators, checked only here
+//!   └─ CameraId demo/front
+//!      └─ Run 01KAF3…                one unbroken timeline of the camera
+//!         └─ ChunkId …/0000000003
+//!            └─ ObjectKey v1/demo/front/2026/11/22/19/1763839803000-3000000-01KAF3…-0000000003.mp4
 //! ```
 //!
-//! Every one of them parses and prints, the two are inverse, and whatever parses is a legal subject token, path and key.
+//! Each of them parses and prints, as inverse functions. Every parsed value is a legal subject
+//! token, path and key.
 
 mod camera;
 mod chunk;

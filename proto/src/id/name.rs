@@ -1,16 +1,17 @@
-//! What a site or a camera may be called.
+//! Names of sites and cameras.
 
 use std::{error::Error, fmt, str::FromStr};
 
 /// The name of a site or a camera: `[a-z0-9][a-z0-9_-]{0,62}`.
 ///
-/// The alphabet is what is left when the rules of NATS subjects, file systems, object keys, DNS labels and URLs are laid on top of one
-/// another, so that a name needs no escaping anywhere. Lower case only: some file systems fold case, and two cameras must never meet.
+/// The alphabet is the intersection of the alphabets of NATS subjects, file systems, object keys,
+/// DNS labels and URLs, so that a name needs no escaping anywhere. Lower case only: some file
+/// systems fold case, and two cameras must never share a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(String);
 
 impl Name {
-    /// The longest name, in bytes: that of a DNS label.
+    /// The longest name, in bytes: the limit of a DNS label.
     pub const MAX_LEN: usize = 63;
 
     /// The name as text.
@@ -43,7 +44,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// A name that is refused at the door.
+/// Text that is not a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameError {
     refused: String,
@@ -78,11 +79,11 @@ mod tests {
     }
 
     #[test]
-    fn the_refusal_says_what_is_allowed() {
-        let said = "Front Door".parse::<Name>().unwrap_err().to_string();
+    fn an_error_names_the_allowed_characters() {
+        let error = "Front Door".parse::<Name>().unwrap_err().to_string();
         assert!(
-            said.contains("\"Front Door\"") && said.contains("lower-case letters"),
-            "{said}"
+            error.contains("\"Front Door\"") && error.contains("lower-case letters"),
+            "{error}"
         );
     }
 

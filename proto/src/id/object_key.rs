@@ -1,37 +1,39 @@
-//! Where a chunk lies in the bucket.
+//! Object keys: the names of chunks in the bucket.
 
 use std::{error::Error, fmt, str::FromStr};
 
 use super::{CameraId, ChunkId, ChunkIdError, NameError, Run, chunk::parse_sequence};
 use crate::v1;
 
-/// First part of every key. Another layout would be another prefix, and both could live in one bucket.
+/// First part of every key. Another layout would have another one, and both could share a bucket.
 const VERSION: &str = "v1";
 
-/// The last millisecond with 13 digits, 2286-11-20: beyond it keys would no longer sort.
+/// The last millisecond with 13 digits, 2286-11-20: later keys would not sort.
 const MAX_START_MS: u64 = 9_999_999_999_999;
 
-/// The key of a chunk's object:
-/// `v1/{site}/{camera}/{YYYY}/{MM}/{DD}/{HH}/{start unix ms:013}-{duration in us}-{run}-{sequence:010}.{mp4|mkv|ts}`, in UTC.
+/// The key of a chunk's object: `v1/{site}/{camera}/{YYYY}/{MM}/{DD}/{HH}/{start unix
+/// ms:013}-{duration in us}-{run}-{sequence:010}.{mp4|mkv|ts}`, in UTC.
 ///
-/// * A pure function of the committed descriptor, so that one chunk has one object whoever uploads it, and however often.
-/// * Access rules, lifecycle and listing work by prefix; an hour of a camera lists in the order of time.
-/// * Start and duration are in it, so that a timeline needs no more than the listing.
+/// * A pure function of the committed descriptor, so that one chunk has one object, for every
+///   uploader and every attempt.
+/// * Access rules, lifecycle and listing work by prefix; an hour of a camera lists in the order of
+///   time.
+/// * Start and duration are part of it, so that a timeline needs no more than the listing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ObjectKey {
-    /// Whose it is.
+    /// The chunk.
     pub chunk: ChunkId,
-    /// When it starts on the wall clock, in Unix milliseconds, rounded down; at most 13 digits.
+    /// Its start on the wall clock, in Unix milliseconds, rounded down; at most 13 digits.
     pub start_ms: u64,
-    /// How long it is, in microseconds.
+    /// Its duration, in microseconds.
     pub duration_us: u64,
-    /// What it is wrapped in; never unspecified.
+    /// Its container; never unspecified.
     pub container: v1::Container,
 }
 
 impl ObjectKey {
     /// The key of a committed chunk.
-    pub fn of(chunk: &v1::ChunkReady) -> Result<Self, KeyError> {
+    pub fn from_descriptor(chunk: &v1::ChunkReady) -> Result<Self, KeyError> {
         let start_us = chunk.wall.as_ref().ok_or(KeyError::NoWallClock)?.start_us;
         let start_ms = u64::try_from(start_us.div_euclid(1000)).ok();
         let container = chunk.container();
@@ -49,13 +51,13 @@ impl ObjectKey {
         })
     }
 
-    /// Ending of the name: `mp4`, `mkv` or `ts`.
+    /// The extension: `mp4`, `mkv` or `ts`.
     pub fn extension(&self) -> &'static str {
         extension(self.container)
     }
 }
 
-/// The key under which a run's state is stored: `v1/{site}/{camera}/runs/{run}-{next sequence:010}.json`.
+/// The key of a run's state: `v1/{site}/{camera}/runs/{run}-{next sequence:010}.json`.
 pub fn run_state_key(state: &v1::RunState) -> Result<String, KeyError> {
     let next = ChunkId {
         camera: CameraId::from_wire(&state.site, &state.camera).map_err(ChunkIdError::from)?,
@@ -83,7 +85,11 @@ impl fmt::Display for ObjectKey {
             run,
             sequence,
         } = &self.chunk;
-        let (hour, start, duration) = (Hour::of(self.start_ms), self.start_ms, self.duration_us);
+        let (hour, start, duration) = (
+            Hour::from_unix_ms(self.start_ms),
+            self.start_ms,
+            self.duration_us,
+        );
         let extension = self.extension();
         write!(
             f,
@@ -97,7 +103,8 @@ impl FromStr for ObjectKey {
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let key = parse(text).ok_or_else(|| KeyError::Form(text.chars().take(300).collect()))??;
-        // The folders say the hour again, and numbers have more than one spelling: only the printed form is a key.
+        // The folders repeat the hour, and numbers have more than one spelling: only the printed
+        // form is a key.
         if key.to_string() == text {
             Ok(key)
         } else {
@@ -106,7 +113,7 @@ impl FromStr for ObjectKey {
     }
 }
 
-/// `None`: not of the form at all. An error inside: of the form, with a refused name or run.
+/// `None` for another form; an error inside for a name or run that is refused.
 fn parse(text: &str) -> Option<Result<ObjectKey, KeyError>> {
     let parts: Vec<&str> = text.split('/').collect();
     let [VERSION, site, camera, _year, _month, _day, _hour, file] = parts[..] else {
@@ -150,9 +157,10 @@ struct Hour {
 }
 
 impl Hour {
-    /// Howard Hinnant's `civil_from_days` (<https://howardhinnant.github.io/date_algorithms.html>) for days from 1970 on: years begin in
-    /// March, so that the leap day is a year's last and the months' lengths follow one formula.
-    fn of(unix_ms: u64) -> Self {
+    /// Howard Hinnant's `civil_from_days` (<https://howardhinnant.github.io/date_algorithms.html>)
+    /// for days from 1970 on. Years begin in March, so that the leap day is the last of a year and
+    /// one formula gives the lengths of all months.
+    fn from_unix_ms(unix_ms: u64) -> Self {
         const DAYS_FROM_MARCH_OF_YEAR_ZERO: u64 = 719_468;
         const DAYS_PER_ERA: u64 = 146_097; // 400 years
         let hours = unix_ms / 3_600_000;
@@ -186,15 +194,15 @@ impl fmt::Display for Hour {
     }
 }
 
-/// A descriptor that has no key, or text that is none.
+/// A descriptor without a key, or text that is not a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// Text of another form.
+    /// The text has another form.
     Form(String),
-    /// The chunk's identity is refused.
+    /// The chunk id is not valid.
     Chunk(ChunkIdError),
-    /// The descriptor says no wall-clock time.
+    /// The descriptor has no wall-clock time.
     NoWallClock,
     /// The start is before 1970 or after 2286; microseconds.
     Start(i64),

@@ -1,22 +1,24 @@
-//! The identity of one unbroken timeline.
+//! Run ids.
 
 use std::{error::Error, fmt, str::FromStr};
 
-/// Crockford's base 32, as in ULIDs: no I, L, O or U, and in ASCII order, so that text sorts as numbers do.
+/// Crockford's base 32, as in ULIDs: without I, L, O and U, and in ASCII order, so that text sorts
+/// like the numbers.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// One unbroken timeline of one source: 26 characters like a ULID (<https://github.com/ulid/spec>).
 ///
-/// 48 bits say when it began, in Unix milliseconds, so that runs sort by time; 80 bits say which it is. A live run's are random; a file's
-/// are a hash over the file and the settings that cut it, so that the same file sent again is the same run.
+/// 48 bits are its start in Unix milliseconds, so that runs sort by time; 80 bits are its identity.
+/// Those of a live run are random. Those of a file are a hash over the file and the settings that
+/// cut it, so that the same file ingested again is the same run.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Run(u128);
 
 impl Run {
-    /// Characters of a run's text.
+    /// Number of characters of its text.
     pub const LEN: usize = 26;
 
-    /// A run that began at `start_ms` Unix milliseconds (taken modulo 2^48, the year 10889).
+    /// The run that began at `start_ms` Unix milliseconds (modulo 2^48, the year 10889).
     pub fn new(start_ms: u64, identity: [u8; 10]) -> Self {
         let mut bytes = [0; 16];
         bytes[..6].copy_from_slice(&start_ms.to_be_bytes()[2..]);
@@ -24,7 +26,7 @@ impl Run {
         Self(u128::from_be_bytes(bytes))
     }
 
-    /// When it began, in Unix milliseconds.
+    /// Its start, in Unix milliseconds.
     pub fn start_ms(&self) -> u64 {
         (self.0 >> 80) as u64
     }
@@ -53,7 +55,7 @@ impl FromStr for Run {
         let refuse = || RunError {
             refused: text.chars().take(40).collect(),
         };
-        // 26 digits are 130 bits: a first digit above 7 does not fit.
+        // 26 digits are 130 bits: a first digit above 7 does not fit into 128.
         if text.len() != Self::LEN || text.as_bytes()[0] > b'7' {
             return Err(refuse());
         }
@@ -117,7 +119,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_parses_prints_as_it_was(text in "[0-9A-Z]{26}") {
+        fn parsed_text_prints_unchanged(text in "[0-9A-Z]{26}") {
             if let Ok(run) = text.parse::<Run>() {
                 prop_assert_eq!(run.to_string(), text);
             }

@@ -157,7 +157,7 @@ impl Publisher {
                 span.record("stream", &published.stream);
                 span.record("stream_sequence", published.sequence);
             }
-            context::noted(stored)
+            context::record_error(stored)
         };
         store.instrument(span.clone()).await
     }

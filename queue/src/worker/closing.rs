@@ -5,8 +5,8 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use crispy_fault::chain;
 use crispy_proto::v1::dead_letter::Kind;
-use crispy_telemetry::context::chain;
 use jiff::Timestamp;
 use tokio::time::timeout;
 

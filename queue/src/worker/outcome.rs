@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crispy_fault::chain;
 use crispy_proto::v1::dead_letter::Kind;
-use crispy_telemetry::context::chain;
 
 use super::{
     Cause, Failure, Limits,

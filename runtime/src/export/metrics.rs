@@ -58,7 +58,7 @@ pub(super) fn start(
     }
     let provider = provider.build();
     global::set_meter_provider(provider.clone());
-    crispy_telemetry::measure();
+    crispy_telemetry::enable();
     process::observe();
     if let Some(scrape) = read.clone().filter(|_| console) {
         thread.handle().spawn(print(scrape, interval()));

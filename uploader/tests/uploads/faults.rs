@@ -279,7 +279,7 @@ impl Stage {
         };
         if row.taken {
             let other = &b"somebody else's"[..];
-            let (key, sums, none) = (key(&stage.chunk), Checksums::of(other), Metadata::new());
+            let (key, sums, none) = (key(&stage.chunk), Checksums::new(other), Metadata::new());
             let put = stage.bucket.put_once(&key, other.into(), &sums, &none);
             let _ = put.await.unwrap();
         }

@@ -54,7 +54,7 @@ impl Ground {
 
     /// Commits these bytes as a chunk.
     pub(crate) fn commit(&self, sequence: u64, bytes: &[u8]) -> ChunkReady {
-        let sums = Checksums::of(bytes);
+        let sums = Checksums::new(bytes);
         let id: ChunkId = format!("demo/front/{}/{sequence:010}", "0".repeat(26))
             .parse()
             .unwrap();
@@ -202,7 +202,7 @@ pub(crate) fn bucket_url() -> String {
 }
 
 pub(crate) fn key(chunk: &ChunkReady) -> String {
-    ObjectKey::of(chunk).unwrap().to_string()
+    ObjectKey::from_descriptor(chunk).unwrap().to_string()
 }
 
 /// Waits until something is so.

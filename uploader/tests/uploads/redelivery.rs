@@ -108,7 +108,7 @@ async fn a_chunk_that_nobody_has_is_rejected() {
 async fn other_bytes_under_the_key_are_rejected_and_stay() {
     let scene = Scene::open().await;
     let other = &b"somebody else's"[..];
-    let (sums, none) = (Checksums::of(other), Metadata::new());
+    let (sums, none) = (Checksums::new(other), Metadata::new());
     let _ = scene
         .bucket
         .put_once(&scene.key, other.into(), &sums, &none)

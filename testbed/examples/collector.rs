@@ -1,9 +1,8 @@
-//! A collector for a benchmark, in a process of its own: it prints where it listens, then answers every line that it reads with the
-//! number of spans that it has been sent, and ends with its input.
-#![allow(
-    clippy::print_stdout,
-    reason = "what it prints is what it is started for"
-)]
+//! A collector for a benchmark, in a process of its own.
+//!
+//! It prints its address, answers every line of its input with the number of spans received so far, and
+//! ends with its input.
+#![allow(clippy::print_stdout, reason = "its output is its purpose")]
 
 use crispy_testbed::OtlpReceiver;
 

@@ -1,4 +1,4 @@
-//! Azure's blob storage, as Microsoft's own Azurite answers for it.
+//! Azure's blob storage, by Microsoft's own emulator Azurite.
 
 use std::time::SystemTime;
 
@@ -7,12 +7,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tempfile::TempDir;
 
-use crate::program::{Program, free_port, of_tools};
+use crate::program::{Program, free_port, tool};
 
-/// The version of the interface by which the container is made.
+/// The version of the API that creates the container.
 const VERSION: &str = "2021-08-06";
 
-/// A running Azurite with one empty container, on a free port of 127.0.0.1, as long as the value lives. Everything that it stores is in its memory.
+/// A running Azurite with one empty container, on a free port of 127.0.0.1, as long as the value
+/// lives. It stores everything in memory.
 #[derive(Debug)]
 pub struct AzureServer {
     _folder: TempDir,
@@ -23,21 +24,21 @@ pub struct AzureServer {
 impl AzureServer {
     /// The container that exists.
     pub const CONTAINER: &str = "crispy-bucket";
-    /// The account that every such server has.
+    /// The account that every Azurite has.
     pub const ACCOUNT: &str = "devstoreaccount1";
     /// The key of that account, which Microsoft has published.
     pub const ACCOUNT_KEY: &str =
         "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
-    /// Starts it and waits until its container is there.
+    /// Starts it and waits until its container exists.
     ///
     /// # Panics
     ///
-    /// When Azurite is not installed, and the message says how to get it; or it does not come up.
+    /// When Azurite is not installed, or does not start.
     pub fn start() -> Self {
         let (folder, port) = (TempDir::with_prefix("crispy-azure-"), free_port());
         let folder = folder.expect("make a temporary folder");
-        let script = of_tools("azurite/node_modules/azurite/dist/src/blob/main.js");
+        let script = tool("azurite/node_modules/azurite/dist/src/blob/main.js");
         let script = script.to_string_lossy();
         let port_text = port.to_string();
         let args = [
@@ -50,10 +51,10 @@ impl AzureServer {
             "--skipApiVersionCheck",
             "--disableTelemetry",
         ];
-        let node = of_tools("bin/node");
+        let node = tool("bin/node");
         let mut program = Program::spawn(&node, args, port, &folder.path().join("log"));
         program.wait_until_it_listens();
-        make_container(&program);
+        create_container(&program);
         Self {
             _folder: folder,
             program,
@@ -72,26 +73,28 @@ impl AzureServer {
     }
 }
 
-/// Nothing but a signed request makes a container.
-fn make_container(program: &Program) {
+/// Creates the container by a signed request: Azurite accepts no other.
+fn create_container(program: &Program) {
     let (account, container) = (AzureServer::ACCOUNT, AzureServer::CONTAINER);
     let date = httpdate::fmt_http_date(SystemTime::now());
-    // Method, eleven headers that are not sent, those of Microsoft's own, and the resource: account, path and parameters.
+    // The method, eleven headers that are not sent, Microsoft's own headers, and the resource: account,
+    // path and parameters.
     let blank = "\n".repeat(12);
     let signed = format!(
-        "PUT{blank}x-ms-date:{date}\nx-ms-version:{VERSION}\n/{account}/{account}/{container}\nrestype:container"
+        "PUT{blank}x-ms-date:{date}\nx-ms-version:{VERSION}\n\
+         /{account}/{account}/{container}\nrestype:container"
     );
     let key = BASE64_STANDARD.decode(AzureServer::ACCOUNT_KEY);
     let key = key.expect("a key in base64");
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("any length will do");
     mac.update(signed.as_bytes());
     let signature = BASE64_STANDARD.encode(mac.finalize().into_bytes());
-    let answer = program.ask(&[
+    let response = program.request(&[
         &format!("PUT /{account}/{container}?restype=container"),
         &format!("x-ms-date: {date}"),
         &format!("x-ms-version: {VERSION}"),
         &format!("authorization: SharedKey {account}:{signature}"),
     ]);
-    let answer = answer.expect("ask Azurite for a container");
-    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    let response = response.expect("create a container in Azurite");
+    assert!(response.starts_with("HTTP/1.1 201"), "{response}");
 }

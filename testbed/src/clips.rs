@@ -1,4 +1,5 @@
-//! Video for tests: made by FFmpeg's own command, which shares no code with what is tested, and kept for the next run.
+//! Video for tests, made by FFmpeg's command, which shares no code with ours, and kept for the next
+//! run.
 
 use std::{
     env, fs,
@@ -8,7 +9,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-/// How a clip is made. Every field that is left alone gives something small and quick.
+/// The settings of a clip. The defaults are small and quick to make.
 #[derive(Clone, Debug)]
 pub struct Clip {
     seconds: f64,
@@ -45,7 +46,7 @@ pub fn h265(seconds: f64) -> Clip {
     }
 }
 
-/// What a camera gives: 1080p, 30 frames/s, 4 Mbit/s H.264, a key frame every second.
+/// The video of a typical camera: 1080p, 30 frames/s, 4 Mbit/s H.264, a key frame every second.
 pub fn camera(seconds: f64) -> Clip {
     Clip {
         size: (1920, 1080),
@@ -65,46 +66,46 @@ impl Clip {
         self
     }
 
-    /// Frames a second, as FFmpeg writes it: `25`, `30000/1001`.
+    /// Frames a second, in FFmpeg's notation: `25`, `30000/1001`.
     #[must_use]
     pub fn frame_rate(mut self, rate: &str) -> Self {
         rate.clone_into(&mut self.frame_rate);
         self
     }
 
-    /// FFmpeg's options for the encoder, separated by spaces, instead of the ones there are.
+    /// Replaces FFmpeg's options for the encoder, separated by spaces.
     #[must_use]
     pub fn encoder(mut self, options: &str) -> Self {
         self.encoder = words(options);
         self
     }
 
-    /// The file's extension, which says the container: `mp4`, `mkv`, `ts`.
+    /// The file's extension, which selects the container: `mp4`, `mkv`, `ts`.
     #[must_use]
     pub fn container(mut self, extension: &str) -> Self {
         extension.clone_into(&mut self.extension);
         self
     }
 
-    /// With a tone beside the picture, in AAC.
+    /// Adds a tone in AAC.
     #[must_use]
     pub fn with_audio(mut self) -> Self {
         self.audio = true;
         self
     }
 
-    /// Further options of FFmpeg for the output, separated by spaces.
+    /// Adds FFmpeg options for the output, separated by spaces.
     #[must_use]
     pub fn output(mut self, options: &str) -> Self {
         self.output.extend(words(options));
         self
     }
 
-    /// The clip's file, made when it is not there yet. It is shared: nobody may write to it.
+    /// Makes the clip's file unless it exists. Tests share it: none may write to it.
     ///
     /// # Panics
     ///
-    /// When FFmpeg is missing, or cannot make it.
+    /// When FFmpeg is not installed, or fails.
     pub fn make(&self) -> PathBuf {
         let folder = folder();
         let path = folder.join(format!("{}.{}", self.name(), self.extension));
@@ -112,14 +113,15 @@ impl Clip {
             return path;
         }
         fs::create_dir_all(&folder).expect("make the clips' folder");
-        // Named when it is whole, and by the first of several tests that make it at once: an encoder that keeps a bit rate writes other
-        // bytes each time, and a clip must not change under a test.
-        let draft = tempfile::Builder::new()
+        // The file gets its name when it is complete, and by the first of several tests that make it at
+        // once: an encoder with a constant bit rate writes other bytes each time, and a clip must not
+        // change under a test.
+        let temporary = tempfile::Builder::new()
             .suffix(&format!(".{}", self.extension))
             .tempfile_in(&folder)
             .expect("make a file for the clip");
-        ffmpeg(&self.arguments(draft.path()));
-        if let Err(late) = draft.persist_noclobber(&path) {
+        ffmpeg(&self.arguments(temporary.path()));
+        if let Err(late) = temporary.persist_noclobber(&path) {
             assert!(path.exists(), "name the clip: {}", late.error);
         }
         path
@@ -143,7 +145,7 @@ impl Clip {
         arguments
     }
 
-    /// The same for the same settings, so that a clip is made once.
+    /// A name that depends on the settings only, so that a clip is made once.
     fn name(&self) -> String {
         let digest = Sha256::digest(self.arguments(Path::new("")).join("\0"));
         let hex: String = digest[..8]
@@ -154,11 +156,12 @@ impl Clip {
     }
 }
 
-/// The MD5 of each decoded frame of the video in `path`, in order of presentation, with nothing turned, scaled, dropped or repeated.
+/// The MD5 of each decoded frame of the video in `path`, in order of presentation, without rotation,
+/// scaling, dropped or repeated frames.
 ///
 /// # Panics
 ///
-/// When FFmpeg is missing, or cannot decode it.
+/// When FFmpeg is not installed, or cannot decode it.
 pub fn frames_md5(path: &Path) -> Vec<String> {
     let mut arguments = words("-noautorotate -i");
     arguments.push(path.display().to_string());
@@ -174,17 +177,17 @@ pub fn frames_md5(path: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Runs FFmpeg's command and returns what it wrote.
+/// Runs FFmpeg's command and returns its standard output.
 ///
 /// # Panics
 ///
-/// When it is missing, or fails.
+/// When it is not installed, or fails.
 pub fn ffmpeg(arguments: &[String]) -> String {
     let output = Command::new("ffmpeg")
         .args(["-nostdin", "-hide_banner", "-loglevel", "error"])
         .args(arguments)
         .output()
-        .unwrap_or_else(|error| panic!("there is no ffmpeg: run `make setup` ({error})"));
+        .unwrap_or_else(|error| panic!("no ffmpeg: run `make setup` ({error})"));
     assert!(
         output.status.success(),
         "ffmpeg {}: {}",
@@ -194,7 +197,7 @@ pub fn ffmpeg(arguments: &[String]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// `target/clips`: it lasts as long as what is built, and is cleaned with it.
+/// `target/clips`, which `cargo clean` removes.
 fn folder() -> PathBuf {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
@@ -212,13 +215,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clip_has_every_frame_it_was_asked_for() {
+    fn a_clip_has_every_frame() {
         let clip = h264(2.0).make();
         assert_eq!(frames_md5(&clip).len(), 50);
     }
 
     #[test]
-    fn the_same_clip_is_made_once_and_another_is_another() {
+    fn equal_settings_share_a_clip_and_others_do_not() {
         let clip = h264(1.0);
         let made = fs::metadata(clip.make()).unwrap().modified().unwrap();
         assert_eq!(made, fs::metadata(clip.make()).unwrap().modified().unwrap());

@@ -1,16 +1,14 @@
-//! A network between two programs, with the faults of real ones on request.
+//! A network between two programs, with the faults of real ones.
 //!
 //! ```text
 //!   client ──► proxy ──► target          Traffic: Pass, Delay, BlackHole, Cut
-//!              │  one per connection       for all connections, or for one
-//!              └─ a thread and a runtime of its own: it goes on while a test blocks
+//!                                        for all connections, or for one
 //! ```
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr, TcpListener as Listening},
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
     time::Duration,
 };
 
@@ -23,148 +21,129 @@ use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep_until},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
-/// Bytes taken from a socket at once.
+use crate::listener::{FREE_PORT, Listener, bind};
+
+/// Bytes read from a socket at once.
 const PIECE: usize = 64 * 1024;
 
-/// Pieces under way in each direction of a connection: what a delayed network has in its cables.
-const UNDER_WAY: usize = 64;
+/// Pieces in flight in each direction of a connection, as in the cables of a slow network.
+const IN_FLIGHT: usize = 64;
 
-/// What a network does with what is sent.
+/// The treatment of bytes by the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Traffic {
-    /// Carries it.
+    /// Carries them.
     Pass,
-    /// Carries it, each byte this much later.
+    /// Carries them, each byte this much later.
     Delay(Duration),
-    /// Carries nothing, and tells nobody: a cable that was pulled. What was sent arrives when the cable is back, as with TCP's own repeats.
+    /// Carries nothing and reports nothing, as an unplugged cable. Bytes sent meanwhile arrive when
+    /// the traffic passes again, as with TCP's own retransmissions.
     BlackHole,
-    /// Resets connections that are there, with what they had under way, and new ones at once.
+    /// Resets existing connections, with their bytes in flight, and new ones at once.
     Cut,
 }
 
 /// A TCP proxy in front of one target, as long as the value lives.
 ///
-/// * What it carries it carries unchanged and in order.
-/// * A change of traffic holds for what is under way too.
-/// * It needs nothing of the runtime that its owner may have.
+/// * It carries bytes unchanged and in order.
+/// * A change of traffic applies to bytes in flight too.
+/// * It has a thread and a runtime of its own, so it carries on while a test blocks.
 #[derive(Debug)]
 pub struct FaultProxy {
-    address: SocketAddr,
+    listener: Listener,
     shared: Arc<Shared>,
-    end: CancellationToken,
 }
 
 #[derive(Debug)]
 struct Shared {
     target: SocketAddr,
-    roads: Mutex<Roads>,
+    connections: Mutex<Connections>,
 }
 
 #[derive(Debug)]
-struct Roads {
-    /// For connections to come.
+struct Connections {
+    /// The traffic of connections to come.
     traffic: Traffic,
-    /// In the order in which they came; those that have ended too.
-    connections: Vec<watch::Sender<Traffic>>,
+    /// The traffic of each connection so far, open or ended, in the order in which they came.
+    each: Vec<watch::Sender<Traffic>>,
 }
 
 impl FaultProxy {
-    /// A proxy in front of `target`, on a free port of 127.0.0.1. Nobody need listen on the target yet.
+    /// A proxy in front of `target`, on a free port of 127.0.0.1. The target may start later.
     ///
     /// # Panics
     ///
-    /// When there is no free port, or no thread to be had.
+    /// When the machine has no free port or no thread left.
     pub fn new(target: SocketAddr) -> Self {
-        let listener = Listening::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        listener.set_nonblocking(true).expect("a socket of ours");
-        let address = listener.local_addr().expect("a bound socket");
         let shared = Arc::new(Shared {
             target,
-            roads: Mutex::new(Roads {
+            connections: Mutex::new(Connections {
                 traffic: Traffic::Pass,
-                connections: Vec::new(),
+                each: Vec::new(),
             }),
         });
-        let end = CancellationToken::new();
-        let (serving, ending) = (Arc::clone(&shared), end.clone());
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        thread::spawn(move || {
-            // Ends with every connection that is still there.
-            runtime.block_on(ending.run_until_cancelled(serve(listener, serving)))
-        });
-        Self {
-            address,
-            shared,
-            end,
-        }
+        let serving = Arc::clone(&shared);
+        let listener = Listener::open(bind(FREE_PORT), |listener| serve(listener, serving));
+        Self { listener, shared }
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
-    /// All traffic from now on: of connections that are there, and of those to come.
+    /// Sets the traffic of existing connections and of those to come.
     pub fn set(&self, traffic: Traffic) {
-        let mut roads = self.shared.roads();
-        roads.traffic = traffic;
-        for connection in &roads.connections {
+        let mut connections = self.shared.connections();
+        connections.traffic = traffic;
+        for connection in &connections.each {
             connection.send_replace(traffic);
         }
     }
 
-    /// The traffic of one connection, counted from 0 in the order in which they came; others and those to come stay as they are.
+    /// Sets the traffic of one connection, counted from 0 in the order in which they came.
     ///
     /// # Panics
     ///
     /// When there has been no such connection.
     pub fn set_one(&self, connection: usize, traffic: Traffic) {
-        self.shared.roads().connections[connection].send_replace(traffic);
+        self.shared.connections().each[connection].send_replace(traffic);
     }
 
-    /// Resets all connections that are there, with what they had under way. New ones are welcome.
+    /// Resets existing connections, with their bytes in flight. New ones are accepted.
     pub fn reset(&self) {
-        for connection in &self.shared.roads().connections {
+        for connection in &self.shared.connections().each {
             connection.send_replace(Traffic::Cut);
         }
     }
 
-    /// Connections so far.
+    /// The number of connections so far.
     pub fn connections(&self) -> usize {
-        self.shared.roads().connections.len()
-    }
-}
-
-impl Drop for FaultProxy {
-    fn drop(&mut self) {
-        self.end.cancel();
+        self.shared.connections().each.len()
     }
 }
 
 impl Shared {
-    fn roads(&self) -> MutexGuard<'_, Roads> {
-        self.roads.lock().unwrap_or_else(PoisonError::into_inner)
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        let connections = self.connections.lock();
+        connections.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open_road(&self) -> watch::Receiver<Traffic> {
-        let mut roads = self.roads();
-        let (sender, traffic) = watch::channel(roads.traffic);
-        roads.connections.push(sender);
+    fn add_connection(&self) -> watch::Receiver<Traffic> {
+        let mut connections = self.connections();
+        let (sender, traffic) = watch::channel(connections.traffic);
+        connections.each.push(sender);
         traffic
     }
 }
 
-async fn serve(listener: Listening, shared: Arc<Shared>) -> io::Result<()> {
-    let listener = TcpListener::from_std(listener)?;
+async fn serve(listener: TcpListener, shared: Arc<Shared>) -> io::Result<()> {
     let connections = TaskTracker::new();
     loop {
         let (client, _) = listener.accept().await?;
-        let (target, traffic) = (shared.target, shared.open_road());
+        let (target, traffic) = (shared.target, shared.add_connection());
         connections.spawn(connect(client, target, traffic));
     }
 }
@@ -175,7 +154,7 @@ async fn connect(
     target: SocketAddr,
     mut traffic: watch::Receiver<Traffic>,
 ) -> io::Result<()> {
-    // Nothing is said before the network carries: in a black hole the client hears as little of the target as the target of it.
+    // In a black hole, neither side learns of the other before the network carries again.
     let carries = |traffic: &Traffic| *traffic != Traffic::BlackHole;
     let first = *traffic.wait_for(carries).await.map_err(io::Error::other)?;
     let server = match first {
@@ -195,7 +174,7 @@ async fn connect(
     };
     match both {
         Some(Ok(())) => Ok(()),
-        // One of them has gone without a word, or the network has: whoever is left hears a reset, and nothing that was held up.
+        // One side or the network broke off: the other side gets a reset, without the delayed bytes.
         Some(Err(_)) | None => client.set_zero_linger().and(server.set_zero_linger()),
     }
 }
@@ -213,24 +192,24 @@ async fn carry_both(
 }
 
 async fn until_cut(mut traffic: watch::Receiver<Traffic>) {
-    // An error means that the proxy is gone, which cuts as well.
+    // An error means that the proxy was dropped, which cuts connections too.
     let _ = traffic.wait_for(|traffic| *traffic == Traffic::Cut).await;
 }
 
-/// One direction: pieces are read as they come, and written when they are due.
+/// Carries one direction: reads pieces as they come and writes them when they are due.
 async fn carry(
     mut from: ReadHalf<'_>,
     to: WriteHalf<'_>,
     traffic: watch::Receiver<Traffic>,
 ) -> io::Result<()> {
-    let (sender, pieces) = mpsc::channel(UNDER_WAY);
-    let seen = traffic.clone();
+    let (sender, pieces) = mpsc::channel(IN_FLIGHT);
+    let current = traffic.clone();
     let reading = async move {
         loop {
             let mut piece = vec![0; PIECE];
             let length = from.read(&mut piece).await?;
             piece.truncate(length);
-            let due = match *seen.borrow() {
+            let due = match *current.borrow() {
                 Traffic::Delay(delay) => Instant::now() + delay,
                 _ => Instant::now(),
             };
@@ -250,7 +229,7 @@ async fn deliver(
 ) -> io::Result<()> {
     while let Some((due, piece)) = pieces.recv().await {
         sleep_until(due).await;
-        // What a black hole held up is lost when the connection is cut: whoever cuts it also ends this.
+        // Cutting the connection drops this future, and the bytes that a black hole delayed.
         let carries = |traffic: &Traffic| !matches!(traffic, Traffic::BlackHole | Traffic::Cut);
         traffic.wait_for(carries).await.map_err(io::Error::other)?;
         if piece.is_empty() {
@@ -266,13 +245,14 @@ mod tests {
     use super::*;
     use std::{
         io::{Read, Write},
-        net,
+        net::{self, TcpListener},
+        thread,
         time::Instant,
     };
 
-    /// A target that sends back what it gets, connection by connection.
+    /// A target that echoes each connection.
     fn echo() -> SocketAddr {
-        let listener = Listening::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let listener = TcpListener::bind(FREE_PORT).unwrap();
         let address = listener.local_addr().unwrap();
         thread::spawn(move || {
             for client in listener.incoming() {
@@ -293,9 +273,9 @@ mod tests {
 
     fn answer(client: &mut net::TcpStream, word: &[u8]) -> io::Result<()> {
         client.write_all(word)?;
-        let mut heard = vec![0; word.len()];
-        client.read_exact(&mut heard)?;
-        assert_eq!(heard, word);
+        let mut received = vec![0; word.len()];
+        client.read_exact(&mut received)?;
+        assert_eq!(received, word);
         Ok(())
     }
 
@@ -312,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_is_unchanged_and_its_end_is_passed_on() {
+    fn bytes_and_their_end_pass_unchanged() {
         let proxy = FaultProxy::new(echo());
         let mut client = connect(&proxy);
         let sent: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
@@ -321,13 +301,18 @@ mod tests {
             sending.write_all(&bytes).unwrap();
             sending.shutdown(net::Shutdown::Write).unwrap();
         });
-        let mut heard = Vec::new();
-        client.read_to_end(&mut heard).unwrap();
-        assert!(heard == sent, "{} of {} bytes", heard.len(), sent.len());
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).unwrap();
+        assert!(
+            received == sent,
+            "{} of {} bytes",
+            received.len(),
+            sent.len()
+        );
     }
 
     #[test]
-    fn a_delay_holds_each_way_and_does_not_add_up() {
+    fn a_delay_applies_each_way_and_does_not_add_up() {
         let proxy = FaultProxy::new(echo());
         let delay = Duration::from_millis(50);
         proxy.set(Traffic::Delay(delay));
@@ -342,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_black_hole_swallows_nothing_and_tells_nobody() {
+    fn a_black_hole_loses_nothing_and_reports_nothing() {
         let proxy = FaultProxy::new(echo());
         let mut old = connect(&proxy);
         answer(&mut old, b"before").unwrap();
@@ -372,14 +357,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_ends_at_once_and_what_was_under_way_is_lost() {
-        let heard = Listening::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let proxy = FaultProxy::new(heard.local_addr().unwrap());
+    fn a_cut_ends_connections_and_loses_bytes_in_flight() {
+        let received = TcpListener::bind(FREE_PORT).unwrap();
+        let proxy = FaultProxy::new(received.local_addr().unwrap());
         let mut client = connect(&proxy);
-        let (mut target, _) = heard.accept().unwrap();
+        let (mut target, _) = received.accept().unwrap();
         proxy.set(Traffic::BlackHole);
         client.write_all(b"lost").unwrap();
-        assert!(is_silent(&mut target)); // by now the proxy holds it
+        assert!(is_silent(&mut target)); // By now the proxy holds the bytes.
         proxy.set(Traffic::Cut);
         assert!(client.read(&mut [0]).is_err());
         assert!(target.read(&mut [0]).is_err());
@@ -387,14 +372,14 @@ mod tests {
         assert!(matches!(refused.read(&mut [0]), Err(_) | Ok(0)));
         proxy.set(Traffic::Pass);
         let mut again = connect(&proxy);
-        again.write_all(b"heard").unwrap();
+        again.write_all(b"again").unwrap();
         let mut word = [0; 5];
-        heard.accept().unwrap().0.read_exact(&mut word).unwrap();
-        assert_eq!(&word, b"heard");
+        received.accept().unwrap().0.read_exact(&mut word).unwrap();
+        assert_eq!(&word, b"again");
     }
 
     #[test]
-    fn a_reset_ends_what_is_there_and_welcomes_what_comes() {
+    fn a_reset_ends_old_connections_and_accepts_new_ones() {
         let proxy = FaultProxy::new(echo());
         let mut client = connect(&proxy);
         answer(&mut client, b"before").unwrap();
@@ -404,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_listens_where_a_proxy_was() {
+    fn a_dropped_proxy_closes_its_port() {
         let proxy = FaultProxy::new(echo());
         let mut client = connect(&proxy);
         answer(&mut client, b"before").unwrap();

@@ -1,40 +1,55 @@
-//! An HTTP server for a folder, with the faults of real ones on request.
+//! A server of files, with the faults of real HTTP servers.
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    future::pending,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    thread,
     time::SystemTime,
 };
 
-/// What a server does wrong, or insists on.
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, Version, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::stream;
+
+use crate::{
+    gcs::truncate,
+    listener::{FREE_PORT, Listener, bind},
+};
+
+/// A fault, or a demand, of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HttpFault {
-    /// Answers every request for it with this status.
+    /// Answers every request with this status.
     Status(u16),
     /// Answers the first so many requests with 503.
     Unavailable(u32),
-    /// Closes the connection after so many bytes of each answer.
+    /// Closes the connection after so many bytes of each response.
     BreakAfter(usize),
-    /// Takes no `Range`.
+    /// Ignores `Range`.
     NoRange,
-    /// Takes no `Range` and does not say how long it is, as live streams do.
+    /// Ignores `Range` and omits the length, as live streams over HTTP/1.0 do: the end of the
+    /// connection is the end of the file.
     NoLength,
-    /// The same, in chunks, by which its end is known: as what is made on request.
+    /// The same in chunks, whose end is marked, as for files that are made on request.
     Chunked,
-    /// Gives the whole file and calls it the stretch that was asked for.
+    /// Sends the whole file and labels it as the range that was asked for.
     WrongRange,
-    /// Gives at most so many bytes of the stretch that was asked for.
+    /// Sends at most so many bytes of the range that was asked for.
     ShortRange(usize),
-    /// Says that what it gives is compressed.
+    /// Labels the file as compressed.
     Compressed,
-    /// Says nothing of when it was written.
+    /// Omits `Last-Modified` and `ETag`.
     NoDate,
-    /// Gives another `ETag` each time.
+    /// Sends another `ETag` each time.
     ChangingEtag,
     /// Takes the request and never answers.
     Silent,
@@ -47,15 +62,16 @@ pub enum HttpFault {
 /// A server that lives as long as the value, on a free port of this machine.
 #[derive(Debug)]
 pub struct HttpServer {
-    address: SocketAddr,
+    listener: Listener,
     shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
 struct Shared {
     root: PathBuf,
-    /// By path, with the number of requests so far.
+    /// By path.
     faults: HashMap<String, Vec<HttpFault>>,
+    /// The paths of all requests so far.
     requests: Mutex<Vec<String>>,
 }
 
@@ -64,10 +80,8 @@ impl HttpServer {
     ///
     /// # Panics
     ///
-    /// When there is no free port.
+    /// When the machine has no free port.
     pub fn serve(root: &Path, faults: &[(&str, HttpFault)]) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = listener.local_addr().expect("a bound socket");
         let mut by_path: HashMap<String, Vec<HttpFault>> = HashMap::new();
         for (path, fault) in faults {
             let of_path = by_path.entry((*path).to_owned()).or_default();
@@ -78,206 +92,159 @@ impl HttpServer {
             faults: by_path,
             requests: Mutex::default(),
         });
-        let serving = Arc::clone(&shared);
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let serving = Arc::clone(&serving);
-                // A client that hangs up is what some tests want.
-                thread::spawn(move || serving.answer(client));
-            }
+        let router = Router::new()
+            .fallback(respond)
+            .with_state(Arc::clone(&shared));
+        let listener = Listener::open(bind(FREE_PORT), |listener| {
+            axum::serve(listener, router).into_future()
         });
-        Self { address, shared }
+        Self { listener, shared }
     }
 
     /// The address of a path.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("http://{}{path}", self.listener.address())
     }
 
     /// The same with user and password.
     pub fn url_with(&self, user: &str, path: &str) -> String {
-        format!("http://{user}@{}{path}", self.address)
+        format!("http://{user}@{}{path}", self.listener.address())
     }
 
-    /// The paths that were asked for so far, in order.
+    /// The paths of all requests so far, in order.
     pub fn requests(&self) -> Vec<String> {
         let requests = self.shared.requests.lock();
         requests.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// What matters of a request.
-struct Request {
-    path: String,
-    /// The first byte that is wanted, and the one after the last.
-    range: Option<(usize, Option<usize>)>,
-    authorization: Option<String>,
+async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let path = request.uri().path();
+    let earlier = shared.record(path);
+    let faults = shared.faults.get(path).map_or(&[][..], Vec::as_slice);
+    let mut response = match refusal(&request, faults, earlier) {
+        Some(response) => response,
+        None if faults.contains(&HttpFault::Silent) => pending().await,
+        None => shared.file(&request, faults, earlier),
+    };
+    // One request a connection, so that clients have to reconnect.
+    set(&mut response, header::CONNECTION, "close");
+    for fault in faults {
+        if let HttpFault::BreakAfter(bytes) = fault {
+            response = truncate(response, *bytes).await;
+        }
+    }
+    response
 }
 
-impl Request {
-    fn read(client: &TcpStream) -> Option<Self> {
-        let mut lines = BufReader::new(client).lines();
-        let first = lines.next()?.ok()?;
-        let path = first.split(' ').nth(1)?.split('?').next()?.to_owned();
-        let (mut range, mut authorization) = (None, None);
-        for line in lines
-            .map_while(Result::ok)
-            .take_while(|line| !line.is_empty())
-        {
-            let (name, value) = line.split_once(": ")?;
-            match name.to_ascii_lowercase().as_str() {
-                "range" => {
-                    let (from, last) = value.strip_prefix("bytes=")?.split_once('-')?;
-                    let end = last.parse().ok().map(|last: usize| last + 1);
-                    range = Some((from.parse().ok()?, end));
+/// The response instead of the file. `earlier` is the number of requests for it before this one.
+fn refusal(request: &Request, faults: &[HttpFault], earlier: u32) -> Option<Response> {
+    faults.iter().find_map(|fault| {
+        let (status, name, value) = match fault {
+            HttpFault::Status(status) => return Some(empty(*status)),
+            HttpFault::Unavailable(times) if earlier < *times => return Some(empty(503)),
+            HttpFault::RequireAuthorization(expected) => {
+                let given = request.headers().get(header::AUTHORIZATION);
+                if given.is_some_and(|given| given == expected) {
+                    return None;
                 }
-                "authorization" => authorization = Some(value.to_owned()),
-                _ => {}
+                (401, header::WWW_AUTHENTICATE, "Basic realm=\"x\"")
             }
-        }
-        Some(Self {
-            path,
-            range,
-            authorization,
-        })
-    }
-}
-
-/// How a file is given.
-struct Manner {
-    breaks_after: usize,
-    ranges: bool,
-    length: bool,
-    chunked: bool,
-    other_range: bool,
-    piece: usize,
-    compressed: bool,
-    date: bool,
-    /// What its `ETag` says.
-    state: u32,
-}
-
-impl Default for Manner {
-    fn default() -> Self {
-        Self {
-            breaks_after: usize::MAX,
-            ranges: true,
-            length: true,
-            chunked: false,
-            other_range: false,
-            piece: usize::MAX,
-            compressed: false,
-            date: true,
-            state: 0,
-        }
-    }
+            HttpFault::Redirect(location) => (302, header::LOCATION, location.as_str()),
+            _ => return None,
+        };
+        let mut response = empty(status);
+        set(&mut response, name, value);
+        Some(response)
+    })
 }
 
 impl Shared {
-    /// One request a connection: reconnecting is what is tested.
-    fn answer(&self, mut client: TcpStream) -> Option<()> {
-        let request = Request::read(&client)?;
-        let before = self.note(&request.path);
-        let mut manner = Manner::default();
-        for fault in self.faults.get(&request.path).into_iter().flatten() {
-            match fault {
-                HttpFault::Status(status) => return refuse(&mut client, *status, ""),
-                HttpFault::Unavailable(times) if before < *times => {
-                    return refuse(&mut client, 503, "");
-                }
-                HttpFault::RequireAuthorization(word)
-                    if request.authorization.as_deref() != Some(word) =>
-                {
-                    return refuse(&mut client, 401, "WWW-Authenticate: Basic realm=\"x\"\r\n");
-                }
-                HttpFault::Redirect(place) => {
-                    return refuse(&mut client, 302, &format!("Location: {place}\r\n"));
-                }
-                // Until the client has enough of it.
-                HttpFault::Silent => return client.read(&mut [0]).ok().map(drop),
-                HttpFault::BreakAfter(bytes) => manner.breaks_after = *bytes,
-                HttpFault::NoRange => manner.ranges = false,
-                HttpFault::NoLength => (manner.ranges, manner.length) = (false, false),
-                HttpFault::Chunked => {
-                    (manner.ranges, manner.length, manner.chunked) = (false, false, true);
-                }
-                HttpFault::WrongRange => manner.other_range = true,
-                HttpFault::ShortRange(bytes) => manner.piece = *bytes,
-                HttpFault::Compressed => manner.compressed = true,
-                HttpFault::NoDate => manner.date = false,
-                HttpFault::ChangingEtag => manner.state = before,
-                HttpFault::Unavailable(_) | HttpFault::RequireAuthorization(_) => {}
+    /// Records a request and returns the number of earlier ones for the same path.
+    fn record(&self, path: &str) -> u32 {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let earlier = requests.iter().filter(|earlier| *earlier == path).count();
+        requests.push(path.to_owned());
+        u32::try_from(earlier).unwrap_or(u32::MAX)
+    }
+
+    /// The file, or the range of it that was asked for.
+    fn file(&self, request: &Request, faults: &[HttpFault], earlier: u32) -> Response {
+        let has = |fault| faults.contains(&fault);
+        let path = self.root.join(request.uri().path().trim_start_matches('/'));
+        let Ok(bytes) = fs::read(&path).map(Bytes::from) else {
+            return empty(404);
+        };
+        let (size, live) = (bytes.len(), has(HttpFault::NoLength));
+        let ignores_range = live || has(HttpFault::NoRange) || has(HttpFault::Chunked);
+        let range = parse_range(request, size).filter(|_| !ignores_range);
+        let (from, mut end) = range.unwrap_or((0, size));
+        if range.is_some() && from >= end {
+            let mut response = empty(416);
+            let range = format!("bytes */{size}");
+            set(&mut response, header::CONTENT_RANGE, &range);
+            return response;
+        }
+        for fault in faults {
+            if let HttpFault::ShortRange(bytes) = fault {
+                end = end.min(from.saturating_add(*bytes));
             }
         }
-        self.give(&mut client, &request, &manner)
-    }
-
-    /// The file, or the stretch of it that is wanted.
-    fn give(&self, client: &mut TcpStream, request: &Request, manner: &Manner) -> Option<()> {
-        let path = self.root.join(request.path.trim_start_matches('/'));
-        let Ok(bytes) = fs::read(&path) else {
-            return refuse(client, 404, "");
+        let (from, end) = match has(HttpFault::WrongRange) {
+            true => (0, size),
+            false => (from, end),
         };
-        let all = bytes.len();
-        let wanted = request.range.filter(|_| manner.ranges);
-        let (from, end) =
-            wanted.map_or((0, all), |(from, end)| (from, end.unwrap_or(all).min(all)));
-        if from >= end && wanted.is_some() {
-            return refuse(client, 416, &format!("Content-Range: bytes */{all}\r\n"));
-        }
-        let end = end.min(from.saturating_add(manner.piece));
-        let (from, end) = if manner.other_range {
-            (0, all)
-        } else {
-            (from, end)
+        let bytes = bytes.slice(from..end);
+        let mut response = match live || has(HttpFault::Chunked) {
+            // Of unknown length: chunked by HTTP/1.1, up to the end of the connection by HTTP/1.0.
+            true => Body::from_stream(stream::iter([Ok::<_, Infallible>(bytes)])).into_response(),
+            false => bytes.into_response(),
         };
-        let mut head = match wanted {
-            Some(_) => format!(
-                "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {from}-{}/{all}\r\n",
-                end - 1
-            ),
-            None => "HTTP/1.1 200 OK\r\n".to_owned(),
-        };
-        if manner.length {
-            head += &format!("Content-Length: {}\r\n", end - from);
+        if live {
+            *response.version_mut() = Version::HTTP_10;
         }
-        if manner.compressed {
-            head += "Content-Encoding: gzip\r\n";
+        if range.is_some() {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            let range = format!("bytes {from}-{}/{size}", end - 1);
+            set(&mut response, header::CONTENT_RANGE, &range);
         }
-        if manner.chunked {
-            head += "Transfer-Encoding: chunked\r\n";
+        if has(HttpFault::Compressed) {
+            set(&mut response, header::CONTENT_ENCODING, "gzip");
         }
-        if manner.date {
-            let modified = fs::metadata(&path).and_then(|about| about.modified());
-            let date = httpdate::fmt_http_date(modified.unwrap_or(SystemTime::UNIX_EPOCH));
-            let state = manner.state;
-            head += &format!("Last-Modified: {date}\r\nETag: \"{state}\"\r\n");
+        if !has(HttpFault::NoDate) {
+            let version = if has(HttpFault::ChangingEtag) {
+                earlier
+            } else {
+                0
+            };
+            set(&mut response, header::LAST_MODIFIED, &modified(&path));
+            set(&mut response, header::ETAG, &format!("\"{version}\""));
         }
-        write!(client, "{head}Connection: close\r\n\r\n").ok()?;
-        let given = &bytes[from..end.min(from.saturating_add(manner.breaks_after))];
-        if manner.chunked {
-            write!(client, "{:x}\r\n", given.len()).ok()?;
-        }
-        client.write_all(given).ok()?;
-        if manner.chunked {
-            write!(client, "\r\n0\r\n\r\n").ok()?;
-        }
-        client.shutdown(Shutdown::Both).ok()
-    }
-
-    /// How many requests there were for this before.
-    fn note(&self, path: &str) -> u32 {
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = requests.iter().filter(|earlier| *earlier == path).count();
-        requests.push(path.to_owned());
-        u32::try_from(before).unwrap_or(u32::MAX)
+        response
     }
 }
 
-fn refuse(client: &mut TcpStream, status: u16, headers: &str) -> Option<()> {
-    write!(
-        client,
-        "HTTP/1.1 {status} no\r\n{headers}Content-Length: 0\r\nConnection: close\r\n\r\n"
-    )
-    .ok()
+/// The first byte of the range that a request asks for, and the one after its last.
+fn parse_range(request: &Request, size: usize) -> Option<(usize, usize)> {
+    let range = request.headers().get(header::RANGE)?.to_str().ok()?;
+    let (from, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    let last: Option<usize> = last.parse().ok();
+    let end = last.map_or(size, |last| size.min(last + 1));
+    Some((from.parse().ok()?, end))
+}
+
+/// The time at which a file was written, as HTTP has it.
+fn modified(path: &Path) -> String {
+    let modified = fs::metadata(path).and_then(|file| file.modified());
+    httpdate::fmt_http_date(modified.unwrap_or(SystemTime::UNIX_EPOCH))
+}
+
+fn empty(status: u16) -> Response {
+    let status = StatusCode::from_u16(status).expect("a status of HTTP");
+    status.into_response()
+}
+
+fn set(response: &mut Response, name: header::HeaderName, value: &str) {
+    let value = HeaderValue::from_str(value).expect("a value without control characters");
+    response.headers_mut().insert(name, value);
 }

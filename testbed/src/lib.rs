@@ -1,20 +1,22 @@
-//! What tests and the load test stand on: real servers and real video, made when needed and gone afterwards.
+//! Real servers, real video and a network with faults, for tests and the load test.
 //!
 //! ```text
-//!   NatsServer   a nats-server of its own, on a free port, with a store in a temporary folder; can be killed and started again
-//!   NatsCluster  three of them that keep one another's streams; one can be cut off and joined again
-//!   FaultProxy   a network between two programs: passes, delays, swallows, resets, by connection or all
-//!   GcsServer    Google Cloud Storage, simulated: with the faults of the real one, by script
-//!   S3Server     Amazon S3, as moto answers for it; AzureServer, as Azurite does
-//!   HttpServer   the files of a folder over HTTP, with the faults of real servers on request
-//!   promtool_check_metrics   what Prometheus itself says of a page of metrics
-//!   OtlpReceiver a collector of traces and metrics that keeps what it is sent
-//!   clips        video made by FFmpeg's own command, once; and the checksums of its decoded frames
+//!   NatsServer     a nats-server on a free port, its store in a temporary folder; can be killed and
+//!                  started again
+//!   NatsCluster    three of them with replicated streams; a node can be cut off and joined again
+//!   FaultProxy     a network between two programs: passes, delays, swallows, resets
+//!   GcsServer      a simulated Google Cloud Storage, with the faults of the real one on request
+//!   S3Server       Amazon S3, by moto; AzureServer: Azure's blob storage, by Azurite
+//!   HttpServer     files over HTTP, with the faults of real servers on request
+//!   OtlpReceiver   a collector of traces and metrics that keeps everything
+//!   promtool_check_metrics   Prometheus' own opinion of a page of metrics
+//!   clips          video made by FFmpeg's command, once, and the checksums of its decoded frames
+//!   eventually     waits for a condition instead of sleeping for a guessed time
 //! ```
 //!
-//! Of all these only the buckets of clouds stand in for something, since the real ones are elsewhere: each is judged by a client that was
-//! made for the real one. What is missing on the machine is an error that
-//! says how to get it, never a skipped test.
+//! Only the cloud buckets are simulated, since the real ones are elsewhere: each is tested by a client
+//! that was made for the real one. A tool that is missing on the machine is an error that names
+//! `make setup`, never a skipped test.
 #![warn(missing_docs)]
 
 mod azure_server;
@@ -23,6 +25,7 @@ mod eventually;
 mod fault_proxy;
 pub mod gcs;
 mod http_server;
+mod listener;
 mod nats_cluster;
 mod nats_server;
 mod otlp_receiver;

@@ -1,4 +1,4 @@
-//! A nats-server of one test's own.
+//! A nats-server for one test.
 
 use std::{
     env, fs,
@@ -10,25 +10,26 @@ use tempfile::TempDir;
 
 use crate::program::{Program, free_port};
 
-/// Room for JetStream's files where a test does not say: twice what all streams together reserve. The server's own default, three quarters of
-/// the free disk, would make tests depend on the machine.
-const ROOM: u64 = 64 << 30;
+/// The default limit of JetStream's files, in bytes: twice the sum that all streams reserve. The
+/// server's own default, three quarters of the free disk, would make tests depend on the machine.
+const MAX_FILE_STORE: u64 = 64 << 30;
 
-/// How a server is set up.
+/// The settings of a server.
 #[derive(Clone, Debug, Default)]
 pub struct NatsOptions {
-    /// Room for JetStream's files, in bytes; None is room for all that a test may reserve, whatever the machine's disk has left.
+    /// The limit of JetStream's files, in bytes. None is enough for all streams, however full the
+    /// machine's disk is.
     pub max_file_store: Option<u64>,
-    /// Further lines of its configuration.
+    /// More lines of its configuration.
     pub config: String,
-    /// No JetStream at all.
+    /// Disables JetStream.
     pub without_jetstream: bool,
 }
 
 /// A running nats-server, on a free port of 127.0.0.1, with JetStream in a temporary folder.
 ///
-/// It is killed, by its own process id, when this is dropped, and by the kernel when the thread that started it ends: a test that is itself
-/// killed leaves nothing behind.
+/// Dropping the value kills the process by its id. The kernel kills it when the thread that started it
+/// ends: a test that is itself killed leaves nothing behind.
 #[derive(Debug)]
 pub struct NatsServer {
     folder: TempDir,
@@ -41,16 +42,16 @@ impl NatsServer {
     ///
     /// # Panics
     ///
-    /// When there is no nats-server to start, or it does not come up.
+    /// When nats-server is not installed, or does not start.
     pub fn start() -> Self {
         Self::start_with(&NatsOptions::default())
     }
 
-    /// As [`Self::start`], set up as `options` say.
+    /// As [`Self::start`], with these options.
     ///
     /// # Panics
     ///
-    /// When there is no nats-server to start, or it does not come up.
+    /// When nats-server is not installed, or does not start.
     pub fn start_with(options: &NatsOptions) -> Self {
         let mut server = Self::prepare(options);
         server.restart();
@@ -68,7 +69,7 @@ impl NatsServer {
         server
     }
 
-    /// Where it listens: `nats://127.0.0.1:<port>`.
+    /// `nats://127.0.0.1:<port>`: the address for clients.
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
@@ -78,31 +79,34 @@ impl NatsServer {
         self.process.as_ref().map(Program::id)
     }
 
-    /// Kills it as `kill -9` does, and waits until it is gone. Nothing happens when it is down.
+    /// Kills it as `kill -9` does, and waits for its end. Does nothing when it is down.
     pub fn kill9(&mut self) {
         self.process = None;
     }
 
-    /// Tells it to close as an operator does before an upgrade: it lets nobody in any more, says so to its clients, and after its grace period
-    /// (4 s in a cluster of ours, else 10 s, unless its configuration says otherwise) throws them out and ends.
+    /// Puts it into lame-duck mode, as an operator does before an upgrade: it accepts no new clients,
+    /// notifies those that it has, disconnects them after its grace period (4 s in a [`NatsCluster`],
+    /// else 10 s, unless its configuration says otherwise) and ends.
+    ///
+    /// [`NatsCluster`]: crate::NatsCluster
     ///
     /// # Panics
     ///
     /// When it is down.
     pub fn lame_duck(&self) {
         let pid = self.pid().expect("it runs");
-        let told = Command::new(nats_server_binary())
+        let status = Command::new(nats_server_binary())
             .arg(format!("--signal=ldm={pid}"))
             .status()
             .expect("run nats-server");
-        assert!(told.success(), "tell {pid} to close: {told}");
+        assert!(status.success(), "send ldm to {pid}: {status}");
     }
 
-    /// Whether it is down: killed, or ended by itself.
+    /// Whether it is down: killed or ended.
     ///
     /// # Panics
     ///
-    /// When its process cannot be looked at.
+    /// When the status of its process cannot be read.
     pub fn is_down(&mut self) -> bool {
         if self.process.as_mut().is_some_and(Program::has_ended) {
             self.process = None;
@@ -110,11 +114,11 @@ impl NatsServer {
         self.process.is_none()
     }
 
-    /// Starts it again on its port and its store, having killed it where it runs, and waits until it listens.
+    /// Kills it if it runs, starts it again with its port and its store, and waits until it listens.
     ///
     /// # Panics
     ///
-    /// When it does not come up.
+    /// When it does not start.
     pub fn restart(&mut self) {
         self.kill9();
         let mut process = self.spawn();
@@ -122,7 +126,7 @@ impl NatsServer {
         self.process = Some(process);
     }
 
-    /// Kills it and removes everything that it has stored. [`Self::restart`] starts it empty.
+    /// Kills it and removes its store. [`Self::restart`] starts it empty.
     ///
     /// # Panics
     ///
@@ -135,12 +139,12 @@ impl NatsServer {
         }
     }
 
-    /// Where it keeps what it stores: every message, as it came.
+    /// The folder of its store, which holds every message as it came.
     pub fn store(&self) -> PathBuf {
         self.folder.path().join("store")
     }
 
-    /// What it has logged.
+    /// Its log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
@@ -151,7 +155,10 @@ impl NatsServer {
 
     fn config(&self, options: &NatsOptions) -> String {
         let folder = self.folder.path().display();
-        let limit = format!("max_file_store: {}", options.max_file_store.unwrap_or(ROOM));
+        let limit = format!(
+            "max_file_store: {}",
+            options.max_file_store.unwrap_or(MAX_FILE_STORE)
+        );
         let jetstream = if options.without_jetstream {
             String::new()
         } else {
@@ -174,7 +181,7 @@ impl NatsServer {
     }
 }
 
-/// Starts several at once, which may wait for one another, and waits until all listen.
+/// Starts several servers at once, which may wait for one another, and waits until all listen.
 pub(crate) fn start_together(options: &[NatsOptions]) -> Vec<NatsServer> {
     let mut servers: Vec<NatsServer> = options.iter().map(NatsServer::prepare).collect();
     for server in &mut servers {
@@ -189,11 +196,12 @@ pub(crate) fn start_together(options: &[NatsOptions]) -> Vec<NatsServer> {
     servers
 }
 
-/// The server to start: what `CRISPY_NATS_SERVER` names, else what `make setup` has put into `tools/bin`, else the one on PATH.
+/// The nats-server to start: `CRISPY_NATS_SERVER`, else the one that `make setup` installs in
+/// `tools/bin`, else the one on PATH.
 ///
 /// # Panics
 ///
-/// When there is none.
+/// When none is installed.
 pub fn nats_server_binary() -> PathBuf {
     let named = env::var_os("CRISPY_NATS_SERVER").map(PathBuf::from);
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/bin/nats-server");
@@ -204,7 +212,7 @@ pub fn nats_server_binary() -> PathBuf {
         .chain([tools])
         .chain(on_path)
         .find(|binary| binary.is_file())
-        .expect("there is no nats-server: run `make setup`, or name one by CRISPY_NATS_SERVER")
+        .expect("no nats-server: run `make setup`, or name one by CRISPY_NATS_SERVER")
 }
 
 #[cfg(test)]
@@ -217,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_gone_when_its_owner_is() {
+    fn a_server_ends_with_its_owner() {
         let server = NatsServer::start();
         let process = PathBuf::from(format!("/proc/{}", server.pid().unwrap()));
         assert!(process.exists());
@@ -226,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_gone_when_the_thread_that_started_it_is() {
+    fn a_server_ends_with_the_thread_that_started_it() {
         let pid = thread::spawn(|| {
             let server = NatsServer::start();
             let pid = server.pid().unwrap();
@@ -243,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_killed_server_comes_back_on_its_port() {
+    fn a_killed_server_restarts_on_its_port() {
         let mut server = NatsServer::start();
         let url = server.url();
         server.kill9();

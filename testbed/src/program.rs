@@ -1,4 +1,4 @@
-//! A server of somebody else's, started for one test and gone with it.
+//! Third-party servers, as child processes of one test.
 
 use std::{
     ffi::OsStr,
@@ -11,13 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a server may take to listen, on a machine that is busy with other tests.
-const STARTING: Duration = Duration::from_secs(60);
+/// The longest time until a server listens, on a machine busy with other tests.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A program that listens on a port of 127.0.0.1.
 ///
-/// It is killed, by its own process id, when this is dropped, and by the kernel when the thread that started it ends: a test that is itself
-/// killed leaves nothing behind.
+/// Dropping the value kills the process by its id. The kernel kills it when the thread that started it
+/// ends: a test that is itself killed leaves nothing behind.
 #[derive(Debug)]
 pub(crate) struct Program {
     name: String,
@@ -27,7 +27,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts it; what it prints is added to `log`.
+    /// Starts it and appends its output to `log`.
     ///
     /// # Panics
     ///
@@ -40,7 +40,8 @@ impl Program {
     ) -> Self {
         let printed = OpenOptions::new().create(true).append(true).open(log);
         let printed = printed.expect("open its log");
-        // util-linux' setpriv asks the kernel to kill the server with its parent, which Rust can only do with unsafe code.
+        // util-linux' setpriv asks the kernel to kill the server with its parent. Rust can do that only
+        // with unsafe code.
         let process = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--"])
             .arg(binary)
@@ -63,13 +64,13 @@ impl Program {
     ///
     /// # Panics
     ///
-    /// When it ends instead, or takes a minute.
+    /// When it ends instead, or takes longer than a minute.
     pub(crate) fn wait_until_it_listens(&mut self) {
-        let deadline = Instant::now() + STARTING;
+        let deadline = Instant::now() + START_TIMEOUT;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
             assert!(
                 !self.has_ended() && Instant::now() < deadline,
-                "{} did not come up on port {}: {}",
+                "{} did not start on port {}: {}",
                 self.name,
                 self.port,
                 fs::read_to_string(&self.log).unwrap_or_default()
@@ -82,18 +83,19 @@ impl Program {
     ///
     /// # Panics
     ///
-    /// When its process cannot be looked at.
+    /// When the status of its process cannot be read.
     pub(crate) fn has_ended(&mut self) -> bool {
         let ended = self.process.try_wait();
-        ended.expect("look at a child of ours").is_some()
+        ended.expect("read the status of a child").is_some()
     }
 
     pub(crate) fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// The answer to a request of HTTP without a body, headers and all. `head` is its first line without the version, and its own headers.
-    pub(crate) fn ask(&self, head: &[&str]) -> io::Result<String> {
+    /// The response, with its headers, to an HTTP request without a body. `head` is the request line
+    /// without the version, and the headers.
+    pub(crate) fn request(&self, head: &[&str]) -> io::Result<String> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         let (first, headers) = head.split_first().unwrap_or((&"", &[]));
         let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
@@ -102,39 +104,36 @@ impl Program {
             "{first} HTTP/1.1\r\nhost: 127.0.0.1:{}\r\ncontent-length: 0\r\nconnection: close\r\n{headers}\r\n",
             self.port
         )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
+        let mut response = String::new();
+        stream.read_to_string(&mut response)?;
+        Ok(response)
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Both fail only when the process has gone by itself.
+        // Both fail only when the process has ended by itself.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// A port that nobody listens on. Somebody else may take it before we do; tests that meet that are run again by their reader, and the range
-/// that the kernel takes these from is 28,000 ports wide.
+/// A free port. Another process may take it before the caller does; that is rare, since the kernel
+/// chooses from 28,000 ports, and the test has to be run again.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("find a free port");
     listener.local_addr().expect("it is bound").port()
 }
 
-/// What `make setup` has put at this place of `tools`.
+/// A program that `make setup` installs under `tools`.
 ///
 /// # Panics
 ///
-/// When it is not there.
-pub(crate) fn of_tools(place: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+/// When it is not installed.
+pub(crate) fn tool(path: &str) -> PathBuf {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../tools")
-        .join(place);
-    assert!(
-        path.is_file(),
-        "there is no tools/{place}: run `make setup`"
-    );
-    path
+        .join(path);
+    assert!(file.is_file(), "tools/{path} is missing: run `make setup`");
+    file
 }

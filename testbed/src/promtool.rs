@@ -1,36 +1,34 @@
-//! Prometheus' own judge of metrics.
+//! Prometheus' own checker of metrics.
 
 use std::{
     io::Write,
     process::{Command, Stdio},
 };
 
-use crate::program::of_tools;
+use crate::program::tool;
 
-/// What `promtool check metrics` says of a page of metrics: nothing, if all is as Prometheus wants it.
+/// The complaints of `promtool check metrics` about a page of metrics. Empty for a correct page.
 ///
 /// # Panics
 ///
-/// When it is not there, which `make setup` mends, or cannot read the page.
+/// When `make setup` has not installed it, or it cannot read the page.
 pub fn promtool_check_metrics(page: &str) -> String {
-    let mut judge = Command::new(of_tools("bin/promtool"))
+    let mut promtool = Command::new(tool("bin/promtool"))
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("start promtool");
-    let mut stdin = judge.stdin.take().expect("stdin is piped");
-    stdin
-        .write_all(page.as_bytes())
-        .expect("hand the page over");
+    let mut stdin = promtool.stdin.take().expect("stdin is piped");
+    stdin.write_all(page.as_bytes()).expect("write the page");
     drop(stdin);
-    let said = judge.wait_with_output().expect("wait for promtool");
-    let words = [said.stdout, said.stderr].concat();
-    let words = String::from_utf8_lossy(&words).into_owned();
-    // 3: there are complaints.
-    match said.status.code() {
-        Some(0 | 3) => words,
-        _ => panic!("promtool ended by {}: {words}", said.status),
+    let output = promtool.wait_with_output().expect("wait for promtool");
+    let complaints = [output.stdout, output.stderr].concat();
+    let complaints = String::from_utf8_lossy(&complaints).into_owned();
+    // 3 means that there are complaints.
+    match output.status.code() {
+        Some(0 | 3) => complaints,
+        _ => panic!("promtool ended by {}: {complaints}", output.status),
     }
 }

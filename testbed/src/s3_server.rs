@@ -1,10 +1,11 @@
-//! Amazon S3, as moto answers for it.
+//! Amazon S3, by the emulator moto.
 
 use tempfile::TempDir;
 
-use crate::program::{Program, free_port, of_tools};
+use crate::program::{Program, free_port, tool};
 
-/// A running moto with one empty bucket, on a free port of 127.0.0.1, as long as the value lives. Everything that it stores is in its memory.
+/// A running moto with one empty bucket, on a free port of 127.0.0.1, as long as the value lives. It
+/// stores everything in memory.
 #[derive(Debug)]
 pub struct S3Server {
     _folder: TempDir,
@@ -15,22 +16,22 @@ pub struct S3Server {
 impl S3Server {
     /// The bucket that exists.
     pub const BUCKET: &str = "crispy-bucket";
-    /// The region in which it exists.
+    /// The region of the bucket.
     pub const REGION: &str = "us-east-1";
-    /// Any key is as good as any other.
+    /// Moto accepts any key.
     pub const ACCESS_KEY_ID: &str = "testing";
-    /// The same holds for what goes with it.
+    /// Moto accepts any secret.
     pub const SECRET_ACCESS_KEY: &str = "testing";
 
-    /// Starts it and waits until its bucket is there.
+    /// Starts it and waits until its bucket exists.
     ///
     /// # Panics
     ///
-    /// When moto is not installed, and the message says how to get it; or it does not come up.
+    /// When moto is not installed, or does not start.
     pub fn start() -> Self {
         let (folder, port) = (TempDir::with_prefix("crispy-s3-"), free_port());
         let folder = folder.expect("make a temporary folder");
-        // As a module: a script of pip's names the folder in which it was installed.
+        // As a module, since pip's scripts contain the path at which they were installed.
         let args = [
             "-m",
             "moto.server",
@@ -39,11 +40,11 @@ impl S3Server {
             "-p",
             &port.to_string(),
         ];
-        let python = of_tools("venv/bin/python");
+        let python = tool("venv/bin/python");
         let mut program = Program::spawn(&python, args, port, &folder.path().join("log"));
         program.wait_until_it_listens();
-        let created = program.ask(&[&format!("PUT /{}", Self::BUCKET)]);
-        let created = created.expect("ask moto for a bucket");
+        let created = program.request(&[&format!("PUT /{}", Self::BUCKET)]);
+        let created = created.expect("create a bucket in moto");
         assert!(created.starts_with("HTTP/1.1 200"), "{created}");
         Self {
             _folder: folder,
@@ -52,7 +53,7 @@ impl S3Server {
         }
     }
 
-    /// `http://127.0.0.1:<port>`: what `AWS_ENDPOINT_URL` is to be.
+    /// `http://127.0.0.1:<port>`: the value for `AWS_ENDPOINT_URL`.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

@@ -1,5 +1,5 @@
-//! The servers that answer for S3 and Azure: they start, take an object once, and are gone with their owner.
-#![allow(clippy::unwrap_used)] // what only tests call is test code too
+//! The emulators of S3 and Azure: they start, create an object once, and end with their owner.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{path::PathBuf, sync::Once};
 
@@ -11,7 +11,7 @@ use object_store::{
 
 static PROVIDER: Once = Once::new();
 
-async fn takes_an_object_once(store: impl ObjectStore) {
+async fn creates_an_object_once(store: impl ObjectStore) {
     let mut attributes = Attributes::new();
     attributes.insert(Attribute::Metadata("camera".into()), "door".into());
     let create = PutOptions {
@@ -48,7 +48,7 @@ fn options() -> ClientOptions {
 }
 
 #[tokio::test]
-async fn s3_takes_an_object_once_and_is_gone_with_its_owner() {
+async fn s3_creates_an_object_once_and_ends_with_its_owner() {
     let s3 = S3Server::start();
     let store = AmazonS3Builder::new()
         .with_endpoint(s3.url())
@@ -57,7 +57,7 @@ async fn s3_takes_an_object_once_and_is_gone_with_its_owner() {
         .with_access_key_id(S3Server::ACCESS_KEY_ID)
         .with_secret_access_key(S3Server::SECRET_ACCESS_KEY)
         .with_client_options(options());
-    takes_an_object_once(store.build().unwrap()).await;
+    creates_an_object_once(store.build().unwrap()).await;
     let pid = s3.pid();
     assert!(is_running(pid));
     drop(s3);
@@ -65,7 +65,7 @@ async fn s3_takes_an_object_once_and_is_gone_with_its_owner() {
 }
 
 #[tokio::test]
-async fn azure_takes_an_object_once_and_is_gone_with_its_owner() {
+async fn azure_creates_an_object_once_and_ends_with_its_owner() {
     let azure = AzureServer::start();
     let store = MicrosoftAzureBuilder::new()
         .with_endpoint(azure.url())
@@ -73,7 +73,7 @@ async fn azure_takes_an_object_once_and_is_gone_with_its_owner() {
         .with_account(AzureServer::ACCOUNT)
         .with_access_key(AzureServer::ACCOUNT_KEY)
         .with_client_options(options());
-    takes_an_object_once(store.build().unwrap()).await;
+    creates_an_object_once(store.build().unwrap()).await;
     let pid = azure.pid();
     assert!(is_running(pid));
     drop(azure);

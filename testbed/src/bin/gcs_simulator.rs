@@ -1,41 +1,40 @@
-//! `crispy-gcs-simulator`: Google Cloud Storage on this machine, in memory, for the load test, the benchmark and trying things by hand.
-#![allow(
-    clippy::print_stdout,
-    reason = "what it prints is what it is started for"
-)]
+//! `crispy-gcs-simulator`: Google Cloud Storage on this machine, in memory, for the load test, the
+//! benchmark and trials by hand.
+#![allow(clippy::print_stdout, reason = "its output is its purpose")]
 
 use std::{io::Write, net::SocketAddr, time::Duration};
 
 use clap::Parser;
 use crispy_testbed::{GcsServer, gcs::Options};
 
-/// Google Cloud Storage on this machine, in memory: its XML API, and as much of its JSON API as clients ask at their start.
+/// Google Cloud Storage on this machine, in memory: its XML API, and the part of its JSON API that
+/// clients use at their start.
 ///
-/// It runs until it is ended by a signal, and forgets all objects then.
+/// It runs until a signal ends it. Its objects are gone then.
 #[derive(Parser)]
 #[command(name = "crispy-gcs-simulator", version)]
 struct Cli {
-    /// Where to listen; port 0 is a free one
+    /// The address to listen on; port 0 is a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 
-    /// A bucket that exists; may be repeated
+    /// A bucket that exists; can be given repeatedly
     #[arg(long, value_name = "NAME", default_value = GcsServer::BUCKET)]
     bucket: Vec<String>,
 
-    /// Answer everything so much later, as a bucket far away
+    /// Delay every response, as a distant bucket does
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     latency: Duration,
 
-    /// Answer 401 without a token of its own, from URL/token or from it as metadata server
+    /// Answer 401 without a token from URL/token or from its metadata server
     #[arg(long)]
     token_required: bool,
 
-    /// How long tokens are good for
+    /// The lifetime of tokens
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
     token_lifetime: Duration,
 
-    /// Keep at most so many bytes: the oldest objects are dropped
+    /// Keep at most so many bytes, and drop the oldest objects
     #[arg(long, value_name = "SIZE")]
     max_bytes: Option<bytesize::ByteSize>,
 }
@@ -53,7 +52,7 @@ fn main() {
     });
     println!("buckets: {}", cli.bucket.join(" "));
     println!("export STORAGE_EMULATOR_HOST={}", gcs.url());
-    // Whoever reads a pipe waits for the line above.
+    // The reader of a pipe waits for the line above.
     let _ = std::io::stdout().flush();
     loop {
         std::thread::park();

@@ -1,15 +1,15 @@
-//! The sums of an object, and `x-goog-hash`, in which they are sent.
+//! The checksums of an object, and the header `x-goog-hash` that carries them.
 //!
-//! CRC32C is computed of every object; MD5, which costs ten times as much, only where the client gives one to hold it against. What then
-//! has none looks like one of Google's composite objects.
+//! Every object has a CRC32C. MD5 costs ten times as much: it is computed only where the client sends
+//! one to compare. An object without MD5 looks like one of Google's composite objects.
 
+use axum::http::HeaderMap;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use hyper::HeaderMap;
 use md5::{Digest, Md5};
 
-use super::{objects::Content, refusal::Refusal};
+use super::{content::Content, error_response::ErrorResponse};
 
-/// The sums of one object.
+/// The checksums of one object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sums {
     pub(crate) crc32c: u32,
@@ -25,7 +25,7 @@ impl Sums {
         self.md5.map(|sum| BASE64_STANDARD.encode(sum))
     }
 
-    /// The values of `x-goog-hash`, which Google sends once for each sum.
+    /// The values of `x-goog-hash`, which Google sends once for each checksum.
     pub(crate) fn headers(&self) -> Vec<String> {
         let md5 = self.md5_base64().map(|sum| format!("md5={sum}"));
         let crc32c = format!("crc32c={}", self.crc32c_base64());
@@ -33,7 +33,7 @@ impl Sums {
     }
 }
 
-/// What the client says that the sums are, in base64.
+/// The checksums that a client expects, in base64.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Claims {
     pub(crate) crc32c: Option<String>,
@@ -41,8 +41,8 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// From any number of `x-goog-hash`, and `content-md5`.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    /// Reads any number of `x-goog-hash`, and `content-md5`.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         let mut claims = Self::default();
         let text = |name| headers.get_all(name).into_iter();
         let hashes = text("x-goog-hash").filter_map(|value| value.to_str().ok());
@@ -62,8 +62,8 @@ impl Claims {
         claims
     }
 
-    /// The sums of these bytes, if they are what was said.
-    pub(crate) fn check(&self, content: &Content) -> Result<Sums, Refusal> {
+    /// The checksums of these bytes, if the client expects the same.
+    pub(crate) fn check(&self, content: &Content) -> Result<Sums, ErrorResponse> {
         let pieces = content.0.iter();
         let crc32c = pieces.fold(0, |sum, piece| crc32c::crc32c_append(sum, piece));
         let md5 = self.md5.as_ref().map(|_| {
@@ -74,12 +74,12 @@ impl Claims {
         let sums = Sums { crc32c, md5 };
         let computed = sums.crc32c_base64();
         if let Some(given) = self.crc32c.as_ref().filter(|given| **given != computed) {
-            return Err(Refusal::bad_digest("CRC32C", given, &computed));
+            return Err(ErrorResponse::bad_digest("CRC32C", given, &computed));
         }
         if let (Some(given), Some(computed)) = (&self.md5, sums.md5_base64())
             && *given != computed
         {
-            return Err(Refusal::bad_digest("MD5", given, &computed));
+            return Err(ErrorResponse::bad_digest("MD5", given, &computed));
         }
         Ok(sums)
     }

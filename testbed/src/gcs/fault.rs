@@ -1,4 +1,4 @@
-//! What goes wrong, and for which requests: a script that tests write.
+//! The faults that a test injects, and the choice of the requests that they strike.
 
 use std::{
     fmt,
@@ -6,45 +6,43 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::target::Target;
-
-/// What happens to a request that a [`Fault`] strikes.
+/// The effect of a [`Fault`] on a request that it strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Answered with this status, in Google's words for it, and not carried out. 429 is the limit of changes of one object.
+    /// Not carried out, and answered with this status and Google's message for it. 429 is the rate
+    /// limit of one object.
     Status(u16),
     /// The same, with `Retry-After`.
     StatusRetryAfter(u16, Duration),
-    /// 403, because nobody pays for the bucket any more.
+    /// 403: the bucket's billing account is closed.
     BillingClosed,
-    /// Carried out and answered so much later; not at all if the client has gone by then.
+    /// Carried out and answered after this time, unless the client has closed the connection.
     DelayRequest(Duration),
-    /// Never read, never answered: a black hole.
+    /// Never read and never answered.
     BlackHole,
-    /// The connection is reset when so many bytes of the body have come. A request that is shorter is answered.
+    /// The connection is reset after so many bytes of the body. A shorter request is answered.
     ResetRequest(usize),
-    /// One bit of the body changes on the way, before any sum is checked.
+    /// One bit of the body changes before any checksum is verified.
     FlipBit,
-    /// Carried out, and the connection closed instead of an answer.
+    /// Carried out, and the connection closed instead of a response.
     LoseResponse,
     /// Carried out, and answered with this status.
     CommitThenStatus(u16),
-    /// Carried out at once, and answered so much later.
+    /// Carried out at once, and answered after this time.
     DelayResponse(Duration),
-    /// The connection is closed when so many bytes of the answer's body are sent.
+    /// The connection is closed after so many bytes of the response's body.
     TruncateResponse(usize),
 }
 
-/// Which keys are meant.
-type IsMeant = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+type KeyFilter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// A effect, and the requests that it strikes: all that are about buckets and objects, unless told otherwise.
+/// An effect and the requests that it strikes: without a filter, all to buckets and objects.
 #[derive(Clone)]
 pub struct Fault {
     effect: Effect,
     tokens: bool,
     method: Option<&'static str>,
-    key: Option<IsMeant>,
+    key: Option<KeyFilter>,
     pass: usize,
     times: usize,
     lasting: Option<Duration>,
@@ -64,7 +62,7 @@ impl Fault {
         }
     }
 
-    /// Only requests by this method, in capitals.
+    /// Strikes only requests with this method, in capitals.
     #[must_use]
     pub fn on_method(self, method: &'static str) -> Self {
         Self {
@@ -73,7 +71,7 @@ impl Fault {
         }
     }
 
-    /// Only requests for tokens, which are spared otherwise.
+    /// Strikes only requests for tokens, which other faults spare.
     #[must_use]
     pub fn on_tokens(self) -> Self {
         Self {
@@ -82,7 +80,7 @@ impl Fault {
         }
     }
 
-    /// Only requests for objects whose key is like this.
+    /// Strikes only requests for objects whose key passes the filter.
     #[must_use]
     pub fn where_key(self, is: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self {
@@ -91,19 +89,19 @@ impl Fault {
         }
     }
 
-    /// Lets so many of them pass first.
+    /// Lets so many matching requests pass first.
     #[must_use]
     pub fn after(self, pass: usize) -> Self {
         Self { pass, ..self }
     }
 
-    /// At most so often.
+    /// Strikes at most so often.
     #[must_use]
     pub fn times(self, times: usize) -> Self {
         Self { times, ..self }
     }
 
-    /// Only for so long, from now on.
+    /// Ends after this time, counted from the injection.
     #[must_use]
     pub fn lasting(self, time: Duration) -> Self {
         Self {
@@ -112,11 +110,14 @@ impl Fault {
         }
     }
 
-    fn is_meant(&self, method: &str, target: &Target) -> bool {
-        let key = |is: &IsMeant| target.key().is_some_and(|key| is(key));
-        self.tokens == target.is_of_tokens()
+    fn matches(&self, method: &str, path: &str, key: Option<&str>) -> bool {
+        let is_token = path == "/token" || path.starts_with("/computeMetadata/");
+        self.tokens == is_token
             && self.method.is_none_or(|wanted| wanted == method)
-            && self.key.as_ref().is_none_or(key)
+            && self
+                .key
+                .as_ref()
+                .is_none_or(|filter| key.is_some_and(|key| filter(key)))
     }
 }
 
@@ -126,7 +127,7 @@ impl fmt::Debug for Fault {
     }
 }
 
-/// The faults of a server, in the order in which they were asked for: of several, the first that fits strikes.
+/// The faults of a server, oldest first: of several that match, the first strikes.
 #[derive(Debug, Default)]
 pub(crate) struct Faults(Vec<(Fault, Instant)>);
 
@@ -139,13 +140,13 @@ impl Faults {
         self.0.clear();
     }
 
-    /// What happens to this request.
-    pub(crate) fn strike(&mut self, method: &str, target: &Target) -> Option<Effect> {
+    /// The effect on a request. `key` is the key of the object that it concerns.
+    pub(crate) fn strike(&mut self, method: &str, path: &str, key: Option<&str>) -> Option<Effect> {
         self.0.retain(|(fault, since)| {
             fault.times > 0 && fault.lasting.is_none_or(|time| since.elapsed() < time)
         });
         for (fault, _) in &mut self.0 {
-            if !fault.is_meant(method, target) {
+            if !fault.matches(method, path, key) {
                 continue;
             }
             if fault.pass > 0 {
@@ -164,20 +165,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_strikes_the_requests_that_it_means_and_no_other() {
+    fn a_fault_strikes_matching_requests_only() {
         let mut faults = Faults::default();
-        let fault = Fault::new(Effect::Status(503))
-            .on_method("PUT")
-            .after(1)
-            .times(2);
-        faults.add(fault.where_key(|key| key.starts_with("v1/")));
-        let mut strike = |method, path| faults.strike(method, &Target::of(path)).is_some();
-        assert!(!strike("GET", "/b/v1/a"));
-        assert!(!strike("PUT", "/b/other"));
-        assert!(!strike("PUT", "/b/v1/a"), "the first one passes");
-        assert!(strike("PUT", "/b/v1/a"));
-        assert!(strike("PUT", "/b/v1/b"));
-        assert!(!strike("PUT", "/b/v1/c"), "it strikes twice");
+        let fault = Fault::new(Effect::Status(503)).on_method("PUT").after(1);
+        faults.add(fault.times(2).where_key(|key| key.starts_with("v1/")));
+        let mut strike = |method, key| faults.strike(method, "/b/key", Some(key)).is_some();
+        assert!(!strike("GET", "v1/a"));
+        assert!(!strike("PUT", "other"));
+        assert!(!strike("PUT", "v1/a"), "the first one passes");
+        assert!(strike("PUT", "v1/a"));
+        assert!(strike("PUT", "v1/b"));
+        assert!(!strike("PUT", "v1/c"), "it strikes twice");
     }
 
     #[test]
@@ -185,20 +183,20 @@ mod tests {
         let mut faults = Faults::default();
         let lasting = |time| Fault::new(Effect::BlackHole).lasting(time);
         faults.add(lasting(Duration::ZERO));
-        assert_eq!(faults.strike("PUT", &Target::of("/b/k")), None);
+        assert_eq!(faults.strike("PUT", "/b/k", Some("k")), None);
         faults.add(lasting(Duration::from_secs(3600)));
-        let effect = faults.strike("PUT", &Target::of("/b/k"));
+        let effect = faults.strike("PUT", "/b/k", Some("k"));
         assert_eq!(effect, Some(Effect::BlackHole));
     }
 
     #[test]
-    fn a_fault_of_tokens_spares_objects_and_the_other_way_round() {
+    fn faults_of_tokens_spare_objects_and_vice_versa() {
         let mut faults = Faults::default();
         faults.add(Fault::new(Effect::Status(500)).on_tokens());
         faults.add(Fault::new(Effect::Status(503)));
-        let token = faults.strike("POST", &Target::Token);
+        let token = faults.strike("POST", "/token", None);
         assert_eq!(token, Some(Effect::Status(500)));
-        let object = faults.strike("GET", &Target::of("/b/k"));
+        let object = faults.strike("GET", "/b/k", Some("k"));
         assert_eq!(object, Some(Effect::Status(503)));
     }
 }

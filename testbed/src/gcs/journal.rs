@@ -1,4 +1,4 @@
-//! What was asked and what was answered, for tests that count.
+//! The requests that a server received, for tests that count them.
 
 use tokio::sync::watch;
 
@@ -7,17 +7,17 @@ use tokio::sync::watch;
 pub struct RecordedRequest {
     /// In capitals.
     pub method: String,
-    /// With its query, as it was sent.
+    /// With its query, as the client sent it.
     pub path: String,
-    /// Of the object that it is about, if it is one.
+    /// The key of the object that it concerns.
     pub key: Option<String>,
     /// Bytes of its body that were read.
     pub received: u64,
-    /// None while there is no answer, and where there never was one.
+    /// None before the response, and for a request without one.
     pub status: Option<u16>,
 }
 
-/// All requests so far, in the order in which they came.
+/// All requests, in the order in which they came.
 #[derive(Debug)]
 pub(crate) struct Journal(watch::Sender<Vec<RecordedRequest>>);
 
@@ -28,20 +28,20 @@ impl Default for Journal {
 }
 
 impl Journal {
-    /// Its place.
-    pub(crate) fn arrived(&self, asked: RecordedRequest) -> usize {
-        let mut place = 0;
+    /// Adds a request and returns its index.
+    pub(crate) fn add(&self, request: RecordedRequest) -> usize {
+        let mut index = 0;
         self.0.send_modify(|all| {
-            place = all.len();
-            all.push(asked);
+            index = all.len();
+            all.push(request);
         });
-        place
+        index
     }
 
-    pub(crate) fn note(&self, place: usize, change: impl FnOnce(&mut RecordedRequest)) {
+    pub(crate) fn update(&self, index: usize, change: impl FnOnce(&mut RecordedRequest)) {
         self.0.send_modify(|all| {
-            if let Some(asked) = all.get_mut(place) {
-                change(asked);
+            if let Some(request) = all.get_mut(index) {
+                change(request);
             }
         });
     }
@@ -50,8 +50,8 @@ impl Journal {
         self.0.borrow().clone()
     }
 
-    pub(crate) async fn until(&self, mut is: impl FnMut(&[RecordedRequest]) -> bool) {
-        // The sender is ours, so it cannot have gone.
-        let _ = self.0.subscribe().wait_for(|all| is(all)).await;
+    pub(crate) async fn wait_until(&self, mut holds: impl FnMut(&[RecordedRequest]) -> bool) {
+        // The sender is ours, so the channel is open.
+        let _ = self.0.subscribe().wait_for(|all| holds(all)).await;
     }
 }

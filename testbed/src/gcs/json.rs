@@ -1,46 +1,64 @@
-//! Google's JSON API: what a client asks at its start, and what Google's own Python client sends.
+//! Google's JSON API: the requests of clients at their start, and of Google's own Python client.
 
-use hyper::{Method, StatusCode};
+use axum::{
+    extract::RawQuery,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::{
-    answer::Answer,
     checksum::Claims,
+    download::download,
+    error_response::ErrorResponse,
     multipart,
-    objects::{Content, Draft, Listing, Object, Objects},
-    reading,
-    refusal::Refusal,
+    objects::{Attributes, Listing, NewObject, Object},
     request::Request,
     token::Permission,
-    writing,
     xml::rfc3339,
 };
 
-/// The bucket itself.
-pub(crate) fn bucket(
-    objects: &Objects,
-    request: &Request,
-    bucket: &str,
-) -> Result<Answer, Refusal> {
-    objects.bucket(bucket)?;
+pub(crate) fn ok(value: &Value) -> Response {
+    let content_type = "application/json; charset=UTF-8";
+    ([(CONTENT_TYPE, content_type)], value.to_string()).into_response()
+}
+
+pub(crate) fn error(error: &ErrorResponse) -> Response {
+    let message = error.details.as_ref().unwrap_or(&error.message);
+    let body = ok(&json!({"error": {
+        "code": error.status.as_u16(),
+        "message": message,
+        "errors": [{"message": message, "domain": "global", "reason": error.reason}],
+    }}));
+    (error.status, body).into_response()
+}
+
+/// The bucket's resource.
+pub(crate) async fn bucket(request: Request) -> Result<Response, ErrorResponse> {
+    let bucket = &request.bucket;
+    request.shared.objects().bucket(bucket)?;
     request.permissions.need(Permission::GetBucket)?;
-    Ok(Answer::json(&json!({
-        "kind": "storage#bucket", "id": bucket, "name": bucket, "metageneration": "1",
-        "location": "EU", "storageClass": "STANDARD", "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": true}},
+    Ok(ok(&json!({
+        "kind": "storage#bucket",
+        "id": bucket,
+        "name": bucket,
+        "metageneration": "1",
+        "location": "EU",
+        "storageClass": "STANDARD",
+        "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": true}},
     })))
 }
 
-/// Which of the permissions that it names the sender has.
-pub(crate) fn permissions(
-    objects: &Objects,
-    request: &Request,
-    uri_query: &str,
-    bucket: &str,
-) -> Result<Answer, Refusal> {
-    objects.bucket(bucket)?;
-    // The name is repeated, so the query's map is of no use.
-    let held: Vec<String> = url::form_urlencoded::parse(uri_query.as_bytes())
+/// The permissions that the client has of those that it names.
+pub(crate) async fn permissions(
+    // The name is repeated, so the request's map of parameters is of no use.
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Result<Response, ErrorResponse> {
+    request.shared.objects().bucket(&request.bucket)?;
+    let query = query.unwrap_or_default();
+    let held: Vec<String> = url::form_urlencoded::parse(query.as_bytes())
         .filter(|(name, _)| name == "permissions")
         .map(|(_, wanted)| wanted.into_owned())
         .filter(|wanted| {
@@ -48,140 +66,96 @@ pub(crate) fn permissions(
             known.is_some_and(|permission| request.permissions.has(permission))
         })
         .collect();
-    let mut answer = json!({"kind": "storage#testIamPermissionsResponse"});
-    // As Google leaves it out where there is none.
+    let mut body = json!({"kind": "storage#testIamPermissionsResponse"});
+    // Google omits an empty list.
     if !held.is_empty() {
-        answer["permissions"] = json!(held);
+        body["permissions"] = json!(held);
     }
-    Ok(Answer::json(&answer))
+    Ok(ok(&body))
 }
 
-/// An object by its key: what it is, or its bytes.
-pub(crate) fn object(
-    objects: &mut Objects,
-    request: &Request,
-    (bucket, key): (&str, &str),
-    url: &str,
-) -> Result<Answer, Refusal> {
-    match request.method {
-        Method::GET if request.param("alt") == Some("media") => {
-            let object = reading::find(objects, request, bucket, key)?;
-            reading::give(request, &object)
-        }
-        Method::GET => {
-            let object = reading::find(objects, request, bucket, key)?;
-            Ok(Answer::json(&resource(bucket, &object, url)))
-        }
-        Method::DELETE => {
-            writing::delete(objects, request, bucket, key)?;
-            Ok(Answer::empty(StatusCode::NO_CONTENT))
-        }
-        _ => Err(Refusal::not_implemented(format!(
-            "{} of an object",
-            request.method
-        ))),
+/// An object's resource, or its bytes.
+pub(crate) async fn object(request: Request) -> Result<Response, ErrorResponse> {
+    if request.param("alt") == Some("media") {
+        return download(&request);
     }
+    let object = request.find()?;
+    Ok(ok(&resource(&request, &object)))
+}
+
+pub(crate) async fn delete(request: Request) -> Result<StatusCode, ErrorResponse> {
+    request.delete()?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The objects of a bucket.
-pub(crate) fn list(
-    objects: &Objects,
-    request: &Request,
-    bucket: &str,
-    url: &str,
-) -> Result<Answer, Refusal> {
-    objects.bucket(bucket)?;
+pub(crate) async fn list(request: Request) -> Result<Response, ErrorResponse> {
+    let objects = request.shared.objects();
+    objects.bucket(&request.bucket)?;
     request.permissions.need(Permission::List)?;
     let text = |name| request.param(name).unwrap_or_default().to_owned();
+    let limit = request.param("maxResults");
     let listing = Listing {
         prefix: text("prefix"),
         delimiter: text("delimiter"),
         after: text("pageToken"),
-        most: request
-            .param("maxResults")
-            .and_then(|most| most.parse().ok())
-            .unwrap_or(1000),
+        limit: limit.and_then(|limit| limit.parse().ok()).unwrap_or(1000),
     };
-    let page = objects.list(bucket, &listing)?;
-    let items: Vec<Value> = page
-        .objects
-        .iter()
-        .map(|object| resource(bucket, object, url))
-        .collect();
-    let mut answer = json!({"kind": "storage#objects", "items": items, "prefixes": page.prefixes});
+    let page = objects.list(&request.bucket, &listing)?;
+    let items = page.objects.iter();
+    let items: Vec<Value> = items.map(|object| resource(&request, object)).collect();
+    let mut body = json!({"kind": "storage#objects", "items": items, "prefixes": page.prefixes});
     if let Some(next) = page.next {
-        answer["nextPageToken"] = json!(next);
+        body["nextPageToken"] = json!(next);
     }
-    Ok(Answer::json(&answer))
+    Ok(ok(&body))
 }
 
-/// An upload in one request: the bytes alone, or what they are before them.
-pub(crate) fn upload(
-    objects: &mut Objects,
-    request: &mut Request,
-    bucket: &str,
-    url: &str,
-) -> Result<Answer, Refusal> {
+/// An upload in one request: the bytes alone, or after the object's resource.
+pub(crate) async fn upload(mut request: Request) -> Result<Response, ErrorResponse> {
     let content = std::mem::take(&mut request.content);
-    let (said, content_type, content) = match request.param("uploadType") {
-        Some("media") => (
-            json!({}),
-            request.header("content-type").map(str::to_owned),
-            content,
-        ),
-        Some("multipart") => {
-            let parts =
-                multipart::take_apart(request.header("content-type").unwrap_or_default(), content);
-            parts.ok_or_else(|| {
-                Refusal::invalid_argument(
-                    "multipart/related with an object and its bytes is expected",
+    let content_type = request.header("content-type");
+    let (given, content_type, content) = match request.param("uploadType") {
+        Some("media") => (json!({}), content_type.map(str::to_owned), content),
+        Some("multipart") => multipart::parse(content_type.unwrap_or_default(), content)
+            .ok_or_else(|| {
+                ErrorResponse::invalid_argument(
+                    "expected multipart/related, an object and its bytes",
                 )
-            })?
-        }
+            })?,
         other => {
-            return Err(Refusal::not_implemented(format!(
-                "an upload of type {other:?}"
-            )));
+            let details = format!("an upload of type {other:?}");
+            return Err(ErrorResponse::not_implemented(details));
         }
     };
-    let key = request.param("name").or_else(|| said["name"].as_str());
-    let key = key
-        .ok_or_else(|| Refusal::invalid_argument("the object has no name"))?
-        .to_owned();
-    let draft = draft(key, &said, content_type, content)?;
-    let object = writing::write(objects, request, bucket, draft)?;
-    Ok(Answer::json(&resource(bucket, &object, url)))
-}
-
-fn draft(
-    key: String,
-    said: &Value,
-    content_type: Option<String>,
-    content: Content,
-) -> Result<Draft, Refusal> {
-    let text = |name: &str| said[name].as_str().map(str::to_owned);
+    let text = |name: &str| given[name].as_str().map(str::to_owned);
+    let key = request.param("name").map(str::to_owned);
+    let key = key.or_else(|| text("name"));
+    let key = key.ok_or_else(|| ErrorResponse::invalid_argument("the object has no name"))?;
     let claims = Claims {
         crc32c: text("crc32c"),
         md5: text("md5Hash"),
     };
-    let mut about = super::objects::About::default();
+    let mut attributes = Attributes::default();
     if let Some(content_type) = text("contentType").or(content_type) {
-        about.headers.insert("content-type", content_type);
+        attributes.headers.insert("content-type", content_type);
     }
-    for (name, value) in said["metadata"].as_object().into_iter().flatten() {
-        let value = value.as_str().unwrap_or_default();
-        about.metadata.insert(name.clone(), value.to_owned());
+    for (name, value) in given["metadata"].as_object().into_iter().flatten() {
+        let value = value.as_str().unwrap_or_default().to_owned();
+        attributes.metadata.insert(name.clone(), value);
     }
-    Ok(Draft {
+    let object = request.write(NewObject {
         key,
         sums: claims.check(&content)?,
         content,
-        about,
-    })
+        attributes,
+    })?;
+    Ok(ok(&resource(&request, &object)))
 }
 
-/// What Google says of an object.
-fn resource(bucket: &str, object: &Object, url: &str) -> Value {
+/// An object's resource.
+fn resource(request: &Request, object: &Object) -> Value {
+    let (bucket, url) = (&request.bucket, &request.shared.url);
     let key = utf8_percent_encode(&object.key, NON_ALPHANUMERIC);
     let (generation, created) = (object.generation, rfc3339(object.created));
     let path = format!("storage/v1/b/{bucket}/o/{key}");
@@ -206,24 +180,12 @@ fn resource(bucket: &str, object: &Object, url: &str) -> Value {
     add("timeCreated", json!(created));
     add("updated", json!(created));
     add("storageClass", json!("STANDARD"));
-    add("metadata", json!(object.about.metadata));
-    if let Some(content_type) = object.about.headers.get("content-type") {
+    add("metadata", json!(object.attributes.metadata));
+    if let Some(content_type) = object.attributes.headers.get("content-type") {
         add("contentType", json!(content_type));
     }
     if let Some(md5) = object.sums.md5_base64() {
         add("md5Hash", json!(md5));
     }
     Value::Object(all)
-}
-
-/// A refusal, in JSON.
-pub(crate) fn refuse(refusal: &Refusal) -> Answer {
-    let message = refusal.details.as_ref().unwrap_or(&refusal.message);
-    let mut answer = Answer::json(&json!({"error": {
-        "code": refusal.status.as_u16(),
-        "message": message,
-        "errors": [{"message": message, "domain": "global", "reason": refusal.reason}],
-    }}));
-    answer.status = refusal.status;
-    answer
 }

@@ -1,72 +1,76 @@
-//! Google Cloud Storage, as far as this project meets it, on a port of this machine.
+//! A simulator of Google Cloud Storage, as far as this project uses it, on a port of this machine.
 //!
 //! ```text
-//!   client ──HTTP──► door ──► connection ──► target      what the path names
-//!                    opens,    one request    ├─ xml     object_store's language      ┐ reading, writing ──► objects
-//!                    closes    fault, journal ├─ json    Google's own clients'        ┘ request, refusal     in memory
-//!                                             └─ token   who may do what
+//!   client ──HTTP──► listener ──► server        routes, and a layer that records and injects faults
+//!                                 ├─ xml        object_store's API      ┐ request: permissions,
+//!                                 ├─ json       Google's own clients'   ┘ preconditions ──► objects
+//!                                 └─ token      tokens and permissions                      in memory
 //! ```
 //!
-//! What it answers is what Google documents and what its service was seen to answer; where it knows no answer it says 501 and never guesses.
-//! Its faults are scripted ([`Fault`]), and what was asked of it can be counted ([`GcsServer::requests`], [`GcsServer::counts`]).
-//! It is cheap, since it is measured beside its clients: bodies are kept in the pieces in which they came, and only CRC32C is always computed.
+//! Its responses are those that Google documents and that its service was seen to send; a request that
+//! it does not know is answered 501, never by a guess. Tests inject faults ([`Fault`]) and count
+//! requests and writes ([`GcsServer::requests`], [`GcsServer::counts`]). Benchmarks run it beside the
+//! clients that they measure, so it is cheap: bodies are kept in the pieces in which they came, and
+//! CRC32C is the only checksum that is always computed.
 //!
-//! Not here: versions of objects that were overwritten (a deleted generation is gone), uploads in several requests, copies, signatures of URLs.
+//! Not simulated: versions of overwritten objects (a deleted generation is gone), uploads in several
+//! requests, copies, signed URLs.
 
-mod answer;
 mod checksum;
-mod connection;
-mod door;
+mod content;
+mod download;
+mod error_response;
 mod fault;
 mod journal;
 mod json;
 mod multipart;
 mod objects;
-mod reading;
-mod refusal;
 mod request;
-mod target;
+mod server;
 mod token;
-mod writing;
 mod xml;
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+
+use axum::serve::ListenerExt;
 
 pub use fault::{Effect, Fault};
 pub use journal::RecordedRequest;
 pub use objects::Counts;
+pub(crate) use server::truncate;
 pub use token::Permission;
 
-use connection::Shared;
-use door::Door;
+use crate::listener::{Listener, bind};
+use server::Shared;
 use token::Permissions;
 
-/// How a server is set up.
+/// The settings of a server.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where it listens; port 0 is a free one.
+    /// The address to listen on; port 0 is a free one.
     pub listen: SocketAddr,
     /// The buckets that exist.
     pub buckets: Vec<String>,
-    /// Every answer comes so much later.
+    /// The delay of every response.
     pub latency: Duration,
-    /// Whether requests without a token of its own are answered 401.
+    /// Answers 401 to requests without a token of this server.
     pub token_required: bool,
-    /// How long its tokens are good for, in whole seconds as far as clients are told.
+    /// The lifetime of its tokens, in whole seconds as far as clients learn.
     pub token_lifetime: Duration,
-    /// Bytes of objects that are kept at most: the oldest are dropped. None is no limit.
+    /// The limit of the bytes of all objects: the oldest are dropped. None is no limit.
     pub max_bytes: Option<u64>,
-    /// Whether the answer to a PUT says the generation. Some emulators do not.
+    /// Whether the response to a PUT carries the generation. Some emulators omit it.
     pub put_returns_generation: bool,
-    /// Whether `if-generation-match` is heeded. Some emulators do not.
+    /// Whether `if-generation-match` is honoured. Some emulators ignore it.
     pub preconditions: bool,
-    /// Whether `if-generation-match` is judged before the right to overwrite. Google does not document which comes first: to somebody who
-    /// may create and not delete, an object that is there already is 412 this way and 403 the other.
+    /// Whether `if-generation-match` is checked before the permission to overwrite. Google does not
+    /// document the order: a client that may create but not delete gets 412 for an existing object
+    /// this way, and 403 the other way.
     pub conditions_before_permissions: bool,
 }
 
@@ -86,92 +90,114 @@ impl Default for Options {
     }
 }
 
-/// A simulated Google Cloud Storage, as long as the value lives.
+/// A running simulator; dropping it closes its port.
 ///
-/// It has a thread and a runtime of its own: it goes on while its owner blocks.
+/// It has a thread and a runtime of its own, so it keeps serving while a test blocks.
 #[derive(Debug)]
 pub struct GcsServer {
-    door: Door,
+    address: SocketAddr,
+    /// None while it is down.
+    listener: Mutex<Option<Listener>>,
     shared: Arc<Shared>,
 }
 
 impl GcsServer {
-    /// The bucket that exists where the options name no other.
+    /// The bucket that exists unless the options name others.
     pub const BUCKET: &str = "crispy-bucket";
 
-    /// A server with the one bucket, on a free port of 127.0.0.1.
+    /// Starts a server with the one bucket, on a free port of 127.0.0.1.
     ///
     /// # Panics
     ///
-    /// When there is no free port, or no thread to be had.
+    /// When the machine has no free port or no thread left.
     pub fn start() -> Self {
         Self::start_with(Options::default())
     }
 
-    /// As [`Self::start`], set up as `options` say.
+    /// As [`Self::start`], with these options.
     ///
     /// # Panics
     ///
-    /// When it cannot listen there, or there is no thread to be had.
+    /// When the address is taken, or the machine has no thread left.
     pub fn start_with(options: Options) -> Self {
-        let listener = door::listen(options.listen);
+        let listener = bind(options.listen);
         let address = listener.local_addr().expect("a bound socket");
         let shared = Arc::new(Shared::new(format!("http://{address}"), options));
-        let door = Door::open(listener, address, Arc::clone(&shared));
-        Self { door, shared }
+        let server = Self {
+            address,
+            listener: Mutex::default(),
+            shared,
+        };
+        server.serve(Some(listener));
+        server
     }
 
-    /// `http://127.0.0.1:<port>`: what `STORAGE_EMULATOR_HOST` is to be.
+    /// Serves this socket instead of the one before; None closes the port and all connections.
+    fn serve(&self, listener: Option<TcpListener>) {
+        let open = listener.map(|listener| {
+            let router = server::router(Arc::clone(&self.shared));
+            Listener::open(listener, async |listener| {
+                // Clients wait for small responses, which Nagle's algorithm would delay.
+                let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+                axum::serve(listener, router).await
+            })
+        });
+        let mut listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
+        *listener = open;
+    }
+
+    /// `http://127.0.0.1:<port>`: the value for `STORAGE_EMULATOR_HOST`.
     pub fn url(&self) -> &str {
         &self.shared.url
     }
 
-    /// `127.0.0.1:<port>`: what `GCE_METADATA_HOST` is to be, for tokens; and the target of a [`crate::FaultProxy`].
+    /// `127.0.0.1:<port>`: the value for `GCE_METADATA_HOST`, and the target of a
+    /// [`crate::FaultProxy`].
     pub fn address(&self) -> SocketAddr {
-        self.door.address()
+        self.address
     }
 
-    /// Adds a fault. Of several that fit a request, the first one strikes.
+    /// Adds a fault. Of several that match a request, the oldest strikes.
     pub fn inject(&self, fault: Fault) {
         self.shared.faults().add(fault);
     }
 
-    /// Ends all faults. Requests that one holds already are held on.
+    /// Removes all faults. Requests that a fault delays already stay delayed.
     pub fn clear_faults(&self) {
         self.shared.faults().clear();
     }
 
-    /// Stops listening and resets all connections: what is sent is refused. Objects stay.
+    /// Closes the port and all connections. Objects stay.
     pub fn go_down(&self) {
-        self.door.set(false);
+        self.serve(None);
     }
 
-    /// Listens again, on the same port.
+    /// Listens on the same port again.
     ///
     /// # Panics
     ///
     /// When another program has taken the port.
     pub fn come_back(&self) {
-        self.door.set(true);
+        self.serve(Some(bind(self.address)));
     }
 
-    /// What everybody may do whose token says nothing else; all, at the start.
+    /// Sets the permissions of clients whose token has none of its own; at the start, all of them.
     pub fn allow(&self, permissions: &[Permission]) {
-        self.shared.tokens().everybody = Permissions::of(permissions);
+        self.shared.tokens().default_permissions = Permissions::new(permissions);
     }
 
-    /// A token whose bearer may do this and nothing else.
+    /// A token with these permissions only.
     pub fn token_for(&self, permissions: &[Permission]) -> String {
-        let permissions = Permissions::of(permissions);
+        let permissions = Permissions::new(permissions);
         self.shared.tokens().issue(Some(permissions))
     }
 
-    /// Makes expired ones of all tokens that were issued so far.
+    /// Expires all tokens issued so far.
     pub fn expire_tokens(&self) {
         self.shared.tokens().expire();
     }
 
-    /// Where a service account's key file sends for tokens (`token_uri`).
+    /// The `token_uri` for the key file of a service account.
     pub fn token_url(&self) -> String {
         format!("{}/token", self.url())
     }
@@ -181,29 +207,29 @@ impl GcsServer {
         self.shared.journal.all()
     }
 
-    /// Waits until there were so many requests, answered or not.
+    /// Waits until so many requests have come, answered or not.
     pub async fn wait_for_requests(&self, many: usize) {
         self.wait_until(|all| all.len() >= many).await;
     }
 
-    /// Waits until something holds of all requests so far.
-    pub async fn wait_until(&self, is: impl FnMut(&[RecordedRequest]) -> bool) {
-        self.shared.journal.until(is).await;
+    /// Waits until a condition holds for all requests so far.
+    pub async fn wait_until(&self, holds: impl FnMut(&[RecordedRequest]) -> bool) {
+        self.shared.journal.wait_until(holds).await;
     }
 
-    /// How many objects were written, overwritten and deleted.
+    /// The numbers of objects written, overwritten and deleted.
     pub fn counts(&self) -> Counts {
         self.shared.objects().counts
     }
 
-    /// What is stored with an object, beside its bytes.
+    /// The metadata of an object.
     pub fn metadata(&self, bucket: &str, key: &str) -> Option<BTreeMap<String, String>> {
         let objects = self.shared.objects();
         let bucket = objects.bucket(bucket).ok()?;
-        Some(bucket.get(key)?.about.metadata.clone())
+        Some(bucket.get(key)?.attributes.metadata.clone())
     }
 
-    /// The keys of all objects of a bucket, in order. None where there is no such bucket.
+    /// The keys of all objects of a bucket, in order. None for an unknown bucket.
     pub fn keys(&self, bucket: &str) -> Option<Vec<String>> {
         let objects = self.shared.objects();
         let bucket = objects.bucket(bucket).ok()?;

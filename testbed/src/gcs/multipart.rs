@@ -1,48 +1,48 @@
-//! `multipart/related`, in which the JSON API takes an object and its bytes in one request.
+//! `multipart/related`: the JSON API's upload of an object and its bytes in one request.
 
 use bytes::{Bytes, BytesMut};
 use serde_json::Value;
 
-use super::objects::Content;
+use super::content::Content;
 
-/// What was said of the object, the type of its bytes, and these.
-pub(crate) fn take_apart(
+/// The object's resource in JSON, the content type of its bytes, and the bytes.
+pub(crate) fn parse(
     content_type: &str,
     content: Content,
 ) -> Option<(Value, Option<String>, Content)> {
     let boundary = content_type.split_once("boundary=")?.1;
     let boundary = boundary.split(';').next()?.trim_matches(['"', '\'', ' ']);
     let line = format!("--{boundary}");
-    // The one copy: parts do not begin where pieces do.
+    // The only copy: parts do not begin where pieces do.
     let all = content.0.iter().fold(BytesMut::new(), |mut all, piece| {
         all.extend_from_slice(piece);
         all
     });
     let all = all.freeze();
-    let (head, said, rest) = part(&all, &line)?;
-    let said = serde_json::from_slice(&said).ok()?;
-    drop(head);
-    let (head, bytes, _) = last_part(&rest, &line)?;
-    Some((said, head, Content(vec![bytes])))
+    let (_, resource, rest) = part(&all, &line)?;
+    let resource = serde_json::from_slice(&resource).ok()?;
+    let (content_type, bytes) = last_part(&rest, &line)?;
+    Some((resource, content_type, Content(vec![bytes])))
 }
 
-/// The first part: the type that it says it has, its bytes, and what follows, which begins with the boundary.
+/// The first part: its content type, its bytes, and the rest, which begins with the boundary.
 fn part(all: &Bytes, line: &str) -> Option<(Option<String>, Bytes, Bytes)> {
     let (head, start) = head(all, line)?;
     let end = start + find(&all[start..], format!("\r\n{line}").as_bytes())?;
     Some((head, all.slice(start..end), all.slice(end + 2..)))
 }
 
-/// The last part: its end is looked for from behind, since its bytes may be anything.
-fn last_part(all: &Bytes, line: &str) -> Option<(Option<String>, Bytes, Bytes)> {
+/// The last part: its content type and its bytes. Its bytes may contain anything, so its end is
+/// searched from the back.
+fn last_part(all: &Bytes, line: &str) -> Option<(Option<String>, Bytes)> {
     let (head, start) = head(all, line)?;
     let close = format!("\r\n{line}--");
     let tail = all.len().saturating_sub(close.len() + 4).max(start);
     let end = tail + find(&all[tail..], close.as_bytes())?;
-    Some((head, all.slice(start..end), all.slice(end..)))
+    Some((head, all.slice(start..end)))
 }
 
-/// The content type of a part, and where its bytes begin.
+/// The content type of a part, and the offset of its bytes.
 fn head(all: &Bytes, line: &str) -> Option<(Option<String>, usize)> {
     if !all.starts_with(line.as_bytes()) {
         return None;

@@ -1,4 +1,4 @@
-//! What lies in the buckets: objects with generations, in memory.
+//! Buckets and their objects with generations, in memory.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -7,93 +7,68 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use bytes::Bytes;
+use super::{checksum::Sums, content::Content, error_response::ErrorResponse};
 
-use super::{checksum::Sums, refusal::Refusal};
-
-/// Google's limit of the names and values of one object's metadata.
+/// Google's limit, in bytes, of the names and values of one object's metadata.
 pub(crate) const METADATA_LIMIT: usize = 8 * 1024;
 
-/// The bytes of an object, in the pieces in which they came: they are never copied.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Content(pub(crate) Vec<Bytes>);
-
-impl Content {
-    pub(crate) fn len(&self) -> u64 {
-        self.0.iter().map(|piece| piece.len() as u64).sum()
-    }
-
-    /// The stretch from `from` up to, not including, `end`.
-    pub(crate) fn slice(&self, from: u64, end: u64) -> Self {
-        let mut at = 0;
-        let mut pieces = Vec::new();
-        for piece in &self.0 {
-            let next = at + piece.len() as u64;
-            let (first, last) = (from.max(at), end.min(next));
-            if first < last {
-                // Within a piece, whose length is a usize.
-                pieces.push(piece.slice((first - at) as usize..(last - at) as usize));
-            }
-            at = next;
-        }
-        Self(pieces)
-    }
-}
-
-/// What its writer said of an object, beside its bytes.
+/// The headers and the metadata that a client stores with an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct About {
+pub(crate) struct Attributes {
     /// `content-type` and its like, by header name.
     pub(crate) headers: BTreeMap<&'static str, String>,
     /// By name in lower case, without `x-goog-meta-`.
     pub(crate) metadata: BTreeMap<String, String>,
 }
 
-impl About {
-    /// Refuses what Google would not keep.
-    pub(crate) fn check(&self) -> Result<(), Refusal> {
+impl Attributes {
+    /// Refuses more metadata than Google keeps.
+    pub(crate) fn check(&self) -> Result<(), ErrorResponse> {
         let entries = self.metadata.iter();
         let bytes = entries.map(|(name, value)| name.len() + value.len()).sum();
         if bytes > METADATA_LIMIT {
-            return Err(Refusal::metadata_too_large(bytes, METADATA_LIMIT));
+            return Err(ErrorResponse::metadata_too_large(bytes, METADATA_LIMIT));
         }
         Ok(())
     }
 }
 
-/// An object as it was written: it never changes, only its place in the bucket does.
+/// An object as it was written: it never changes, it can only be replaced in its bucket.
 #[derive(Debug)]
 pub(crate) struct Object {
     pub(crate) key: String,
     pub(crate) content: Content,
     pub(crate) sums: Sums,
-    pub(crate) about: About,
+    pub(crate) attributes: Attributes,
     /// Larger than that of any object before it.
     pub(crate) generation: u64,
     pub(crate) created: SystemTime,
 }
 
 impl Object {
-    /// Google's are MD5 sums of most objects, and something else of composite ones: nobody may rely on it.
+    /// Google's are the MD5 of most objects and something else for composite ones: clients must not
+    /// rely on it.
     pub(crate) fn etag(&self) -> String {
         format!("\"{:x}-{:08x}\"", self.generation, self.sums.crc32c)
     }
 }
 
-/// What must hold of the object that is there.
+/// Preconditions on the object that exists under a key.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Condition {
-    /// Its generation; 0 is: there is none.
+    /// Its generation; 0 when no object may exist.
     pub(crate) generation: Option<u64>,
     pub(crate) not_generation: Option<u64>,
 }
 
 impl Condition {
-    pub(crate) fn check(self, there: Option<&Object>) -> Result<(), Refusal> {
-        let generation = there.map_or(0, |object| object.generation);
+    pub(crate) fn check(self, existing: Option<&Object>) -> Result<(), ErrorResponse> {
+        let generation = existing.map_or(0, |object| object.generation);
         let holds = self.generation.is_none_or(|wanted| wanted == generation)
             && self.not_generation.is_none_or(|other| other != generation);
-        holds.then_some(()).ok_or_else(Refusal::precondition_failed)
+        holds
+            .then_some(())
+            .ok_or_else(ErrorResponse::precondition_failed)
     }
 }
 
@@ -102,32 +77,32 @@ impl Condition {
 pub(crate) struct Page {
     pub(crate) objects: Vec<Arc<Object>>,
     pub(crate) prefixes: Vec<String>,
-    /// Where the next page begins: after this name.
+    /// The next page begins after this name.
     pub(crate) next: Option<String>,
 }
 
-/// Which part of a bucket is to be listed.
+/// The part of a bucket to list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Listing {
     pub(crate) prefix: String,
-    /// Names are cut after its first appearance behind the prefix, and listed once.
+    /// Names are cut after its first occurrence behind the prefix, and listed once.
     pub(crate) delimiter: String,
     /// Only names after this one.
     pub(crate) after: String,
     /// Entries on a page.
-    pub(crate) most: usize,
+    pub(crate) limit: usize,
 }
 
-/// How much was written, since the beginning.
+/// The numbers of writes since the start of the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Objects written under a key that was free.
     pub created: u64,
-    /// Objects written in the place of another.
+    /// Objects that replaced another.
     pub overwritten: u64,
     /// Objects deleted by request.
     pub deleted: u64,
-    /// Objects dropped because there was no room left for them ([`super::Options::max_bytes`]).
+    /// Objects dropped for newer ones ([`super::Options::max_bytes`]).
     pub dropped: u64,
 }
 
@@ -137,59 +112,68 @@ pub(crate) struct Objects {
     buckets: HashMap<String, BTreeMap<String, Arc<Object>>>,
     newest: u64,
     pub(crate) counts: Counts,
-    /// Bytes to be kept at most, and what is there, oldest first. Not kept without a limit.
-    room: Option<u64>,
+    max_bytes: Option<u64>,
+    /// Bucket, key and size of the objects, oldest first. Not kept without a limit.
     order: VecDeque<(String, String, u64)>,
     bytes: u64,
 }
 
 impl Objects {
-    pub(crate) fn new(buckets: &[String], room: Option<u64>) -> Self {
+    pub(crate) fn new(buckets: &[String], max_bytes: Option<u64>) -> Self {
         let empty = |name: &String| (name.clone(), BTreeMap::new());
         Self {
             buckets: buckets.iter().map(empty).collect(),
-            room,
+            max_bytes,
             ..Self::default()
         }
     }
 
-    pub(crate) fn bucket(&self, name: &str) -> Result<&BTreeMap<String, Arc<Object>>, Refusal> {
-        self.buckets.get(name).ok_or_else(Refusal::no_such_bucket)
+    pub(crate) fn bucket(
+        &self,
+        name: &str,
+    ) -> Result<&BTreeMap<String, Arc<Object>>, ErrorResponse> {
+        self.buckets
+            .get(name)
+            .ok_or_else(ErrorResponse::no_such_bucket)
     }
 
-    pub(crate) fn get(&self, bucket: &str, key: &str) -> Result<Arc<Object>, Refusal> {
+    pub(crate) fn get(&self, bucket: &str, key: &str) -> Result<Arc<Object>, ErrorResponse> {
         let object = self.bucket(bucket)?.get(key);
         object
             .cloned()
-            .ok_or_else(|| Refusal::no_such_key(bucket, key))
+            .ok_or_else(|| ErrorResponse::no_such_key(bucket, key))
     }
 
-    /// Writes an object, whatever is there.
-    pub(crate) fn put(&mut self, bucket: &str, draft: Draft) -> Result<Arc<Object>, Refusal> {
-        draft.about.check()?;
-        let there = self.bucket(bucket)?.get(&draft.key);
-        match there {
+    /// Writes an object and replaces an existing one.
+    pub(crate) fn put(
+        &mut self,
+        bucket: &str,
+        new: NewObject,
+    ) -> Result<Arc<Object>, ErrorResponse> {
+        new.attributes.check()?;
+        let existing = self.bucket(bucket)?.get(&new.key);
+        match existing {
             Some(_) => self.counts.overwritten += 1,
             None => self.counts.created += 1,
         }
         let created = SystemTime::now();
         self.newest = micros(created).max(self.newest + 1);
         let object = Arc::new(Object {
-            key: draft.key,
-            content: draft.content,
-            sums: draft.sums,
-            about: draft.about,
+            key: new.key,
+            content: new.content,
+            sums: new.sums,
+            attributes: new.attributes,
             generation: self.newest,
             created,
         });
         if let Some(objects) = self.buckets.get_mut(bucket) {
             objects.insert(object.key.clone(), Arc::clone(&object));
         }
-        self.make_room(bucket, &object);
+        self.drop_oldest(bucket, &object);
         Ok(object)
     }
 
-    pub(crate) fn delete(&mut self, bucket: &str, key: &str) -> Result<(), Refusal> {
+    pub(crate) fn delete(&mut self, bucket: &str, key: &str) -> Result<(), ErrorResponse> {
         self.get(bucket, key)?;
         let objects = self.buckets.get_mut(bucket);
         objects.and_then(|objects| objects.remove(key));
@@ -197,13 +181,15 @@ impl Objects {
         Ok(())
     }
 
-    /// Drops the oldest objects where all together have become too many bytes.
-    fn make_room(&mut self, bucket: &str, newest: &Object) {
-        let Some(room) = self.room else { return };
-        let place = (bucket.to_owned(), newest.key.clone(), newest.content.len());
-        self.bytes += place.2;
-        self.order.push_back(place);
-        while self.bytes > room && self.order.len() > 1 {
+    /// Drops the oldest objects while all together exceed the limit.
+    fn drop_oldest(&mut self, bucket: &str, newest: &Object) {
+        let Some(max_bytes) = self.max_bytes else {
+            return;
+        };
+        let entry = (bucket.to_owned(), newest.key.clone(), newest.content.len());
+        self.bytes += entry.2;
+        self.order.push_back(entry);
+        while self.bytes > max_bytes && self.order.len() > 1 {
             let Some((bucket, key, bytes)) = self.order.pop_front() else {
                 break;
             };
@@ -215,7 +201,7 @@ impl Objects {
         }
     }
 
-    pub(crate) fn list(&self, bucket: &str, listing: &Listing) -> Result<Page, Refusal> {
+    pub(crate) fn list(&self, bucket: &str, listing: &Listing) -> Result<Page, ErrorResponse> {
         let start = listing.after.as_str().max(listing.prefix.as_str());
         let from = (Bound::Included(start), Bound::Unbounded);
         let mut page = Page::default();
@@ -232,7 +218,7 @@ impl Objects {
             if name <= listing.after.as_str() || name == last {
                 continue;
             }
-            if page.objects.len() + page.prefixes.len() == listing.most {
+            if page.objects.len() + page.prefixes.len() == listing.limit {
                 page.next = Some(last);
                 break;
             }
@@ -246,13 +232,13 @@ impl Objects {
     }
 }
 
-/// An object that is to be written.
+/// An object before it is written.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct NewObject {
     pub(crate) key: String,
     pub(crate) content: Content,
     pub(crate) sums: Sums,
-    pub(crate) about: About,
+    pub(crate) attributes: Attributes,
 }
 
 fn micros(time: SystemTime) -> u64 {

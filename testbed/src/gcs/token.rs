@@ -1,25 +1,30 @@
-//! Who may do what: tokens that expire, and the permissions that they carry.
+//! Tokens that expire, and the permissions that they carry.
 
 use std::{
     collections::{BTreeSet, HashMap},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use hyper::{HeaderMap, header::AUTHORIZATION};
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, header::AUTHORIZATION},
+    response::{IntoResponse, Response},
+};
 use serde_json::json;
 
-use super::{answer::Answer, refusal::Refusal};
+use super::{error_response::ErrorResponse, json, server::Shared};
 
-/// What Google's roles are made of, as far as the simulator knows it.
+/// The permissions of Google's roles that the simulator knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Permission {
     /// `storage.objects.create`
     Create,
     /// `storage.objects.get`
     Get,
-    /// `storage.objects.list`: without it a missing object is answered as a forbidden one.
+    /// `storage.objects.list`: without it, a missing object looks like a forbidden one.
     List,
-    /// `storage.objects.delete`: needed to overwrite, too.
+    /// `storage.objects.delete`: needed for overwriting too.
     Delete,
     /// `storage.buckets.get`
     GetBucket,
@@ -54,12 +59,12 @@ impl Permission {
     }
 }
 
-/// What somebody may do.
+/// The permissions of one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Permissions(BTreeSet<Permission>);
 
 impl Permissions {
-    pub(crate) fn of(permissions: &[Permission]) -> Self {
+    pub(crate) fn new(permissions: &[Permission]) -> Self {
         Self(permissions.iter().copied().collect())
     }
 
@@ -67,11 +72,11 @@ impl Permissions {
         self.0.contains(&permission)
     }
 
-    pub(crate) fn need(&self, permission: Permission) -> Result<(), Refusal> {
+    pub(crate) fn need(&self, permission: Permission) -> Result<(), ErrorResponse> {
         if self.has(permission) {
             return Ok(());
         }
-        Err(Refusal::access_denied(
+        Err(ErrorResponse::access_denied(
             permission.name(),
             permission.resource(),
         ))
@@ -81,17 +86,17 @@ impl Permissions {
 #[derive(Debug)]
 struct Token {
     until: Instant,
-    /// None is what the server allows everybody.
+    /// None for the server's default permissions.
     permissions: Option<Permissions>,
 }
 
-/// All tokens that were issued.
+/// The tokens issued so far.
 #[derive(Debug)]
 pub(crate) struct Tokens {
     required: bool,
     lifetime: Duration,
-    /// What everybody may do whose token says nothing else.
-    pub(crate) everybody: Permissions,
+    /// The permissions of tokens without their own, and of requests without a token.
+    pub(crate) default_permissions: Permissions,
     issued: HashMap<String, Token>,
 }
 
@@ -100,7 +105,7 @@ impl Tokens {
         Self {
             required,
             lifetime,
-            everybody: Permissions::of(&Permission::ALL),
+            default_permissions: Permissions::new(&Permission::ALL),
             issued: HashMap::new(),
         }
     }
@@ -113,14 +118,14 @@ impl Tokens {
         name
     }
 
-    /// Makes every token that was issued so far an expired one.
+    /// Expires every token issued so far.
     pub(crate) fn expire(&mut self) {
         let now = Instant::now();
         self.issued.values_mut().for_each(|token| token.until = now);
     }
 
-    /// What the sender of a request may do.
-    pub(crate) fn permissions(&self, headers: &HeaderMap) -> Result<Permissions, Refusal> {
+    /// The permissions of the client that sends these headers.
+    pub(crate) fn permissions(&self, headers: &HeaderMap) -> Result<Permissions, ErrorResponse> {
         let bearer = headers
             .get(AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
@@ -130,18 +135,33 @@ impl Tokens {
             Some(token) => Ok(token
                 .permissions
                 .as_ref()
-                .unwrap_or(&self.everybody)
+                .unwrap_or(&self.default_permissions)
                 .clone()),
-            None if self.required => Err(Refusal::unauthenticated()),
-            None => Ok(self.everybody.clone()),
+            None if self.required => Err(ErrorResponse::unauthenticated()),
+            None => Ok(self.default_permissions.clone()),
         }
     }
+}
 
-    /// What Google's `/token` and the metadata server answer.
-    pub(crate) fn answer(&mut self) -> Answer {
-        let seconds = self.lifetime.as_secs();
-        let token = self.issue(None);
-        Answer::json(&json!({"access_token": token, "expires_in": seconds, "token_type": "Bearer"}))
-            .with("metadata-flavor", "Google")
+/// Google's `/token`, where a service account's key is exchanged for a token.
+pub(crate) async fn token(State(shared): State<Arc<Shared>>) -> Response {
+    let mut tokens = shared.tokens();
+    let token = json!({
+        "access_token": tokens.issue(None),
+        "expires_in": tokens.lifetime.as_secs(),
+        "token_type": "Bearer",
+    });
+    ([("metadata-flavor", "Google")], json::ok(&token)).into_response()
+}
+
+/// The metadata server of a virtual machine.
+pub(crate) async fn metadata(
+    state: State<Arc<Shared>>,
+    Path(path): Path<String>,
+) -> Result<Response, ErrorResponse> {
+    match path.rsplit('/').next() {
+        Some("token") => Ok(token(state).await),
+        Some("email") => Ok("crispy@testbed.iam.gserviceaccount.com".into_response()),
+        _ => Err(ErrorResponse::not_implemented(format!("metadata {path}"))),
     }
 }

@@ -1,124 +1,110 @@
-//! Google's XML API, in which object_store speaks.
+//! Google's XML API, which object_store speaks.
 
 use std::time::SystemTime;
 
-use hyper::{Method, StatusCode};
+use axum::{
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
 use serde::Serialize;
 
 use super::{
-    answer::Answer,
     checksum::Claims,
-    objects::{Draft, Listing, Objects, Page},
-    reading,
-    refusal::Refusal,
+    download::{download, uploaded},
+    error_response::ErrorResponse,
+    objects::{Listing, NewObject, Page},
     request::Request,
     token::Permission,
-    writing,
 };
 
 const XML: &str = "application/xml; charset=UTF-8";
 
-/// Google's own, and S3's.
+/// Entries on a page of a listing: Google's limit, and S3's.
 const PAGE: usize = 1000;
 
-/// An object by its key.
-pub(crate) fn object(
-    objects: &mut Objects,
-    request: &mut Request,
-    bucket: &str,
-    key: &str,
-) -> Result<Answer, Refusal> {
-    match request.method {
-        Method::GET | Method::HEAD => {
-            let object = reading::find(objects, request, bucket, key)?;
-            reading::give(request, &object)
-        }
-        Method::PUT
-            if request.query.is_empty() && !request.headers.contains_key("x-goog-copy-source") =>
-        {
-            let content = std::mem::take(&mut request.content);
-            let sums = Claims::of(&request.headers).check(&content)?;
-            let draft = Draft {
-                key: key.to_owned(),
-                content,
-                sums,
-                about: request.about(),
-            };
-            let object = writing::write(objects, request, bucket, draft)?;
-            Ok(reading::identify(Answer::empty(StatusCode::OK), &object))
-        }
-        Method::DELETE if request.query.is_empty() => {
-            writing::delete(objects, request, bucket, key)?;
-            Ok(Answer::empty(StatusCode::NO_CONTENT))
-        }
-        _ => Err(Refusal::not_implemented(format!(
-            "{} of an object with {:?}",
-            request.method, request.query
-        ))),
-    }
+pub(crate) async fn object(request: Request) -> Result<Response, ErrorResponse> {
+    download(&request)
 }
 
-/// A bucket: its listing, or whether it is there.
-pub(crate) fn bucket(
-    objects: &Objects,
-    request: &Request,
-    bucket: &str,
-) -> Result<Answer, Refusal> {
-    match request.method {
-        Method::HEAD => {
-            objects.bucket(bucket)?;
-            request.permissions.need(Permission::GetBucket)?;
-            Ok(Answer::empty(StatusCode::OK))
-        }
-        Method::GET => {
-            objects.bucket(bucket)?;
-            request.permissions.need(Permission::List)?;
-            let listing = listing(request)?;
-            let page = objects.list(bucket, &listing)?;
-            let list = ListBucketResult::new(bucket, &listing, page);
-            let text = quick_xml::se::to_string(&list);
-            let text = text.map_err(|error| Refusal::not_implemented(error.to_string()))?;
-            Ok(Answer::text(StatusCode::OK, XML, text))
-        }
-        _ => Err(Refusal::not_implemented(format!(
-            "{} of a bucket",
-            request.method
-        ))),
-    }
+pub(crate) async fn put(mut request: Request) -> Result<Response, ErrorResponse> {
+    check_simple(&request)?;
+    let content = std::mem::take(&mut request.content);
+    let object = request.write(NewObject {
+        key: request.key.clone(),
+        sums: Claims::from_headers(&request.headers).check(&content)?,
+        content,
+        attributes: request.attributes(),
+    })?;
+    Ok(uploaded(&object))
 }
 
-fn listing(request: &Request) -> Result<Listing, Refusal> {
+pub(crate) async fn delete(request: Request) -> Result<StatusCode, ErrorResponse> {
+    check_simple(&request)?;
+    request.delete()?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Refuses copies, uploads in parts and all else that a parameter asks for.
+fn check_simple(request: &Request) -> Result<(), ErrorResponse> {
+    if request.query.is_empty() && !request.headers.contains_key("x-goog-copy-source") {
+        return Ok(());
+    }
+    let details = format!("an object with {:?}", request.query);
+    Err(ErrorResponse::not_implemented(details))
+}
+
+/// Answers whether a bucket exists.
+pub(crate) async fn bucket(request: Request) -> Result<StatusCode, ErrorResponse> {
+    request.shared.objects().bucket(&request.bucket)?;
+    request.permissions.need(Permission::GetBucket)?;
+    Ok(StatusCode::OK)
+}
+
+/// The objects of a bucket.
+pub(crate) async fn list(request: Request) -> Result<Response, ErrorResponse> {
+    let objects = request.shared.objects();
+    objects.bucket(&request.bucket)?;
+    request.permissions.need(Permission::List)?;
+    let listing = listing(&request)?;
+    let page = objects.list(&request.bucket, &listing)?;
+    let list = ListBucketResult::new(&request.bucket, &listing, page);
+    let text = quick_xml::se::to_string(&list);
+    let text = text.map_err(|error| ErrorResponse::not_implemented(error.to_string()))?;
+    Ok(([(CONTENT_TYPE, XML)], text).into_response())
+}
+
+fn listing(request: &Request) -> Result<Listing, ErrorResponse> {
     let text = |name| request.param(name).unwrap_or_default().to_owned();
-    let most = match request.param("max-keys") {
-        Some(most) => most
+    let limit = match request.param("max-keys") {
+        Some(limit) => limit
             .parse()
-            .map_err(|_| Refusal::invalid_argument("max-keys is a number"))?,
+            .map_err(|_| ErrorResponse::invalid_argument("max-keys is a number"))?,
         None => PAGE,
     };
-    // Names of list-type 2, and of the one before it. A page continues after the last name of the one before, whatever start-after says.
+    // The names of list-type 2, and of the older one. A page continues after the last name of the
+    // page before it, also where start-after is given.
     let starts = ["start-after", "marker", "continuation-token"].map(text);
     Ok(Listing {
         prefix: text("prefix"),
         delimiter: text("delimiter"),
         after: starts.into_iter().max().unwrap_or_default(),
-        most: PAGE.min(most),
+        limit: PAGE.min(limit),
     })
 }
 
-/// A refusal, in XML.
-pub(crate) fn refuse(refusal: &Refusal) -> Answer {
-    let error = Error {
-        code: refusal.code,
-        message: &refusal.message,
-        details: refusal.details.as_deref(),
-    };
-    if refusal.status == StatusCode::NOT_MODIFIED {
-        return Answer::empty(refusal.status);
+pub(crate) fn error(error: &ErrorResponse) -> Response {
+    if error.status == StatusCode::NOT_MODIFIED {
+        return error.status.into_response();
     }
-    // Three strings: there is nothing in them that cannot be written.
-    let text = quick_xml::se::to_string(&error).unwrap_or_default();
+    // Three strings: they can always be written.
+    let text = quick_xml::se::to_string(&Error {
+        code: error.code,
+        message: &error.message,
+        details: error.details.as_deref(),
+    });
+    let text = text.unwrap_or_default();
     let text = format!("<?xml version='1.0' encoding='UTF-8'?>{text}");
-    Answer::text(refusal.status, XML, text)
+    (error.status, [(CONTENT_TYPE, XML)], text).into_response()
 }
 
 #[derive(Serialize)]
@@ -180,7 +166,7 @@ impl ListBucketResult {
             name: bucket.to_owned(),
             prefix: listing.prefix.clone(),
             delimiter: listing.delimiter.clone(),
-            max_keys: listing.most,
+            max_keys: listing.limit,
             key_count: page.objects.len() + page.prefixes.len(),
             is_truncated: page.next.is_some(),
             next_continuation_token: page.next.clone(),
@@ -195,7 +181,7 @@ impl ListBucketResult {
     }
 }
 
-/// To the millisecond, as Google writes it.
+/// A time to the millisecond, as Google writes it.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
     let time = jiff::Timestamp::try_from(time).unwrap_or_default();
     format!("{time:.3}")

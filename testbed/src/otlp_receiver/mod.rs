@@ -1,4 +1,4 @@
-//! A collector of telemetry that keeps what it is sent: OTLP over gRPC and over HTTP, on one port.
+//! A collector that keeps all telemetry: OTLP over gRPC and over HTTP, on one port.
 //!
 //! ```text
 //!   program ── OTLP ──► receiver ── spans(), metrics() ──► test
@@ -8,12 +8,11 @@ mod received;
 
 use std::{
     io::Read,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    thread,
     time::Instant,
 };
 
@@ -36,18 +35,20 @@ use opentelemetry_proto::tonic::collector::{
     },
 };
 use prost::Message;
-use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, codec::CompressionEncoding, service::Routes};
 
-use crate::PATIENCE;
 pub use received::{Attributes, ReceivedPoint, ReceivedSpan};
+
+use crate::{
+    PATIENCE,
+    listener::{FREE_PORT, Listener, bind},
+};
 
 /// A receiver that lives as long as the value, on a free port of this machine.
 #[derive(Debug)]
 pub struct OtlpReceiver {
-    address: SocketAddr,
+    listener: Listener,
     kept: Arc<Kept>,
-    end: CancellationToken,
 }
 
 #[derive(Debug, Default)]
@@ -66,41 +67,32 @@ struct All {
 }
 
 impl OtlpReceiver {
-    /// Starts one.
+    /// Starts a receiver.
     ///
     /// # Panics
     ///
-    /// When there is no free port, or no thread to be had.
+    /// When the machine has no free port or no thread left.
     pub fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        listener.set_nonblocking(true).expect("a socket of ours");
-        let address = listener.local_addr().expect("a bound socket");
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let (kept, end) = (Arc::<Kept>::default(), CancellationToken::new());
-        let (router, ending) = (router(&kept), end.clone());
-        thread::spawn(move || {
-            runtime.block_on(ending.run_until_cancelled(async {
-                let listener = tokio::net::TcpListener::from_std(listener)?;
-                axum::serve(listener, router).await
-            }))
+        let kept = Arc::<Kept>::default();
+        let router = router(&kept);
+        let listener = Listener::open(bind(FREE_PORT), |listener| {
+            axum::serve(listener, router).into_future()
         });
-        Self { address, kept, end }
+        Self { listener, kept }
     }
 
-    /// Where it listens, for either protocol.
+    /// The address on which it listens, for either protocol.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     /// The same as a URL.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.address())
     }
 
-    /// Whether it takes nothing from now on, and wants nobody to ask again for a day: 503 with `Retry-After`, or gRPC's `Unavailable`.
+    /// Whether it refuses requests from now on: 503 with a `Retry-After` of a day, or gRPC's
+    /// `Unavailable`.
     pub fn throttle(&self, throttled: bool) {
         self.kept.throttled.store(throttled, Relaxed);
     }
@@ -120,45 +112,39 @@ impl OtlpReceiver {
         self.kept.all().headers.clone()
     }
 
-    /// All requests so far, as protobuf, in which text stands as it is: for who looks for what should be nowhere in them.
+    /// All requests so far as protobuf, which holds text as it is, for a search for secrets.
     pub fn requests(&self) -> Vec<Vec<u8>> {
         self.kept.all().requests.clone()
     }
 
-    /// Waits until the spans are as wished.
+    /// Waits until `holds` is true of the spans, and returns them.
     ///
     /// # Panics
     ///
-    /// When they have not become so within [`PATIENCE`].
-    pub fn wait_for_spans(&self, wish: impl Fn(&[ReceivedSpan]) -> bool) -> Vec<ReceivedSpan> {
-        self.when(|all| wish(&all.spans)).spans.clone()
+    /// When that takes longer than [`PATIENCE`].
+    pub fn wait_for_spans(&self, holds: impl Fn(&[ReceivedSpan]) -> bool) -> Vec<ReceivedSpan> {
+        self.wait_for(|all| holds(&all.spans)).spans.clone()
     }
 
-    /// Waits until the points of metrics are as wished.
+    /// Waits until `holds` is true of the points, and returns them.
     ///
     /// # Panics
     ///
-    /// When they have not become so within [`PATIENCE`].
-    pub fn wait_for_points(&self, wish: impl Fn(&[ReceivedPoint]) -> bool) -> Vec<ReceivedPoint> {
-        self.when(|all| wish(&all.points)).points.clone()
+    /// When that takes longer than [`PATIENCE`].
+    pub fn wait_for_points(&self, holds: impl Fn(&[ReceivedPoint]) -> bool) -> Vec<ReceivedPoint> {
+        self.wait_for(|all| holds(&all.points)).points.clone()
     }
 
-    fn when(&self, wish: impl Fn(&All) -> bool) -> MutexGuard<'_, All> {
+    fn wait_for(&self, holds: impl Fn(&All) -> bool) -> MutexGuard<'_, All> {
         let until = Instant::now() + PATIENCE;
         let mut all = self.kept.all();
-        while !wish(&all) {
+        while !holds(&all) {
             let left = until.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "not within {PATIENCE:?}: {all:#?}");
             let waited = self.kept.more.wait_timeout(all, left);
             all = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         all
-    }
-}
-
-impl Drop for OtlpReceiver {
-    fn drop(&mut self) {
-        self.end.cancel();
     }
 }
 

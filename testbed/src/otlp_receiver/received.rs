@@ -1,4 +1,4 @@
-//! What was received, in words that a test can compare.
+//! Received spans and points, as text that a test can compare.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,51 +11,51 @@ use opentelemetry_proto::tonic::{
 /// Attributes by their keys, values as text.
 pub type Attributes = BTreeMap<String, String>;
 
-/// A span that was received.
+/// A received span.
 #[derive(Clone, Debug)]
 pub struct ReceivedSpan {
-    /// Who made it: the resource.
+    /// The resource: the program that recorded it.
     pub resource: Attributes,
     /// Its name.
     pub name: String,
     /// Its trace, in hexadecimal.
     pub trace_id: String,
-    /// Itself, in hexadecimal.
+    /// Its own id, in hexadecimal.
     pub span_id: String,
-    /// The span that it belongs to, in hexadecimal; empty for the first of a trace.
+    /// The id of its parent, in hexadecimal; empty for the root of a trace.
     pub parent_id: String,
     /// Its kind, in lower case: `internal`, `client`, `server`, `producer` or `consumer`.
     pub kind: String,
-    /// When it began, in Unix nanoseconds.
+    /// Its start, in Unix nanoseconds.
     pub start_ns: u64,
-    /// When it ended, in Unix nanoseconds.
+    /// Its end, in Unix nanoseconds.
     pub end_ns: u64,
     /// Whether its trace was sampled.
     pub sampled: bool,
     /// Whether it ended in error.
     pub failed: bool,
-    /// In which; empty where it went well.
+    /// The error's message; empty without one.
     pub error: String,
     /// Spans that it is linked to: trace and span, in hexadecimal.
     pub links: Vec<(String, String)>,
-    /// What happened meanwhile: its log lines, by their words, each with its fields.
+    /// Its events, the log lines inside the span: message and fields.
     pub events: Vec<(String, Attributes)>,
-    /// What it says.
+    /// Its attributes.
     pub attributes: Attributes,
-    /// Which of that are whole numbers, and not text of digits.
+    /// The keys of the attributes that are integers rather than text of digits.
     pub numbers: BTreeSet<String>,
 }
 
-/// A point of a metric that was received.
+/// A received point of a metric.
 #[derive(Clone, Debug)]
 pub struct ReceivedPoint {
-    /// Who made it: the resource.
+    /// The resource: the program that recorded it.
     pub resource: Attributes,
     /// The metric's name.
     pub name: String,
     /// Its attributes.
     pub attributes: Attributes,
-    /// Its value; of a histogram the number of values.
+    /// Its value; for a histogram, the number of values.
     pub value: f64,
 }
 

@@ -1,4 +1,4 @@
-//! object_store's client, as a program would set it up; and requests by hand, for what it does not send.
+//! object_store's client in a program's configuration, and requests by hand that it cannot send.
 
 use std::{
     io::{Read, Write},
@@ -36,14 +36,14 @@ fn builder(gcs: &GcsServer, account: &str) -> GoogleCloudStorageBuilder {
         .with_retry(retry)
 }
 
-/// Without tokens, and without retries, so that a test sees what happened.
+/// A client without tokens, and without retries, so that a test sees every failure.
 pub(crate) fn client(gcs: &GcsServer) -> GoogleCloudStorage {
     let account =
         r#"{"disable_oauth":true,"client_email":"","private_key":"","private_key_id":""}"#;
     builder(gcs, account).build().unwrap()
 }
 
-/// With this token.
+/// A client with this token.
 pub(crate) fn client_with(gcs: &GcsServer, token: &str) -> GoogleCloudStorage {
     let bearer = token.to_owned();
     let credential =
@@ -78,7 +78,7 @@ pub(crate) async fn create(
         .await
 }
 
-/// What an answer's text is, headers and all, to a request by hand.
+/// The response, with its headers, to a request by hand.
 pub(crate) fn by_hand(
     gcs: &GcsServer,
     request_line: &str,
@@ -91,9 +91,14 @@ pub(crate) fn by_hand(
         .map(|header| format!("{header}\r\n"))
         .collect();
     let length = body.len();
-    write!(stream, "{request_line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n").unwrap();
+    write!(
+        stream,
+        "{request_line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+         content-length: {length}\r\n{headers}\r\n"
+    )
+    .unwrap();
     stream.write_all(body).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    String::from_utf8_lossy(&answer).into_owned()
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).unwrap();
+    String::from_utf8_lossy(&response).into_owned()
 }

@@ -1,4 +1,4 @@
-//! Each fault, as a client meets it.
+//! The faults, from a client's point of view.
 
 use std::{net::TcpStream, time::Duration};
 
@@ -20,7 +20,7 @@ fn puts(harm: Effect) -> Fault {
     Fault::new(harm).on_method("PUT").times(1)
 }
 
-/// Why a create did not succeed, and how many objects there are then.
+/// The error of a failed create, and the number of objects afterwards.
 async fn fails(gcs: &GcsServer, harm: Effect) -> (String, u64) {
     gcs.inject(puts(harm));
     let error = create(&client(gcs), KEY, large()).await.unwrap_err();
@@ -28,7 +28,7 @@ async fn fails(gcs: &GcsServer, harm: Effect) -> (String, u64) {
 }
 
 #[tokio::test]
-async fn a_status_is_answered_and_nothing_done() {
+async fn a_status_is_answered_and_nothing_stored() {
     for (status, word) in [
         (503, "ServiceUnavailable"),
         (429, "SlowDown"),
@@ -44,7 +44,7 @@ async fn a_status_is_answered_and_nothing_done() {
 }
 
 #[tokio::test]
-async fn a_closed_billing_account_and_a_wait_are_told_as_google_tells_them() {
+async fn closed_billing_and_retry_after_match_googles_responses() {
     let gcs = GcsServer::start();
     let (error, _) = fails(&gcs, Effect::BillingClosed).await;
     assert!(error.contains("UserProjectAccountProblem"), "{error}");
@@ -62,7 +62,7 @@ async fn a_closed_billing_account_and_a_wait_are_told_as_google_tells_them() {
 }
 
 #[tokio::test]
-async fn a_black_hole_takes_requests_and_answers_none() {
+async fn a_black_hole_never_answers() {
     let gcs = GcsServer::start();
     let (error, created) = fails(&gcs, Effect::BlackHole).await;
     assert!(
@@ -74,16 +74,16 @@ async fn a_black_hole_takes_requests_and_answers_none() {
 }
 
 #[tokio::test]
-async fn what_comes_late_is_not_done_for_a_client_that_has_gone() {
+async fn a_delayed_request_of_a_disconnected_client_is_dropped() {
     let gcs = GcsServer::start();
     let (_, created) = fails(&gcs, Effect::DelayRequest(Duration::from_secs(3600))).await;
     assert_eq!(created, 0);
     let (_, created) = fails(&gcs, Effect::DelayResponse(Duration::from_secs(3600))).await;
-    assert_eq!(created, 1, "a late answer is to what was done");
+    assert_eq!(created, 1, "a delayed response follows the write");
 }
 
 #[tokio::test]
-async fn an_answer_is_lost_after_the_object_is_stored() {
+async fn a_response_is_lost_after_the_object_is_stored() {
     let gcs = GcsServer::start();
     let (error, created) = fails(&gcs, Effect::LoseResponse).await;
     assert!(
@@ -102,13 +102,13 @@ async fn a_commit_can_be_answered_as_a_failure() {
 }
 
 #[tokio::test]
-async fn a_flipped_bit_is_found_by_the_sum() {
+async fn a_flipped_bit_fails_the_checksum() {
     let gcs = GcsServer::start();
     gcs.inject(puts(Effect::FlipBit).times(2));
     let path = format!("PUT /{}/{KEY}", GcsServer::BUCKET);
     let answer = by_hand(&gcs, &path, &["x-goog-hash: crc32c=4waSgw=="], b"123456789");
     assert!(answer.contains("<Code>BadDigest</Code>"), "{answer}");
-    // Whoever sends no sum has it stored.
+    // Without a checksum the damaged object is stored.
     create(&client(&gcs), KEY, large()).await.unwrap();
     let found = client(&gcs)
         .get(&Path::from(KEY))
@@ -121,7 +121,7 @@ async fn a_flipped_bit_is_found_by_the_sum() {
 }
 
 #[tokio::test]
-async fn an_upload_is_reset_in_the_middle() {
+async fn an_upload_is_reset_halfway() {
     let gcs = GcsServer::start();
     let (_, created) = fails(&gcs, Effect::ResetRequest(100_000)).await;
     assert_eq!(created, 0);
@@ -129,7 +129,7 @@ async fn an_upload_is_reset_in_the_middle() {
 }
 
 #[tokio::test]
-async fn a_download_breaks_off_in_the_middle() {
+async fn a_download_breaks_off_halfway() {
     let gcs = GcsServer::start();
     let store = client(&gcs);
     create(&store, KEY, large()).await.unwrap();
@@ -141,7 +141,7 @@ async fn a_download_breaks_off_in_the_middle() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_refuses_and_comes_back_with_its_objects() {
+async fn a_server_restarts_with_its_objects() {
     let gcs = GcsServer::start();
     let store = client(&gcs);
     create(&store, KEY, "x").await.unwrap();

@@ -1,4 +1,4 @@
-//! The simulator, judged by Google's own client.
+//! The simulator, tested by Google's own client.
 
 use std::{path::Path, process::Command};
 
@@ -8,23 +8,23 @@ use object_store::{ObjectStoreExt, path::Path as Key};
 use crate::client::{client, create};
 
 #[tokio::test]
-async fn googles_own_client_finds_what_it_expects() {
+async fn googles_own_client_works() {
     let gcs = GcsServer::start();
     create(&client(&gcs), "made/by/object_store", "bytes")
         .await
         .unwrap();
-    let house = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = house.join("../tools/venv/bin/python");
-    assert!(python.is_file(), "there is no tools/venv: run `make setup`");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = folder.join("../tools/venv/bin/python");
+    assert!(python.is_file(), "tools/venv is missing: run `make setup`");
     let done = Command::new(python)
-        .arg(house.join("tests/gcs/google_client.py"))
+        .arg(folder.join("tests/gcs/google_client.py"))
         .arg(GcsServer::BUCKET)
         .env("STORAGE_EMULATOR_HOST", gcs.url())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{said}\n{:#?}", gcs.requests());
-    // And the other way round: what Google's client made is what object_store finds.
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{stderr}\n{:#?}", gcs.requests());
+    // Vice versa, object_store reads the object that Google's client wrote.
     let found = client(&gcs)
         .get(&Key::from("v1/site/camera/chunk 0.mp4"))
         .await

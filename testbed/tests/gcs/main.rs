@@ -1,4 +1,4 @@
-//! The simulator of Google Cloud Storage, judged by object_store's own client for the real one.
+//! The simulator of Google Cloud Storage, tested by clients of the real one.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

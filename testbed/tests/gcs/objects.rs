@@ -1,4 +1,4 @@
-//! What an object is and stays, when nothing goes wrong.
+//! Objects without faults.
 
 use crispy_testbed::{GcsServer, gcs::Options};
 use futures_util::TryStreamExt;
@@ -30,7 +30,7 @@ async fn an_object_is_created_once_and_keeps_its_generation() {
 }
 
 #[tokio::test]
-async fn an_update_needs_the_generation_that_is_there() {
+async fn an_update_needs_the_current_generation() {
     let gcs = GcsServer::start();
     let store = client(&gcs);
     let first = create(&store, KEY, "first").await.unwrap();
@@ -69,10 +69,10 @@ async fn attributes_come_back_in_lower_case() {
 }
 
 #[tokio::test]
-async fn ranges_are_cut_out_of_the_pieces_that_came() {
+async fn ranges_are_cut_from_the_uploaded_pieces() {
     let gcs = GcsServer::start();
     let store = client(&gcs);
-    // Large enough to come in many pieces, with a different value at each place.
+    // Large enough to come in many pieces, with a different value at each offset.
     let bytes: Vec<u8> = (0..1_500_000_u32)
         .flat_map(u32::to_be_bytes)
         .take(1_500_000)
@@ -154,7 +154,7 @@ async fn a_listing_has_pages_prefixes_and_an_order() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_told_in_googles_words() {
+async fn missing_objects_and_buckets_get_googles_messages() {
     let gcs = GcsServer::start();
     let store = client(&gcs);
     let missing = store.get(&Path::from("no/such")).await.unwrap_err();
@@ -184,7 +184,7 @@ async fn what_is_missing_is_told_in_googles_words() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_not_what_their_sum_says_are_refused() {
+async fn bytes_with_a_wrong_checksum_are_refused() {
     let gcs = GcsServer::start();
     let put = |hash: &str| {
         by_hand(
@@ -194,7 +194,7 @@ async fn bytes_that_are_not_what_their_sum_says_are_refused() {
             b"123456789",
         )
     };
-    // The check values of both sums, as their authors publish them.
+    // The published check values of both checksums.
     let (crc32c, md5) = ("crc32c=4waSgw==", "md5=JfnnlDI7RTiF9RgfG2JNCw==");
     for wrong in [
         "crc32c=4waSgg==",
@@ -241,7 +241,7 @@ async fn metadata_beyond_the_limit_is_refused() {
 }
 
 #[tokio::test]
-async fn a_generation_that_is_gone_is_not_found() {
+async fn a_replaced_generation_is_not_found() {
     let gcs = GcsServer::start();
     let store = client(&gcs);
     let first = create(&store, KEY, "first").await.unwrap();
@@ -262,7 +262,7 @@ async fn a_generation_that_is_gone_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_server_can_answer_like_the_emulators_that_know_less() {
+async fn a_server_can_imitate_simpler_emulators() {
     let options = Options {
         put_returns_generation: false,
         preconditions: false,
@@ -284,7 +284,7 @@ async fn a_server_can_answer_like_the_emulators_that_know_less() {
 }
 
 #[tokio::test]
-async fn the_oldest_objects_make_room_for_new_ones() {
+async fn the_oldest_objects_are_dropped_at_the_limit() {
     let gcs = GcsServer::start_with(Options {
         max_bytes: Some(10),
         ..Options::default()

@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Tokens and permissions.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn strict() -> GcsServer {
     })
 }
 
-/// A token from one of the server's own doors.
+/// A token from one of the server's two endpoints.
 fn fetch(gcs: &GcsServer, request_line: &str) -> String {
     let answer = by_hand(gcs, request_line, &["metadata-flavor: Google"], b"");
     let body = answer.split_once("\r\n\r\n").unwrap().1;
@@ -27,14 +27,14 @@ fn fetch(gcs: &GcsServer, request_line: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_token_is_good_until_it_expires() {
+async fn a_token_is_valid_until_it_expires() {
     let gcs = strict();
-    for door in [
+    for endpoint in [
         "POST /token",
         "GET /computeMetadata/v1/instance/service-accounts/default/token",
     ] {
-        let store = client_with(&gcs, &fetch(&gcs, door));
-        let key = &door[..4].trim();
+        let store = client_with(&gcs, &fetch(&gcs, endpoint));
+        let key = &endpoint[..4].trim();
         create(&store, key, "x").await.unwrap();
         gcs.expire_tokens();
         let late = store.head(&Path::from(*key)).await.unwrap_err();
@@ -56,7 +56,7 @@ async fn a_token_expires_by_itself() {
 }
 
 #[tokio::test]
-async fn nobody_gets_in_without_a_token_that_is_known() {
+async fn a_request_without_a_known_token_is_refused() {
     let gcs = strict();
     for store in [client(&gcs), client_with(&gcs, "ya29.made-up")] {
         let refused = create(&store, "key", "x").await.unwrap_err();
@@ -69,7 +69,7 @@ async fn nobody_gets_in_without_a_token_that_is_known() {
 }
 
 #[tokio::test]
-async fn who_may_only_create_can_neither_overwrite_nor_read() {
+async fn permission_to_create_is_not_enough_to_overwrite_or_read() {
     let gcs = strict();
     let store = client_with(&gcs, &gcs.token_for(&[Permission::Create]));
     create(&store, "key", "x").await.unwrap();
@@ -89,7 +89,7 @@ async fn who_may_only_create_can_neither_overwrite_nor_read() {
 }
 
 #[tokio::test]
-async fn the_right_to_overwrite_can_come_before_the_condition() {
+async fn permissions_can_be_checked_before_conditions() {
     let gcs = GcsServer::start_with(Options {
         conditions_before_permissions: false,
         ..Options::default()
@@ -102,7 +102,7 @@ async fn the_right_to_overwrite_can_come_before_the_condition() {
 }
 
 #[tokio::test]
-async fn a_refusal_names_the_permission_as_google_does() {
+async fn a_refusal_names_the_permission() {
     let gcs = GcsServer::start();
     gcs.allow(&[Permission::Get]);
     let answer = by_hand(&gcs, &format!("PUT /{}/key", GcsServer::BUCKET), &[], b"x");
@@ -119,7 +119,7 @@ async fn a_refusal_names_the_permission_as_google_does() {
 }
 
 #[tokio::test]
-async fn who_may_not_list_cannot_tell_a_missing_object_from_a_forbidden_one() {
+async fn a_missing_object_looks_forbidden_without_list_permission() {
     let gcs = GcsServer::start();
     gcs.allow(&[Permission::Get]);
     let missing = client(&gcs).head(&Path::from("missing")).await.unwrap_err();
@@ -145,7 +145,7 @@ async fn who_may_not_list_cannot_tell_a_missing_object_from_a_forbidden_one() {
 }
 
 #[tokio::test]
-async fn permissions_can_be_asked_for_without_using_them() {
+async fn permissions_can_be_tested_without_use() {
     let gcs = GcsServer::start();
     gcs.allow(&[Permission::Create]);
     let path = format!(
@@ -167,7 +167,7 @@ async fn permissions_can_be_asked_for_without_using_them() {
 }
 
 #[tokio::test]
-async fn tokens_have_faults_of_their_own() {
+async fn tokens_have_their_own_faults() {
     let gcs = GcsServer::start();
     gcs.inject(Fault::new(Effect::Status(503)).on_tokens().times(1));
     create(&client(&gcs), "key", "x").await.unwrap();

@@ -1,21 +1,26 @@
-//! What Google says when it does not do something: one list, for both of its languages (`xml`, `json`).
+//! Google's error responses: one list for both APIs, which write them as XML or JSON.
 
-use hyper::StatusCode;
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 
-/// A request that was not carried out.
+use super::fault::Effect;
+
+/// The reason for which a request was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct ErrorResponse {
     pub(crate) status: StatusCode,
-    /// The XML API's word for it.
+    /// The XML API's name of the error.
     pub(crate) code: &'static str,
     /// The JSON API's.
     pub(crate) reason: &'static str,
     pub(crate) message: String,
-    /// The XML API alone gives these; the JSON API's message is then these.
+    /// A separate element in XML; the message itself in JSON.
     pub(crate) details: Option<String>,
 }
 
-impl Refusal {
+impl ErrorResponse {
     fn new(status: StatusCode, code: &'static str, reason: &'static str, message: &str) -> Self {
         Self {
             status,
@@ -56,7 +61,7 @@ impl Refusal {
         Self::new(StatusCode::NOT_MODIFIED, "NotModified", "notModified", "")
     }
 
-    /// `given` and `computed` in base64, of the sum that is called `what`.
+    /// `given` and `computed` in base64, `what` is the name of the checksum.
     pub(crate) fn bad_digest(what: &str, given: &str, computed: &str) -> Self {
         let details = format!(
             "The {what} hash specified ({given}) does not match the calculated value ({computed})."
@@ -100,7 +105,7 @@ impl Refusal {
         .with(format!("the object has {size} bytes"))
     }
 
-    /// No token, or one that is unknown or expired.
+    /// Without a token, or with an unknown or expired one.
     pub(crate) fn unauthenticated() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
@@ -114,8 +119,9 @@ impl Refusal {
     /// `resource` is Google's word: `object` or `bucket`.
     pub(crate) fn access_denied(permission: &str, resource: &str) -> Self {
         let details = format!(
-            "crispy@testbed.iam.gserviceaccount.com does not have {permission} access to the Google Cloud Storage {resource}. \
-             Permission '{permission}' denied on resource (or it may not exist)."
+            "crispy@testbed.iam.gserviceaccount.com does not have {permission} access to the Google \
+             Cloud Storage {resource}. Permission '{permission}' denied on resource (or it may not \
+             exist)."
         );
         Self::new(
             StatusCode::FORBIDDEN,
@@ -126,7 +132,7 @@ impl Refusal {
         .with(details)
     }
 
-    pub(crate) fn billing() -> Self {
+    pub(crate) fn billing_closed() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
             "UserProjectAccountProblem",
@@ -141,12 +147,12 @@ impl Refusal {
             StatusCode::TOO_MANY_REQUESTS,
             "SlowDown",
             "rateLimitExceeded",
-            "The object exceeded the rate limit for object mutation operations (create, update, and delete). \
-             Please reduce your request rate. See https://cloud.google.com/storage/docs/gcs429.",
+            "The object exceeded the rate limit for object mutation operations (create, update, and \
+             delete). Please reduce your request rate. See https://cloud.google.com/storage/docs/gcs429.",
         )
     }
 
-    /// What the simulator does not know.
+    /// A request that the simulator does not know.
     pub(crate) fn not_implemented(details: String) -> Self {
         Self::new(
             StatusCode::NOT_IMPLEMENTED,
@@ -157,9 +163,20 @@ impl Refusal {
         .with(details)
     }
 
-    /// The usual answer of this status.
-    pub(crate) fn of(status: StatusCode) -> Self {
-        let (code, reason, message) = match status.as_u16() {
+    /// The error of a fault that answers instead of carrying the request out.
+    pub(crate) fn from_effect(effect: Effect) -> Option<Self> {
+        match effect {
+            Effect::Status(status) | Effect::StatusRetryAfter(status, _) => {
+                Some(Self::from_status(status))
+            }
+            Effect::BillingClosed => Some(Self::billing_closed()),
+            _ => None,
+        }
+    }
+
+    /// Google's usual error with this status.
+    pub(crate) fn from_status(status: u16) -> Self {
+        let (code, reason, message) = match status {
             401 => return Self::unauthenticated(),
             403 => return Self::access_denied("storage.objects.create", "object"),
             404 => return Self::no_such_bucket(),
@@ -180,8 +197,18 @@ impl Refusal {
                 "backendError",
                 "Please reduce your request rate or try again later.",
             ),
-            _ => ("Scripted", "scripted", "A fault that was asked for."),
+            _ => ("Scripted", "scripted", "A fault injected by a test."),
         };
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self::new(status, code, reason, message)
+    }
+}
+
+/// Carries the error to the layer that knows which API the client speaks.
+impl IntoResponse for ErrorResponse {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
     }
 }

@@ -1,7 +1,7 @@
 //! A collector for a benchmark, in a process of its own.
 //!
-//! It prints its address, answers every line of its input with the number of spans received so far, and
-//! ends with its input.
+//! It prints its address, answers every line of its input with the number of spans received so far,
+//! and ends with its input.
 #![allow(clippy::print_stdout, reason = "its output is its purpose")]
 
 use crispy_testbed::OtlpReceiver;

@@ -77,8 +77,8 @@ impl AzureServer {
 fn create_container(program: &Program) {
     let (account, container) = (AzureServer::ACCOUNT, AzureServer::CONTAINER);
     let date = httpdate::fmt_http_date(SystemTime::now());
-    // The method, eleven headers that are not sent, Microsoft's own headers, and the resource: account,
-    // path and parameters.
+    // The method, eleven headers that are not sent, Microsoft's own headers, and the resource:
+    // account, path and parameters.
     let blank = "\n".repeat(12);
     let signed = format!(
         "PUT{blank}x-ms-date:{date}\nx-ms-version:{VERSION}\n\

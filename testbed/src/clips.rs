@@ -113,9 +113,9 @@ impl Clip {
             return path;
         }
         fs::create_dir_all(&folder).expect("make the clips' folder");
-        // The file gets its name when it is complete, and by the first of several tests that make it at
-        // once: an encoder with a constant bit rate writes other bytes each time, and a clip must not
-        // change under a test.
+        // The file gets its name when it is complete, and by the first of several tests that make
+        // it at once: an encoder with a constant bit rate writes other bytes each time, and a clip
+        // must not change under a test.
         let temporary = tempfile::Builder::new()
             .suffix(&format!(".{}", self.extension))
             .tempfile_in(&folder)
@@ -156,8 +156,8 @@ impl Clip {
     }
 }
 
-/// The MD5 of each decoded frame of the video in `path`, in order of presentation, without rotation,
-/// scaling, dropped or repeated frames.
+/// The MD5 of each decoded frame of the video in `path`, in order of presentation, without
+/// rotation, scaling, dropped or repeated frames.
 ///
 /// # Panics
 ///

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The longest time that a test waits for a condition. A failing test costs this much; a slow machine
-/// that runs many tests at once needs most of it.
+/// The longest time that a test waits for a condition. A failing test costs this much; a slow
+/// machine that runs many tests at once needs most of it.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Pause between two checks.

@@ -174,7 +174,8 @@ async fn connect(
     };
     match both {
         Some(Ok(())) => Ok(()),
-        // One side or the network broke off: the other side gets a reset, without the delayed bytes.
+        // One side or the network broke off: the other side gets a reset, without the delayed
+        // bytes.
         Some(Err(_)) | None => client.set_zero_linger().and(server.set_zero_linger()),
     }
 }

@@ -1,8 +1,8 @@
 //! Real servers, real video and a network with faults, for tests and the load test.
 //!
 //! ```text
-//!   NatsServer     a nats-server on a free port, its store in a temporary folder; can be killed and
-//!                  started again
+//!   NatsServer     a nats-server on a free port, its store in a temporary folder; can be killed
+//!                  and started again
 //!   NatsCluster    three of them with replicated streams; a node can be cut off and joined again
 //!   FaultProxy     a network between two programs: passes, delays, swallows, resets
 //!   GcsServer      a simulated Google Cloud Storage, with the faults of the real one on request
@@ -14,9 +14,9 @@
 //!   eventually     waits for a condition instead of sleeping for a guessed time
 //! ```
 //!
-//! Only the cloud buckets are simulated, since the real ones are elsewhere: each is tested by a client
-//! that was made for the real one. A tool that is missing on the machine is an error that names
-//! `make setup`, never a skipped test.
+//! Only the cloud buckets are simulated, since the real ones are elsewhere: each is tested by a
+//! client that was made for the real one. A tool that is missing on the machine is an error that
+//! names `make setup`, never a skipped test.
 #![warn(missing_docs)]
 
 mod azure_server;

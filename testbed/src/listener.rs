@@ -51,7 +51,8 @@ impl Listener {
             .expect("a runtime");
         let end = CancellationToken::new();
         let ending = end.clone();
-        // The tasks of all connections are dropped together with the runtime, at the end of the thread.
+        // The tasks of all connections are dropped together with the runtime, at the end of the
+        // thread.
         let thread = thread::spawn(move || {
             runtime.block_on(ending.run_until_cancelled(async {
                 let listener = TcpListener::from_std(listener).expect("a socket of ours");

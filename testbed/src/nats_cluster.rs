@@ -14,10 +14,11 @@ use crate::{
 /// The least number that survives the loss of any one.
 const NODES: usize = 3;
 
-/// A cluster of three nats-servers with JetStream, on free ports of 127.0.0.1, called `n0`, `n1` and `n2`.
+/// A cluster of three nats-servers with JetStream, on free ports of 127.0.0.1, called `n0`, `n1`
+/// and `n2`.
 ///
-/// Each node is a [`NatsServer`] and can be killed and started again. A [`FaultProxy`] sits between any
-/// two, so that a node can be cut off from the others while its clients still reach it.
+/// Each node is a [`NatsServer`] and can be killed and started again. A [`FaultProxy`] sits between
+/// any two, so that a node can be cut off from the others while its clients still reach it.
 #[derive(Debug)]
 pub struct NatsCluster {
     nodes: Vec<NatsServer>,
@@ -72,8 +73,8 @@ impl NatsCluster {
         &mut self.nodes[index]
     }
 
-    /// Cuts a node off from the others, silently, as an unplugged cable does. Its clients still reach
-    /// it.
+    /// Cuts a node off from the others, silently, as an unplugged cable does. Its clients still
+    /// reach it.
     ///
     /// # Panics
     ///
@@ -119,9 +120,9 @@ fn config(node: usize, port: u16, routes: &[Route]) -> String {
     let routes: Vec<String> = from_here
         .map(|route| format!("\"nats-route://{}\"", route.proxy.address()))
         .collect();
-    // A lame duck keeps clients that do not leave for 4 s; its duration is the least that is allowed.
-    // Nodes advertise their address to one another, which would lead past the proxies: port 1 leads
-    // nowhere.
+    // A lame duck keeps clients that do not leave for 4 s; its duration is the least that is
+    // allowed. Nodes advertise their address to one another, which would lead past the proxies:
+    // port 1 leads nowhere.
     format!(
         "server_name: n{node}\n\
          lame_duck_duration: 30s\nlame_duck_grace_period: 4s\n\

@@ -28,8 +28,8 @@ pub struct NatsOptions {
 
 /// A running nats-server, on a free port of 127.0.0.1, with JetStream in a temporary folder.
 ///
-/// Dropping the value kills the process by its id. The kernel kills it when the thread that started it
-/// ends: a test that is itself killed leaves nothing behind.
+/// Dropping the value kills the process by its id. The kernel kills it when the thread that started
+/// it ends: a test that is itself killed leaves nothing behind.
 #[derive(Debug)]
 pub struct NatsServer {
     folder: TempDir,
@@ -84,9 +84,9 @@ impl NatsServer {
         self.process = None;
     }
 
-    /// Puts it into lame-duck mode, as an operator does before an upgrade: it accepts no new clients,
-    /// notifies those that it has, disconnects them after its grace period (4 s in a [`NatsCluster`],
-    /// else 10 s, unless its configuration says otherwise) and ends.
+    /// Puts it into lame-duck mode, as an operator does before an upgrade: it accepts no new
+    /// clients, notifies those that it has, disconnects them after its grace period (4 s in a
+    /// [`NatsCluster`], else 10 s, unless its configuration says otherwise) and ends.
     ///
     /// [`NatsCluster`]: crate::NatsCluster
     ///
@@ -114,7 +114,8 @@ impl NatsServer {
         self.process.is_none()
     }
 
-    /// Kills it if it runs, starts it again with its port and its store, and waits until it listens.
+    /// Kills it if it runs, starts it again with its port and its store, and waits until it
+    /// listens.
     ///
     /// # Panics
     ///

@@ -16,8 +16,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A program that listens on a port of 127.0.0.1.
 ///
-/// Dropping the value kills the process by its id. The kernel kills it when the thread that started it
-/// ends: a test that is itself killed leaves nothing behind.
+/// Dropping the value kills the process by its id. The kernel kills it when the thread that started
+/// it ends: a test that is itself killed leaves nothing behind.
 #[derive(Debug)]
 pub(crate) struct Program {
     name: String,
@@ -40,8 +40,8 @@ impl Program {
     ) -> Self {
         let printed = OpenOptions::new().create(true).append(true).open(log);
         let printed = printed.expect("open its log");
-        // util-linux' setpriv asks the kernel to kill the server with its parent. Rust can do that only
-        // with unsafe code.
+        // util-linux' setpriv asks the kernel to kill the server with its parent. Rust can do that
+        // only with unsafe code.
         let process = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--"])
             .arg(binary)
@@ -93,8 +93,8 @@ impl Program {
         self.process.id()
     }
 
-    /// The response, with its headers, to an HTTP request without a body. `head` is the request line
-    /// without the version, and the headers.
+    /// The response, with its headers, to an HTTP request without a body. `head` is the request
+    /// line without the version, and the headers.
     pub(crate) fn request(&self, head: &[&str]) -> io::Result<String> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         let (first, headers) = head.split_first().unwrap_or((&"", &[]));

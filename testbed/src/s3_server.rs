@@ -4,8 +4,8 @@ use tempfile::TempDir;
 
 use crate::program::{Program, free_port, tool};
 
-/// A running moto with one empty bucket, on a free port of 127.0.0.1, as long as the value lives. It
-/// stores everything in memory.
+/// A running moto with one empty bucket, on a free port of 127.0.0.1, as long as the value lives.
+/// It stores everything in memory.
 #[derive(Debug)]
 pub struct S3Server {
     _folder: TempDir,

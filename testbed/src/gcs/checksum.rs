@@ -1,7 +1,7 @@
 //! The checksums of an object, and the header `x-goog-hash` that carries them.
 //!
-//! Every object has a CRC32C. MD5 costs ten times as much: it is computed only where the client sends
-//! one to compare. An object without MD5 looks like one of Google's composite objects.
+//! Every object has a CRC32C. MD5 costs ten times as much: it is computed only where the client
+//! sends one to compare. An object without MD5 looks like one of Google's composite objects.
 
 use axum::http::HeaderMap;
 use base64::{Engine, prelude::BASE64_STANDARD};

@@ -59,8 +59,8 @@ fn add_identity(headers: &mut HeaderMap, object: &Object) {
     }
 }
 
-/// Adds a header beside those of the same name. A name or value that HTTP does not allow is left out:
-/// no client could have sent it either.
+/// Adds a header beside those of the same name. A name or value that HTTP does not allow is left
+/// out: no client could have sent it either.
 fn add(headers: &mut HeaderMap, name: &str, value: impl AsRef<str>) {
     let name = HeaderName::from_bytes(name.as_bytes());
     if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_ref().as_bytes())) {

@@ -1,7 +1,9 @@
 //! Google's JSON API: the requests of clients at their start, and of Google's own Python client.
 
+use std::sync::Arc;
+
 use axum::{
-    extract::RawQuery,
+    extract::{Path, RawQuery, State},
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
@@ -15,6 +17,7 @@ use super::{
     multipart,
     objects::{Attributes, Listing, NewObject, Object},
     request::Request,
+    state::Shared,
     token::Permission,
     xml::rfc3339,
 };
@@ -32,6 +35,29 @@ pub(crate) fn error(error: &ErrorResponse) -> Response {
         "errors": [{"message": message, "domain": "global", "reason": error.reason}],
     }}));
     (error.status, body).into_response()
+}
+
+/// Google's `/token`, where a service account's key is exchanged for a token.
+pub(crate) async fn token(State(shared): State<Arc<Shared>>) -> Response {
+    let mut tokens = shared.tokens();
+    let token = json!({
+        "access_token": tokens.issue(None),
+        "expires_in": tokens.lifetime.as_secs(),
+        "token_type": "Bearer",
+    });
+    ([("metadata-flavor", "Google")], ok(&token)).into_response()
+}
+
+/// The metadata server of a virtual machine.
+pub(crate) async fn metadata(
+    state: State<Arc<Shared>>,
+    Path(path): Path<String>,
+) -> Result<Response, ErrorResponse> {
+    match path.rsplit('/').next() {
+        Some("token") => Ok(token(state).await),
+        Some("email") => Ok("crispy@testbed.iam.gserviceaccount.com".into_response()),
+        _ => Err(ErrorResponse::not_implemented(format!("metadata {path}"))),
+    }
 }
 
 /// The bucket's resource.

@@ -1,20 +1,20 @@
 //! A simulator of Google Cloud Storage, as far as this project uses it, on a port of this machine.
 //!
 //! ```text
-//!   client ──HTTP──► listener ──► server        routes, and a layer that records and injects faults
-//!                                 ├─ xml        object_store's API      ┐ request: permissions,
-//!                                 ├─ json       Google's own clients'   ┘ preconditions ──► objects
-//!                                 └─ token      tokens and permissions                      in memory
+//!   client ──HTTP──► listener ──► server      routes, and a layer that records and injects faults
+//!                                 ├─ xml      object_store's API      ┐ request: permissions,
+//!                                 ├─ json     Google's own clients'   ┘ preconditions ──► objects
+//!                                 └─ token    tokens and permissions                      in memory
 //! ```
 //!
-//! Its responses are those that Google documents and that its service was seen to send; a request that
-//! it does not know is answered 501, never by a guess. Tests inject faults ([`Fault`]) and count
-//! requests and writes ([`GcsServer::requests`], [`GcsServer::counts`]). Benchmarks run it beside the
-//! clients that they measure, so it is cheap: bodies are kept in the pieces in which they came, and
-//! CRC32C is the only checksum that is always computed.
+//! Its responses are those that Google documents and that its service was seen to send; a request
+//! that it does not know is answered 501, never by a guess. Tests inject faults ([`Fault`]) and
+//! count requests and writes ([`GcsServer::requests`], [`GcsServer::counts`]). Benchmarks run it
+//! beside the clients that they measure, so it is cheap: bodies are kept in the pieces in which
+//! they came, and CRC32C is the only checksum that is always computed.
 //!
-//! Not simulated: versions of overwritten objects (a deleted generation is gone), uploads in several
-//! requests, copies, signed URLs.
+//! Not simulated: versions of overwritten objects (a deleted generation is gone), uploads in
+//! several requests, copies, signed URLs.
 
 mod checksum;
 mod content;
@@ -27,6 +27,7 @@ mod multipart;
 mod objects;
 mod request;
 mod server;
+mod state;
 mod token;
 mod xml;
 
@@ -46,7 +47,7 @@ pub(crate) use server::truncate;
 pub use token::Permission;
 
 use crate::listener::{Listener, bind};
-use server::Shared;
+use state::Shared;
 use token::Permissions;
 
 /// The settings of a server.

@@ -12,7 +12,7 @@ use super::{
     content::Content,
     error_response::ErrorResponse,
     objects::{Attributes, Condition, NewObject, Object},
-    server::Shared,
+    state::Shared,
     token::{Permission, Permissions},
 };
 
@@ -41,8 +41,8 @@ pub(crate) struct Request {
     pub(crate) permissions: Permissions,
 }
 
-/// The parameters of a route. Axum decodes percent signs after it has taken the path apart, so a key
-/// may come with slashes or without.
+/// The parameters of a route. Axum decodes percent signs after it has taken the path apart, so a
+/// key may come with slashes or without.
 #[derive(Deserialize)]
 struct Params {
     bucket: String,
@@ -118,8 +118,8 @@ impl Request {
 
     /// The object to read.
     ///
-    /// Without the permission to list, a client learns of a missing object only that it may not list:
-    /// Google does not reveal the keys that exist.
+    /// Without the permission to list, a client learns of a missing object only that it may not
+    /// list: Google does not reveal the keys that exist.
     pub(crate) fn find(&self) -> Result<Arc<Object>, ErrorResponse> {
         let objects = self.shared.objects();
         let existing = objects.bucket(&self.bucket)?.get(&self.key);

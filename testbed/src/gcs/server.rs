@@ -1,12 +1,9 @@
 //! The routes of the simulator, and the layer in front of them that applies faults.
 //!
-//! Google serves its two APIs from hosts and paths that never meet; on one address, buckets cannot be
-//! called `storage`, `upload`, `download`, `token` or `computeMetadata`.
+//! Google serves its two APIs from hosts and paths that never meet; on one address, buckets cannot
+//! be called `storage`, `upload`, `download`, `token` or `computeMetadata`.
 
-use std::{
-    future::pending,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{future::pending, sync::Arc};
 
 use axum::{
     Router,
@@ -22,58 +19,15 @@ use futures_util::{StreamExt, stream};
 use tokio::time::sleep;
 
 use super::{
-    Options,
-    content::Content,
-    error_response::ErrorResponse,
-    fault::{Effect, Faults},
-    journal::{Journal, RecordedRequest},
-    json,
-    objects::Objects,
-    token::{self, Tokens},
-    xml,
+    content::Content, error_response::ErrorResponse, fault::Effect, journal::RecordedRequest, json,
+    state::Shared, xml,
 };
-
-/// The state of a server, shared by its connections and kept while it is down.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) url: String,
-    pub(crate) options: Options,
-    objects: Mutex<Objects>,
-    tokens: Mutex<Tokens>,
-    faults: Mutex<Faults>,
-    pub(crate) journal: Journal,
-}
-
-impl Shared {
-    pub(crate) fn new(url: String, options: Options) -> Self {
-        Self {
-            url,
-            objects: Mutex::new(Objects::new(&options.buckets, options.max_bytes)),
-            tokens: Mutex::new(Tokens::new(options.token_required, options.token_lifetime)),
-            faults: Mutex::default(),
-            journal: Journal::default(),
-            options,
-        }
-    }
-
-    pub(crate) fn objects(&self) -> MutexGuard<'_, Objects> {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn tokens(&self) -> MutexGuard<'_, Tokens> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
-        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let xml_bucket = get(xml::list).head(xml::bucket);
     Router::new()
-        .route("/token", any(token::token))
-        .route("/computeMetadata/v1/{*path}", any(token::metadata))
+        .route("/token", any(json::token))
+        .route("/computeMetadata/v1/{*path}", any(json::metadata))
         .route("/storage/v1/b/{bucket}", get(json::bucket))
         .route(
             "/storage/v1/b/{bucket}/iam/testPermissions",

@@ -2,18 +2,12 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use axum::{
-    extract::{Path, State},
-    http::{HeaderMap, header::AUTHORIZATION},
-    response::{IntoResponse, Response},
-};
-use serde_json::json;
+use axum::http::{HeaderMap, header::AUTHORIZATION};
 
-use super::{error_response::ErrorResponse, json, server::Shared};
+use super::error_response::ErrorResponse;
 
 /// The permissions of Google's roles that the simulator knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,7 +88,7 @@ struct Token {
 #[derive(Debug)]
 pub(crate) struct Tokens {
     required: bool,
-    lifetime: Duration,
+    pub(crate) lifetime: Duration,
     /// The permissions of tokens without their own, and of requests without a token.
     pub(crate) default_permissions: Permissions,
     issued: HashMap<String, Token>,
@@ -140,28 +134,5 @@ impl Tokens {
             None if self.required => Err(ErrorResponse::unauthenticated()),
             None => Ok(self.default_permissions.clone()),
         }
-    }
-}
-
-/// Google's `/token`, where a service account's key is exchanged for a token.
-pub(crate) async fn token(State(shared): State<Arc<Shared>>) -> Response {
-    let mut tokens = shared.tokens();
-    let token = json!({
-        "access_token": tokens.issue(None),
-        "expires_in": tokens.lifetime.as_secs(),
-        "token_type": "Bearer",
-    });
-    ([("metadata-flavor", "Google")], json::ok(&token)).into_response()
-}
-
-/// The metadata server of a virtual machine.
-pub(crate) async fn metadata(
-    state: State<Arc<Shared>>,
-    Path(path): Path<String>,
-) -> Result<Response, ErrorResponse> {
-    match path.rsplit('/').next() {
-        Some("token") => Ok(token(state).await),
-        Some("email") => Ok("crispy@testbed.iam.gserviceaccount.com".into_response()),
-        _ => Err(ErrorResponse::not_implemented(format!("metadata {path}"))),
     }
 }

@@ -3,8 +3,8 @@
 //! ```text
 //!   client ──HTTP──► listener ──► server      routes, and a layer that records and injects faults
 //!                                 ├─ xml      object_store's API      ┐ request: permissions,
-//!                                 ├─ json     Google's own clients'   ┘ preconditions ──► objects
-//!                                 └─ token    tokens and permissions                      in memory
+//!                                 ├─ json     Google's own clients'   ┘ preconditions ─► objects
+//!                                 └─ token    tokens and permissions                    in memory
 //! ```
 //!
 //! Its responses are those that Google documents and that its service was seen to send; a request

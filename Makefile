@@ -1,10 +1,10 @@
-# The commands of the house; `make` alone lists them. CI runs `make check` and nothing else.
+# The commands of this workspace; `make` alone lists them. CI runs `make check` and nothing else.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-# The house's own tools first: the nats-server that is tested.
+# Tools in this folder come first, so that tests use the nats-server that make setup installs.
 export PATH := $(CURDIR)/tools/bin:$(PATH)
-# Every crate is compiled once there: incremental state would be written and never read.
+# CI compiles every crate once: incremental state would be written and never read.
 ifdef CI
 export CARGO_INCREMENTAL := 0
 endif
@@ -21,14 +21,14 @@ help: ## list the commands
 setup: ## install what building, testing and the demo need
 	@tools/setup
 
-# What a demo does not need, and tests do, takes half a minute more.
+# Without the programs that only tests need, whose installation takes half a minute more.
 .PHONY: setup-demo
 setup-demo:
 	@tools/setup demo
 
-# A Jaeger that runs on this machine shows its traces.
-# The clip is made if it is the one asked for; any other VIDEO, a URL too, is for crispy to judge.
-demo: setup-demo $(filter demo/clip.mp4,$(VIDEO)) ## one minute of video (VIDEO=file takes yours) through the whole system, into demo/bucket
+# A Jaeger that runs on this machine shows the traces.
+# The default clip is made first; any other VIDEO, also a URL, is passed to crispy as it is.
+demo: setup-demo $(filter demo/clip.mp4,$(VIDEO)) ## send one minute of video (or VIDEO=file) through the whole system, into demo/bucket
 	@$(CARGO) build --release --workspace --exclude crispy-testbed --bins
 	@target/release/crispy up --jaeger=running --camera demo=$(VIDEO) --bucket file://$(CURDIR)/demo/bucket --data-dir demo/data --site demo
 
@@ -37,14 +37,14 @@ demo/clip.mp4: tools/clip
 
 ##@ Working on it
 .PHONY: test check bench outage cluster fuzz media-table fmt clippy doc deny advisories layers style links observe
-check: setup fmt layers links observe deny clippy doc test ## all that CI checks, cheap things first
+check: setup fmt layers links observe deny clippy doc test ## everything that CI checks, cheapest first
 
-# First everything: tests start the programs of other crates, which cargo test alone may not build.
-test: setup ## all tests, with a real nats-server
+# Builds everything first: tests start the programs of other crates, which cargo test may not build.
+test: setup ## run all tests, with a real nats-server
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 
-bench: setup demo/clip.mp4 ## what a minute costs from exec to exit, a GB beside ffmpeg, a message beside a bare loop, a put beside Google's client, traces beside none
+bench: setup demo/clip.mp4 ## measure the cost of a minute, a GB, a message, a put and a trace
 	@$(CARGO) build --release --bins
 	@$(CARGO) build --release --package crispy-ingestor --example ladder
 	@tools/bench demo/clip.mp4
@@ -55,41 +55,41 @@ bench: setup demo/clip.mp4 ## what a minute costs from exec to exit, a GB beside
 	@$(CARGO) build --release --package crispy-testbed --example collector
 	@tools/bench-traces demo/clip.mp4
 
-fuzz: ## many times more hostile bytes than the tests send
+fuzz: ## send many times more random bytes to the parsers than the tests do
 	CRISPY_HOSTILE_CASES=100000 $(CARGO) test --release -p crispy-media hostile
 
 media-table: ## write the table of frame identity into docs/media.md
 	CRISPY_WRITE_TABLE=1 $(CARGO) test -p crispy-media --test table
 
-outage: setup ## a bucket that is away for a minute, in three ways at once
+outage: setup ## test an outage of the bucket for a minute, in three forms at once
 	CRISPY_OUTAGE_SECONDS=60 $(CARGO) test -p crispy-uploader --test uploads -- outage
 
-cluster: setup ## the claims about a cluster of three servers, two minutes of elections
+cluster: setup ## test a cluster of three servers, with two minutes of elections
 	$(CARGO) test -p crispy-queue --test processes -- cut_off servers_close
 
-fmt: ## formatting is rustfmt's
+fmt: ## check the format with rustfmt
 	$(CARGO) fmt --all --check
 
-clippy: ## no warning from the compiler or clippy
+clippy: ## check for warnings of the compiler and clippy
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
-doc: ## documentation builds, every link in it leads somewhere
+doc: ## build the documentation and check its links
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 
-deny: ## licences and origins of dependencies
+deny: ## check licences and origins of dependencies
 	tools/deny
 
-advisories: ## known holes in dependencies; needs GitHub
+advisories: ## check dependencies for known vulnerabilities; needs GitHub
 	$(CARGO) deny check advisories
 
-layers: ## a crate depends only on lower layers
+layers: ## check that crates depend only on lower layers
 	@tools/layers
 
-style: ## plain words, short files and functions, no import circles; prints the figures
+style: ## check words, sizes and import circles, and print the figures
 	@tools/style
 
-observe: setup ## dashboard, alerts and runbook ask for what the programs measure
+observe: setup ## check dashboard, alerts and runbook against the metrics
 	@tools/observe
 
-links: ## paths and links in the documents lead somewhere
+links: ## check paths and links in the documents
 	@tools/links

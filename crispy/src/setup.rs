@@ -36,7 +36,8 @@ Doing it twice changes nothing.";
 
 /// Plans, shows, and does it unless it shall only be shown.
 pub(crate) async fn run(setup: Setup) -> Result<(), Failed> {
-    let connection = crispy_runtime::connect(&setup.nats.options("crispy setup")?).await?;
+    let connection =
+        crispy_runtime::connect(&setup.nats.options("crispy setup")?, &setup.nats.prefix).await?;
     let plan = topology::plan(&connection, setup.replicas, setup.force);
     let plan = plan
         .await

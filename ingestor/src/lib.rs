@@ -71,7 +71,11 @@ pub async fn record_all(config: Config, stop: Stop) -> Result<(), Failed> {
     let cameras = open_cameras(&config, &site, &flag).await?;
     let spool = Arc::new(open_spool(&config)?);
     report_scan(&spool);
-    let connection = crispy_runtime::connect(&config.nats.options("crispy-ingestor")?).await?;
+    let connection = crispy_runtime::connect(
+        &config.nats.options("crispy-ingestor")?,
+        &config.nats.prefix,
+    )
+    .await?;
     let (outbox, answers) = publish(&connection, &spool, &site).await?;
     let signs = Signs::default();
     measured::observe(&site, &spool, config.spool_limit, &signs, outbox.owed());

@@ -11,12 +11,13 @@
 use std::time::Duration;
 
 use crispy_bucket::{Bucket, GetError, Lookup, RangeReader};
+use crispy_jetstream::{Delivery, Failure, PublishError};
 use crispy_media::ProbeError;
 use crispy_proto::{
     id::ChunkId,
     v1::{self, CameraEvent, ChunkInspected, ChunkReady, ChunkUploaded, Disagreement},
 };
-use crispy_queue::{Delivery, Failure, Handler, PublishError, Publisher, Subjects, message_id};
+use crispy_queue::{Handler, Publisher, Subjects, message_id};
 use crispy_runtime::now_us;
 use crispy_telemetry::context;
 use tokio::{runtime::Handle, time::timeout};

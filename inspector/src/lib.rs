@@ -31,7 +31,11 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
     for url in &config.bucket {
         buckets.push(crispy_runtime::open_bucket(url, &config.options)?);
     }
-    let connection = crispy_runtime::connect(&config.nats.options("crispy-inspector")?).await?;
+    let connection = crispy_runtime::connect(
+        &config.nats.options("crispy-inspector")?,
+        &config.nats.prefix,
+    )
+    .await?;
     let producer = crispy_runtime::producer(env!("CARGO_PKG_VERSION"));
     let inspect = Inspect {
         buckets,

@@ -10,14 +10,14 @@ use bytes::Bytes;
 use crispy_bucket::{Bucket, BucketOptions, Metadata};
 use crispy_checksum::Checksums;
 use crispy_inspector::inspect::Inspect;
+use crispy_jetstream::{Cause, ConnectOptions, Delivery, Drained, Failure, Limits, WorkerState};
 use crispy_media::{Chunks, Spec};
 use crispy_proto::{
     id::ChunkId,
     v1::{self, CameraEvent, ChunkInspected, ChunkReady, ChunkUploaded, camera_event::Kind},
 };
 use crispy_queue::{
-    Cause, ConnectOptions, Connection, Delivery, Drained, Failure, From, Handler, Limits, Message,
-    Reader, Stage, Stream, Worker, WorkerConfig, WorkerState, topology,
+    Connection, From, Handler, Message, Reader, Stage, Stream, Worker, WorkerConfig, topology,
 };
 use crispy_testbed::{
     GcsServer, NatsServer, clips,
@@ -56,7 +56,9 @@ impl Scene {
             servers: server.url(),
             ..ConnectOptions::default()
         };
-        let connection = crispy_queue::connect(&options).await.unwrap();
+        let connection = crispy_queue::connect(&options, &crispy_queue::Prefix::default())
+            .await
+            .unwrap();
         let plan = topology::plan(&connection, None, false).await.unwrap();
         plan.apply().await.unwrap();
         let inspect = Inspect {

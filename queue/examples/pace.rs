@@ -18,11 +18,9 @@ use std::{
 };
 
 use async_nats::jetstream::consumer::PullConsumer;
+use crispy_jetstream::{ConnectOptions, Delivery, Failure};
 use crispy_proto::v1::ChunkReady;
-use crispy_queue::{
-    ConnectOptions, Connection, Delivery, Failure, Handler, Stage, Stream, Worker, WorkerConfig,
-    connect, topology,
-};
+use crispy_queue::{Connection, Handler, Stage, Stream, Worker, WorkerConfig, connect, topology};
 use crispy_testbed::NatsServer;
 use futures_util::StreamExt;
 use tokio::{sync::Notify, time::sleep};
@@ -54,7 +52,9 @@ async fn main() {
         servers: server.url(),
         ..ConnectOptions::default()
     };
-    let connection = connect(&options).await.unwrap();
+    let connection = connect(&options, &crispy_queue::Prefix::default())
+        .await
+        .unwrap();
     meter.report("connect");
     let meter = Meter::start(&server);
     let plan = topology::plan(&connection, None, false).await.unwrap();

@@ -6,18 +6,16 @@ use async_nats::{
     Message,
     jetstream::consumer::{self, AckPolicy},
 };
+use crispy_jetstream::{
+    ApiError, api,
+    pull::{AckSubject, Pulled, Puller},
+};
 use crispy_proto::{
     id::Name,
     v1::{ChunkUploaded, DeadLetter, DeadRuling},
 };
 
-use crate::{
-    Connection, DeadNotice, Decode, DecodeError, Stream,
-    api::{self, ApiError},
-    connection::Link,
-    header,
-    pull::{AckSubject, Pulled, Puller},
-};
+use crate::{Connection, DeadNotice, Decode, DecodeError, Stream, header};
 
 /// How long the answers of an ingestor that does not come back are kept track of. After that it asks about each of its chunks anew.
 const ABSENCE: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -54,14 +52,14 @@ pub struct Answer {
     pub stream: String,
     /// The notice's place in its stream.
     pub sequence: u64,
-    link: Link,
+    connection: Connection,
     reply: async_nats::Subject,
 }
 
 impl Answer {
     /// Says that it has been acted on. Should this be lost, the same notice comes again.
     pub async fn ack(self) {
-        let _ = self.link.client.publish(self.reply, "+ACK".into()).await;
+        self.connection.respond(self.reply, "+ACK".into()).await;
     }
 }
 
@@ -175,19 +173,18 @@ impl Answers {
         let facts = message.reply.as_deref().and_then(AckSubject::parse);
         let sequence = facts.map_or(0, |facts| facts.stream_sequence);
         let name = stream.name(self.connection.prefix());
-        let link = self.connection.consuming().clone();
         let reply = message.reply.clone().unwrap_or_else(|| "".into());
         match read(&message, stream) {
             Ok(notice) => Ok(Answer {
                 notice,
                 stream: name,
                 sequence,
-                link,
+                connection: self.connection.clone(),
                 reply,
             }),
             Err(source) => {
                 // Not ours to keep: whoever wrote it, it would come again for ever.
-                let _ = link.client.publish(reply, "+TERM".into()).await;
+                self.connection.respond(reply, "+TERM".into()).await;
                 Err(AnswersError::Malformed {
                     stream: name,
                     sequence,
@@ -238,14 +235,9 @@ async fn listen(
 ) -> Result<Puller, AnswersError> {
     put_durable(connection, stream, durable, site).await?;
     let name = stream.name(connection.prefix());
-    Puller::open(
-        connection.consuming(),
-        &connection.api_prefix(),
-        &name,
-        durable,
-    )
-    .await
-    .map_err(AnswersError::Closed)
+    Puller::open(connection, &name, durable)
+        .await
+        .map_err(AnswersError::Closed)
 }
 
 /// Makes the durable, or finds it as it should be: the same request does either.

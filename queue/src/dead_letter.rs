@@ -1,14 +1,12 @@
 //! Work that is given up, written down so that it can be looked at and sent again.
 
-use bytes::Bytes;
+use crispy_jetstream::{DeadLetter, DeadLetterKind, PublishError, Published};
 use crispy_proto::{
     id::CameraId,
     v1::{self, dead_letter::Kind},
 };
 
-use crate::{
-    Delivery, Prefix, PublishError, Published, Publisher, Stage, Subjects, Topic, message_id,
-};
+use crate::{Prefix, Publisher, Stage, Subjects, Topic, message_id};
 
 /// Longest reason, in bytes. An error chain may quote what it choked on.
 const MAX_REASON: usize = 4096;
@@ -18,14 +16,7 @@ pub(crate) struct Obituary<'a> {
     pub(crate) stage: Stage,
     pub(crate) instance: &'a str,
     pub(crate) version: &'a str,
-    pub(crate) delivery: &'a Delivery,
-    pub(crate) payload: &'a Bytes,
-    pub(crate) kind: Kind,
-    pub(crate) reason: String,
-    /// Unix microseconds.
-    pub(crate) first_failure_us: i64,
-    /// Unix microseconds.
-    pub(crate) last_failure_us: i64,
+    pub(crate) letter: DeadLetter<'a>,
 }
 
 impl Obituary<'_> {
@@ -37,12 +28,12 @@ impl Obituary<'_> {
     ) -> Result<Published, PublishError> {
         let subjects = Subjects::new(prefix);
         let camera = subjects
-            .parse(&self.delivery.subject)
+            .parse(&self.letter.delivery.subject)
             .map_or_else(nobody, |topic: Topic| topic.camera().clone());
         let id = message_id::dead(
             self.stage,
-            self.delivery.stream_created_us,
-            self.delivery.stream_sequence,
+            self.letter.delivery.stream_created_us,
+            self.letter.delivery.stream_sequence,
         );
         publisher
             .publish(subjects.dead(self.stage, &camera), &id, &self.letter())
@@ -55,23 +46,23 @@ impl Obituary<'_> {
             value: value.to_owned(),
         };
         v1::DeadLetter {
-            payload: self.payload.to_vec(),
-            headers: self.delivery.headers.iter().map(header).collect(),
-            subject: self.delivery.subject.clone(),
-            stream: self.delivery.stream.clone(),
-            stream_sequence: self.delivery.stream_sequence,
-            stream_created_us: self.delivery.stream_created_us,
+            payload: self.letter.payload.to_vec(),
+            headers: self.letter.delivery.headers.iter().map(header).collect(),
+            subject: self.letter.delivery.subject.clone(),
+            stream: self.letter.delivery.stream.clone(),
+            stream_sequence: self.letter.delivery.stream_sequence,
+            stream_created_us: self.letter.delivery.stream_created_us,
             stage: self.stage.to_string(),
-            reason: shortened(&self.reason).to_owned(),
-            kind: self.kind.into(),
-            deliveries: self.delivery.deliveries,
-            first_failure_us: self.first_failure_us,
-            last_failure_us: self.last_failure_us,
+            reason: shortened(self.letter.reason).to_owned(),
+            kind: kind(self.letter.kind).into(),
+            deliveries: self.letter.delivery.deliveries,
+            first_failure_us: self.letter.first_failure_us,
+            last_failure_us: self.letter.last_failure_us,
             producer: Some(v1::Producer {
                 instance: self.instance.to_owned(),
                 version: self.version.to_owned(),
             }),
-            message_id: self.delivery.message_id.clone().unwrap_or_default(),
+            message_id: self.letter.delivery.message_id.clone().unwrap_or_default(),
         }
     }
 }
@@ -79,6 +70,16 @@ impl Obituary<'_> {
 /// Whose dead letter it is when the subject names no camera of ours: somebody published by hand under our wildcard.
 fn nobody() -> CameraId {
     CameraId::from_wire("unknown", "unknown").expect("these are names")
+}
+
+fn kind(kind: DeadLetterKind) -> Kind {
+    match kind {
+        DeadLetterKind::Rejected => Kind::Rejected,
+        DeadLetterKind::Undecodable => Kind::Undecodable,
+        DeadLetterKind::RetriesSpent => Kind::RetriesSpent,
+        DeadLetterKind::CrashGuard => Kind::CrashGuard,
+        _ => Kind::Unspecified,
+    }
 }
 
 fn shortened(reason: &str) -> &str {

@@ -12,6 +12,11 @@
 use std::str::FromStr;
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue, jetstream::message::StreamMessage};
+use crispy_jetstream::{
+    ApiError, PublishError,
+    api::{self, Which},
+    header::{MESSAGE_ID, TRACEPARENT},
+};
 use crispy_proto::{
     id::CameraId,
     v1::{
@@ -22,10 +27,8 @@ use crispy_proto::{
 use jiff::Timestamp;
 
 use crate::{
-    Connection, Decode, DecodeError, From, Message, PublishError, Reader, ReaderError, Stage,
-    Stream, Topic,
-    api::{self, ApiError, Which},
-    header, message_id, span,
+    Connection, Decode, DecodeError, From, Message, Reader, ReaderError, Stage, Stream, Topic,
+    header, message_id,
 };
 
 /// What travels in the dead letters' stream.
@@ -85,7 +88,7 @@ impl Buried {
 
 /// The id of the trace that work which was given up is part of, 32 hexadecimal digits, where one was made of it.
 pub fn trace_of(letter: &DeadLetter) -> Option<&str> {
-    let named = |header: &&crispy_proto::v1::dead_letter::Header| header.name == span::TRACEPARENT;
+    let named = |header: &&crispy_proto::v1::dead_letter::Header| header.name == TRACEPARENT;
     let traceparent = letter.headers.iter().find(named)?;
     traceparent.value.split('-').nth(1)
 }
@@ -350,6 +353,6 @@ fn headers_again(letter: &DeadLetter, id: &str) -> HeaderMap {
             map.append(name, value);
         }
     }
-    map.insert(header::MESSAGE_ID, id);
+    map.insert(MESSAGE_ID, id);
     map
 }

@@ -2,14 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crispy_jetstream::{ApiError, api};
 use crispy_proto::{id::CameraId, v1::ChunkUploaded};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Connection, From, Reader, ReaderError, Stage, Stream, Topic,
-    api::{self, ApiError},
-};
+use crate::{Connection, From, Reader, ReaderError, Stage, Stream, Topic};
 
 /// Everything at one time.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -2,11 +2,13 @@
 
 use async_nats::jetstream::stream;
 
-use crate::{
-    Connection, Stage, Stream,
-    api::{self, ApiError, Which},
-    header,
+use crispy_jetstream::{
+    ApiError,
+    api::{self, Which},
+    header::MESSAGE_ID,
 };
+
+use crate::{Connection, Stage, Stream};
 
 /// Asking a stream about a message failed.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +36,7 @@ impl Connection {
         let name = stream.name(self.prefix());
         match api::message(self, &name, &Which::At(sequence)).await {
             Ok(message) => {
-                let id = message.headers.get(header::MESSAGE_ID);
+                let id = message.headers.get(MESSAGE_ID);
                 Ok(id.is_some_and(|id| id.as_str() == message_id))
             }
             Err(ApiError::NoMessage | ApiError::NoStream) => Ok(false),

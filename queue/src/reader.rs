@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy};
-use jiff::Timestamp;
-
-use crate::{
-    Connection, Decode, DecodeError, Headers, Stream,
-    api::{self, ApiError},
-    header,
+use crispy_jetstream::{
+    ApiError, Headers, api,
     pull::{AckSubject, Pulled, Puller},
 };
+use jiff::Timestamp;
+
+use crate::{Connection, Decode, DecodeError, Stream, header};
 
 /// How long the server remembers a reader that has gone.
 const ABSENCE: Duration = Duration::from_secs(30);
@@ -197,14 +196,9 @@ impl Reader {
         let info = made.map_err(|source| self.failed(source))?;
         self.expected = 1;
         self.ahead = info.num_pending;
-        Puller::open(
-            self.connection.consuming(),
-            &self.connection.api_prefix(),
-            &self.stream,
-            &info.name,
-        )
-        .await
-        .map_err(ReaderError::Closed)
+        Puller::open(&self.connection, &self.stream, &info.name)
+            .await
+            .map_err(ReaderError::Closed)
     }
 
     /// Where to begin. "New" is made a place at once: should the first consumer be lost before it has given out anything, the next one begins

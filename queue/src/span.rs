@@ -8,21 +8,17 @@
 //! Where nobody makes traces a span is nothing: none of its fields is worked out, and no header is written or read. What the conventions call a
 //! number is signed: tracing tells unsigned ones as text.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use async_nats::{HeaderMap, HeaderName, HeaderValue};
+use async_nats::HeaderMap;
+use crispy_jetstream::{Delivery, header::MESSAGE_ID};
 use crispy_proto::id::ChunkId;
-use crispy_telemetry::context::{self, Remote};
 use tracing::{Span, field::Empty, info_span};
 
-use crate::{Delivery, Stage, header};
+use crate::header;
 
-/// The header of W3C Trace Context that says where in a trace a message comes from.
-pub(crate) const TRACEPARENT: &str = "traceparent";
-
-/// The span of getting a message into its stream. It belongs to the span that `headers` name, else to the one under way; the message carries
-/// it from then on.
-pub(crate) fn publish(subject: &str, headers: &mut HeaderMap, bytes: usize) -> Span {
+/// The span of getting a message into its stream. It belongs to the span that `headers` name, else to the one under way.
+pub(crate) fn publish(subject: &str, headers: &HeaderMap, bytes: usize) -> Span {
     let place = Place::of(subject);
     let span = info_span!(
         "publish",
@@ -33,7 +29,7 @@ pub(crate) fn publish(subject: &str, headers: &mut HeaderMap, bytes: usize) -> S
         messaging.operation.type = "send",
         messaging.destination.name = subject,
         messaging.destination.template = %place,
-        messaging.message.id = headers.get(header::MESSAGE_ID).map(|id| id.as_str()),
+        messaging.message.id = headers.get(MESSAGE_ID).map(|id| id.as_str()),
         messaging.message.body.size = bytes.cast_signed(),
         site = place.site,
         camera = place.camera,
@@ -43,32 +39,15 @@ pub(crate) fn publish(subject: &str, headers: &mut HeaderMap, bytes: usize) -> S
         stream_sequence = Empty,
         attempt = Empty,
     );
-    if span.is_disabled() {
-        return span;
-    }
-    say_chunk(
-        &span,
-        headers.get(header::CHUNK).map(|chunk| chunk.as_str()),
-    );
-    if headers.get(TRACEPARENT).is_some() {
-        let named = headers.iter().filter_map(|(name, values)| {
-            let name: &str = name.as_ref();
-            Some((name, values.first()?.as_str()))
-        });
-        Remote::from_headers(named).continue_in(&span);
-    }
-    for (name, value) in span.in_scope(context::headers) {
-        // The propagators write nothing else.
-        if let (Ok(name), Ok(value)) = (HeaderName::from_str(&name), HeaderValue::from_str(&value))
-        {
-            headers.insert(name, value);
-        }
+    if !span.is_disabled() {
+        let chunk = headers.get(header::CHUNK);
+        say_chunk(&span, chunk.map(|chunk| chunk.as_str()));
     }
     span
 }
 
 /// The span of handling one delivery: child of its publishing, and linked to it.
-pub(crate) fn process(stage: Stage, delivery: &Delivery, bytes: usize) -> Span {
+pub(crate) fn process(delivery: &Delivery, consumer: &str, bytes: usize) -> Span {
     let place = Place::of(&delivery.subject);
     let span = info_span!(
         parent: None,
@@ -80,7 +59,7 @@ pub(crate) fn process(stage: Stage, delivery: &Delivery, bytes: usize) -> Span {
         messaging.operation.type = "process",
         messaging.destination.name = delivery.subject.as_str(),
         messaging.destination.template = %place,
-        messaging.consumer.group.name = stage.as_str(),
+        messaging.consumer.group.name = consumer,
         messaging.message.id = delivery.message_id.as_deref(),
         messaging.message.body.size = bytes.cast_signed(),
         site = place.site,
@@ -95,7 +74,6 @@ pub(crate) fn process(stage: Stage, delivery: &Delivery, bytes: usize) -> Span {
     );
     if !span.is_disabled() {
         say_chunk(&span, delivery.header(header::CHUNK));
-        Remote::from_headers(delivery.headers.iter()).adopt(&span);
     }
     span
 }
@@ -158,12 +136,5 @@ mod tests {
         ] {
             assert_eq!(Place::of(subject).to_string(), name);
         }
-    }
-
-    #[test]
-    fn where_no_traces_are_made_a_message_gets_no_header() {
-        let mut headers = HeaderMap::new();
-        assert!(publish("crispy.chunks.demo.front", &mut headers, 9).is_disabled());
-        assert!(headers.is_empty());
     }
 }

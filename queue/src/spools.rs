@@ -1,14 +1,14 @@
 //! Where spools can be reached: the key-value bucket `{prefix}_spools`.
 
 use async_nats::HeaderMap;
+use crispy_jetstream::{
+    ApiError, PublishError,
+    api::{self, Which},
+};
 use crispy_proto::v1::SpoolRecord;
 use prost::Message as _;
 
-use crate::{
-    ApiError, Connection, PublishError, Stream,
-    answers::is_spool_id,
-    api::{self, Which},
-};
+use crate::{Connection, Stream, answers::is_spool_id};
 
 /// The records of all spools, each written by its spool's owner alone.
 #[derive(Clone, Debug)]

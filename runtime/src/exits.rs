@@ -2,7 +2,8 @@
 
 use crate::Exit;
 use crispy_fault::{DependencyId, Fault, Kind};
-use crispy_queue::{AnswersError, ApiError, BindError, OverviewError, ReaderError};
+use crispy_jetstream::{ApiError, BindError};
+use crispy_queue::{AnswersError, OverviewError, ReaderError};
 
 /// The exit code of a failure of the queue, by its kind alone.
 pub fn exit_of_queue(fault: &Fault) -> Exit {

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{Failed, Stop};
+use crispy_jetstream::Readiness;
 use crispy_proto::v1;
-use crispy_queue::{Connection, Handler, Readiness, Stage, Worker, WorkerConfig};
+use crispy_queue::{Connection, Handler, Stage, Worker, WorkerConfig};
 use tracing::info;
 
 use crate::{exit_of_bind, queue_metrics};

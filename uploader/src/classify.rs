@@ -21,7 +21,7 @@
 use std::time::Duration;
 
 use crispy_bucket::{GetError, PutError};
-use crispy_queue::{Backoff, Failure, PublishError};
+use crispy_jetstream::{Backoff, Failure, PublishError};
 use crispy_spool::ReadError;
 
 use crate::{destination::Absence, fetch::FetchError};
@@ -192,7 +192,7 @@ pub fn classify(error: UploadError) -> Failure {
 mod tests {
     use std::path::PathBuf;
 
-    use crispy_queue::Cause;
+    use crispy_jetstream::Cause;
     use proptest::prelude::*;
 
     use super::*;

@@ -61,7 +61,11 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         }
         checked => checked.exit(Exit::BucketUnavailable)?,
     }
-    let connection = crispy_runtime::connect(&config.nats.options("crispy-uploader")?).await?;
+    let connection = crispy_runtime::connect(
+        &config.nats.options("crispy-uploader")?,
+        &config.nats.prefix,
+    )
+    .await?;
     measured::begins();
     let producer = crispy_runtime::producer(env!("CARGO_PKG_VERSION"));
     let upload = Upload {

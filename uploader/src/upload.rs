@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use crispy_bucket::Metadata;
 use crispy_checksum::Checksums;
+use crispy_jetstream::{Delivery, Failure};
 use crispy_proto::{
     id::{ObjectKey, run_state_key},
     v1::{self, ChunkReady, ChunkUploaded, RunState},
 };
-use crispy_queue::{Delivery, Failure, Handler, Publisher, Subjects, message_id};
+use crispy_queue::{Handler, Publisher, Subjects, message_id};
 use crispy_runtime::{logging::CHUNKS, now_us};
 use crispy_telemetry::context;
 use tracing::{info, warn};

@@ -101,7 +101,8 @@ Doing it twice does no harm.";
 /// Does what was asked for.
 pub(crate) async fn run(dead: Dead) -> Result<(), Failed> {
     let common = dead.deed.common();
-    let connection = crispy_runtime::connect(&common.nats.options("crispy dead")?).await?;
+    let connection =
+        crispy_runtime::connect(&common.nats.options("crispy dead")?, &common.nats.prefix).await?;
     crispy_runtime::check_streams(&connection, &[crispy_queue::Stream::Dead]).await?;
     let outcome = dead.deed.done(&connection).await;
     connection.close().await;

@@ -54,7 +54,9 @@ It ends with 0 if all is well, else with the code of the gravest concern: 44 a s
 
 /// Looks once, or until it is told to stop.
 pub(crate) async fn run(status: Status, stop: Stop) -> Result<(), Failed> {
-    let connection = crispy_runtime::connect(&status.nats.options("crispy status")?).await?;
+    let connection =
+        crispy_runtime::connect(&status.nats.options("crispy status")?, &status.nats.prefix)
+            .await?;
     let outcome = match status.watch {
         false => look(&connection, status.output, "").await,
         true => watch(&connection, status.output, &stop).await,

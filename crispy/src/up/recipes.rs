@@ -5,7 +5,8 @@
 
 use std::{env, ffi::OsString, path::Path};
 
-use crispy_queue::ConnectOptions;
+use crispy_jetstream::ConnectOptions;
+use crispy_queue::Prefix;
 use crispy_runtime::logging;
 
 use super::{
@@ -22,6 +23,8 @@ pub(super) struct Recipes<'a> {
     pub(super) flight: &'a Preflight,
     /// Where the server is, with its credentials.
     pub(super) nats: &'a ConnectOptions,
+    /// The prefix of our names there.
+    pub(super) prefix: &'a Prefix,
     /// The Jaeger that their traces go to, over gRPC; `None`: to where they were told.
     pub(super) collector: Option<&'a str>,
     /// Bars are drawn: children say only what needs a person.
@@ -74,7 +77,7 @@ impl Recipes<'_> {
             environment.extend(handed_on(&CREDENTIALS));
         }
         environment.push(("NATS_URL", self.nats.servers.clone().into()));
-        environment.push(("CRISPY_PREFIX", self.nats.prefix.as_str().into()));
+        environment.push(("CRISPY_PREFIX", self.prefix.as_str().into()));
         // Everything comes from us: a file would have its say about the server too.
         environment.push(("CRISPY_CONFIG", "/dev/null".into()));
         environment.push(("CRISPY_LOG_LEVEL", self.log_level().into()));

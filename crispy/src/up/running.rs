@@ -6,7 +6,8 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use crispy_queue::{ConnectOptions, Connection, Stage, Stream, topology};
+use crispy_jetstream::ConnectOptions;
+use crispy_queue::{Connection, Prefix, Stage, Stream, topology};
 use crispy_runtime::NatsFlags;
 use crispy_runtime::{Exit, Failed, Stop};
 use tokio::{
@@ -81,9 +82,9 @@ impl<'a> Running<'a> {
 
     /// Starts everything and follows it to its end. What was started is still to be stopped.
     pub(super) async fn run(&mut self, up: &Up, stop: &Stop) -> Result<(), Failed> {
-        let options = self.start_server(up)?;
+        let (options, prefix) = self.start_server(up)?;
         let connection = self
-            .unless_a_child_dies(crispy_runtime::connect(&options))
+            .unless_a_child_dies(crispy_runtime::connect(&options, &prefix))
             .await?;
         let plan = topology::plan(&connection, None, false)
             .await
@@ -97,6 +98,7 @@ impl<'a> Running<'a> {
             up,
             flight: self.flight,
             nats: &options,
+            prefix: &prefix,
             collector: self.collector.as_deref(),
             owns_the_terminal: self.show.owns_the_terminal(),
         };
@@ -139,23 +141,25 @@ impl<'a> Running<'a> {
     }
 
     /// Starts our own server, unless the operator named another. How to connect to either.
-    fn start_server(&mut self, up: &Up) -> Result<ConnectOptions, Failed> {
+    fn start_server(&mut self, up: &Up) -> Result<(ConnectOptions, Prefix), Failed> {
         match (&self.flight.nats, &up.nats_server) {
             (Some(server), _) => {
                 self.household
                     .start_server(server.recipe(self.flight.data_dir.path())?)?;
-                Ok(ConnectOptions {
+                let options = ConnectOptions {
                     servers: server.url(),
                     name: "crispy up".into(),
                     ..ConnectOptions::default()
-                })
+                };
+                Ok((options, Prefix::default()))
             }
             (None, url) => {
                 let url = url
                     .as_ref()
                     .map(crispy_runtime::Secret::reveal)
                     .unwrap_or_default();
-                NatsFlags::of_environment(url)?.options("crispy up")
+                let flags = NatsFlags::of_environment(url)?;
+                Ok((flags.options("crispy up")?, flags.prefix))
             }
         }
     }

@@ -21,10 +21,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crispy_jetstream::{PublishError, Published};
 use crispy_proto::id::{CameraId, ChunkId};
-use crispy_queue::{
-    Answers, Connection, Message, PublishError, Published, Publisher, Subjects, message_id,
-};
+use crispy_queue::{Answers, Connection, Message, Publisher, Subjects, message_id};
 use crispy_runtime::health::{Condition, readiness};
 use crispy_spool::{DescriptorError, Spool};
 use crispy_telemetry::context;

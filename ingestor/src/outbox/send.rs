@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Instant};
 
+use crispy_jetstream::{PublishError, Published};
 use crispy_proto::{id::ChunkId, v1::ChunkReady};
-use crispy_queue::{PublishError, Published, message_id};
+use crispy_queue::message_id;
 use crispy_runtime::logging::CHUNKS;
 use crispy_spool::DescriptorError;
 use tracing::{debug, error};

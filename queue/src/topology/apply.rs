@@ -2,16 +2,13 @@
 
 use async_nats::jetstream::stream;
 use crispy_fault::Fault;
+use crispy_jetstream::{ApiError, api};
 
 use super::{
     diff::Change,
-    inspect::request_failed,
     plan::{Action, Plan, plan_within},
 };
-use crate::{
-    Connection, Stream,
-    api::{self, ApiError},
-};
+use crate::{Connection, Stream};
 
 /// The result of setting up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +47,7 @@ impl Plan {
                     None => return Err(no_room(error)),
                 },
                 error if error.is_name_taken() && in_the_way < Stream::ALL.len() => in_the_way += 1,
-                error => return Err(request_failed(format!("set up {target}"), error)),
+                error => return Err(error.into_fault(format!("set up {target}"))),
             }
             self = plan_within(&self.connection, self.request, scale, &progress.made).await?;
         }

@@ -1,15 +1,14 @@
 //! The present streams and consumers of a server.
 
-use std::borrow::Cow;
-
 use async_nats::jetstream::{account::Account, consumer, stream};
-use crispy_fault::{DependencyId, Fault};
+use crispy_fault::Fault;
+use crispy_jetstream::{
+    ApiError,
+    api::{self, Nothing},
+};
 use futures_util::future::{join_all, try_join_all};
 
-use crate::{
-    Connection, Stage, Stream,
-    api::{self, ApiError, Nothing},
-};
+use crate::{Connection, Stage, Stream};
 
 /// The advice about missing streams and consumers.
 const SET_UP: &str = "run `crispy setup`";
@@ -35,7 +34,7 @@ pub(super) async fn inspect(connection: &Connection) -> Result<Present, Fault> {
     });
     let account = async {
         let account = api::request(connection, "INFO", &Nothing {}).await;
-        account.map_err(|error| request_failed("look at the account", error))
+        account.map_err(|error| error.into_fault("look at the account"))
     };
     let (streams, consumers, account) =
         tokio::try_join!(try_join_all(streams), try_join_all(consumers), account)?;
@@ -51,7 +50,7 @@ pub(crate) fn present<T>(target: &str, info: Result<T, ApiError>) -> Result<Opti
     match info {
         Ok(info) => Ok(Some(info)),
         Err(ApiError::NoStream | ApiError::NoConsumer) => Ok(None),
-        Err(error) => Err(request_failed(format!("look at {target}"), error)),
+        Err(error) => Err(error.into_fault(format!("look at {target}"))),
     }
 }
 
@@ -76,20 +75,4 @@ pub async fn check(connection: &Connection, needs: &[Stream]) -> Result<(), Faul
     }
     let (missing, servers) = (missing.join(" and "), connection.servers());
     Err(Fault::not_found(format!("{missing} missing at {servers}")).with_hint(SET_UP))
-}
-
-/// The failure of a request that was made while `doing` something.
-pub(crate) fn request_failed(doing: impl Into<Cow<'static, str>>, error: ApiError) -> Fault {
-    let fault = match &error {
-        ApiError::NoStream | ApiError::NoConsumer => Fault::not_found(doing).with_hint(SET_UP),
-        // A server without JetStream has no streams either.
-        ApiError::NoJetStream => Fault::not_found(doing)
-            .with_hint("start nats-server with -js, or enable JetStream for the account"),
-        ApiError::NoMessage => Fault::not_found(doing),
-        ApiError::NoAnswer(_) => Fault::unavailable(DependencyId::Queue, doing),
-        ApiError::Unreadable(_) => Fault::corrupt(doing),
-        error if error.is_leaderless() => Fault::transient(doing),
-        ApiError::NoStorage(_) | ApiError::Refused(_) => Fault::rejected(doing),
-    };
-    fault.with_source(error)
 }

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
-use crispy_queue::{ConnectOptions, Connection, Publisher, Stream, message_id, topology};
+use crispy_jetstream::ConnectOptions;
+use crispy_queue::{Connection, Publisher, Stream, message_id, topology};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -25,7 +26,9 @@ pub(crate) async fn connect(urls: &str) -> Connection {
         wait: PATIENCE,
         ..ConnectOptions::default()
     };
-    crispy_queue::connect(&options).await.unwrap()
+    crispy_queue::connect(&options, &crispy_queue::Prefix::default())
+        .await
+        .unwrap()
 }
 
 /// A connection to a server that is set up.

@@ -7,10 +7,9 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use crispy_jetstream::{Delivery, Failure};
 use crispy_proto::v1::{ChunkReady, ChunkUploaded};
-use crispy_queue::{
-    Connection, Delivery, Failure, Handler, Publisher, Stage, Worker, WorkerConfig, message_id,
-};
+use crispy_queue::{Connection, Handler, Publisher, Stage, Worker, WorkerConfig, message_id};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crispy_jetstream::{Delivery, Failure};
 use crispy_proto::v1::ChunkReady;
-use crispy_queue::{Delivery, Failure, Stream};
+use crispy_queue::Stream;
 use futures_util::future::join_all;
 use tokio::{
     task::block_in_place,

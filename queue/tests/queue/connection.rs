@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crispy_queue::{ConnectError, ConnectOptions, connect};
+use crispy_jetstream::connect;
+use crispy_jetstream::{ConnectError, ConnectOptions};
 use crispy_testbed::{NatsOptions, NatsServer};
 
 use crate::scene::{eventually, options};
@@ -115,7 +116,7 @@ async fn a_lost_server_shows_in_the_state_and_its_return_too() {
 /// The greeting of a server of that version: no such server runs here.
 async fn connect_to_version(
     version: &'static str,
-) -> Result<crispy_queue::Connection, ConnectError> {
+) -> Result<crispy_jetstream::Connection, ConnectError> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let servers = listener.local_addr().unwrap().to_string();
     thread::spawn(move || {

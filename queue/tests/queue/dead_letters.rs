@@ -1,9 +1,9 @@
 //! What an operator does with work that was given up.
 
+use crispy_jetstream::{Delivery, Failure};
 use crispy_proto::v1::{ChunkReady, DeadRuling, Producer, dead_ruling::Decision};
 use crispy_queue::{
-    Answers, Buried, BuriedError, DeadLetters, Delivery, Failure, Notice, Plot, Stage, Stream,
-    message_id,
+    Answers, Buried, BuriedError, DeadLetters, Notice, Plot, Stage, Stream, message_id,
 };
 use tokio::time::timeout;
 

@@ -1,6 +1,7 @@
 //! Servers that say that they are about to close.
 
-use crispy_queue::{ConnectOptions, NotReady, Stream, connect};
+use crispy_jetstream::{ConnectOptions, NotReady};
+use crispy_queue::{Prefix, Stream, connect};
 use crispy_testbed::{NatsCluster, NatsOptions};
 use tokio::time::{Duration, Instant};
 
@@ -12,11 +13,14 @@ const THROWS_OUT: &str = "Closing existing clients";
 #[tokio::test]
 async fn a_server_that_will_close_is_left_before_it_throws_anybody_out() {
     let mut cluster = NatsCluster::start();
-    let connection = connect(&ConnectOptions {
-        servers: cluster.urls(),
-        wait: PATIENCE,
-        ..ConnectOptions::default()
-    })
+    let connection = connect(
+        &ConnectOptions {
+            servers: cluster.urls(),
+            wait: PATIENCE,
+            ..ConnectOptions::default()
+        },
+        &Prefix::default(),
+    )
     .await
     .unwrap();
     connection.publisher().await;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use crispy_jetstream::{Delivery, Failure, Limits};
 use crispy_proto::v1::{ChunkReady, RunState, dead_letter::Kind};
-use crispy_queue::{Delivery, Failure, Limits, Message, Stage, Stream, message_id};
+use crispy_queue::{Message, Stage, Stream, message_id};
 use tokio::time::sleep;
 
 use crate::scene::{LEASE, Scene, camera, chunk, eventually, quick};

@@ -1,6 +1,7 @@
 //! How the queue stands.
 
-use crispy_queue::{Failure, Overview, Stage, Stream, message_id};
+use crispy_jetstream::Failure;
+use crispy_queue::{Overview, Stage, Stream, message_id};
 use crispy_proto::v1::ChunkUploaded;
 use crispy_testbed::NatsOptions;
 

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::stream;
-use crispy_queue::{PublishError, Stall, Stream, message_id};
+use crispy_jetstream::{PublishError, Stall};
+use crispy_queue::{Stream, message_id};
 use crispy_testbed::NatsOptions;
 use futures_util::StreamExt;
 use tokio::time::timeout;
@@ -99,7 +100,7 @@ async fn a_full_stream_holds_its_publishers_back_until_there_is_room() {
             publish(&filler, &connection, &chunk(sequence)).await;
         }
     });
-    eventually(async || stalls.borrow().get(&Stream::Chunks) == Some(&Stall::Full)).await;
+    eventually(async || stalls.borrow().get("CRISPY_CHUNKS") == Some(&Stall::Full)).await;
     let stored = scene.count(Stream::Chunks).await;
     assert!((1..100).contains(&stored), "{stored}");
 
@@ -148,7 +149,7 @@ async fn a_missing_stream_stalls_and_its_return_lets_go() {
     let stalls = publisher.stalls();
     let connection = scene.connection.clone();
     let publishing = tokio::spawn(async move { publish(&publisher, &connection, &chunk(0)).await });
-    eventually(async || stalls.borrow().get(&Stream::Chunks) == Some(&Stall::NoStream)).await;
+    eventually(async || stalls.borrow().get("CRISPY_CHUNKS") == Some(&Stall::NoStream)).await;
     scene.set_up().await;
     timeout(PATIENCE, publishing).await.unwrap().unwrap();
     assert_eq!(scene.count(Stream::Chunks).await, 1);

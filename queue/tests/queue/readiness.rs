@@ -1,6 +1,7 @@
 //! Whether a daemon can work, told by events.
 
-use crispy_queue::{NotReady, Readiness, Stall, Stream};
+use crispy_jetstream::{NotReady, Readiness, Stall};
+use crispy_queue::Stream;
 use tokio::time::timeout;
 
 use crate::scene::{PATIENCE, Scene, chunk, publish, quick};

@@ -3,10 +3,10 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use async_nats::jetstream::consumer::{self, pull};
+use crispy_jetstream::{ConnectOptions, Delivery, Drained, Failure, Limits};
 use crispy_proto::v1::{ChunkReady, DeadLetter};
 use crispy_queue::{
-    ConnectOptions, Connection, Delivery, Drained, Failure, Handler, Limits, Publisher, Stage,
-    Stream, Worker, WorkerConfig, message_id,
+    Connection, Handler, Publisher, Stage, Stream, Worker, WorkerConfig, message_id,
 };
 use crispy_testbed::{NatsOptions, NatsServer};
 use tokio::{
@@ -51,7 +51,9 @@ impl Scene {
     /// A server with nothing on it.
     pub(crate) async fn empty(nats: &NatsOptions) -> Self {
         let server = NatsServer::start_with(nats);
-        let connection = crispy_queue::connect(&options(&server)).await.unwrap();
+        let connection = crispy_queue::connect(&options(&server), &crispy_queue::Prefix::default())
+            .await
+            .unwrap();
         Self { server, connection }
     }
 
@@ -64,7 +66,9 @@ impl Scene {
 
     /// Another connection, as another process would have it.
     pub(crate) async fn connect(&self) -> Connection {
-        crispy_queue::connect(&options(&self.server)).await.unwrap()
+        crispy_queue::connect(&options(&self.server), &crispy_queue::Prefix::default())
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn publisher(&self) -> Publisher {
@@ -207,8 +211,8 @@ where
 pub(crate) struct Hand {
     pub(crate) task: JoinHandle<Drained>,
     pub(crate) stop: CancellationToken,
-    pub(crate) state: tokio::sync::watch::Receiver<crispy_queue::WorkerState>,
-    pub(crate) readiness: crispy_queue::Readiness,
+    pub(crate) state: tokio::sync::watch::Receiver<crispy_jetstream::WorkerState>,
+    pub(crate) readiness: crispy_jetstream::Readiness,
     /// Every delivery that its handler was called with: the chunk's sequence, and when.
     heard: mpsc::UnboundedReceiver<(u64, Delivery, Instant)>,
     pub(crate) connection: Connection,

@@ -2,8 +2,9 @@
 
 use std::{sync::LazyLock, thread, time::Duration};
 
+use crispy_jetstream::Failure;
 use crispy_proto::v1::ChunkReady;
-use crispy_queue::{Failure, Stream};
+use crispy_queue::Stream;
 use opentelemetry::trace::{Status, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use tracing_subscriber::layer::SubscriberExt;

@@ -1,6 +1,7 @@
 //! A stream that is deleted, or lost with its server's disk, and made again: what was taken from the old one says nothing to the new one.
 
-use crispy_queue::{ConnectOptions, Stream, WorkerConfig, message_id};
+use crispy_jetstream::ConnectOptions;
+use crispy_queue::{Stream, WorkerConfig, message_id};
 use crispy_testbed::{FaultProxy, Traffic};
 
 use crate::scene::{Hand, Scene, chunk, eventually, gated, quick};
@@ -102,7 +103,9 @@ async fn what_was_done_without_a_connection_settles_nothing_of_a_successor() {
         servers: format!("nats://{}", road.address()),
         ..ConnectOptions::default()
     };
-    let cut_off = crispy_queue::connect(&through).await.unwrap();
+    let cut_off = crispy_queue::connect(&through, &crispy_queue::Prefix::default())
+        .await
+        .unwrap();
     let (mut late, late_gate) = gated(cut_off, one_hand()).await;
     scene.publish(0..1).await;
     assert_eq!(late.next().await.0, 0);

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crispy_jetstream::Failure;
 use crispy_proto::v1::dead_letter::Kind;
-use crispy_queue::{Failure, Stream};
+use crispy_queue::Stream;
 
 use crate::scene::{LEASE, Scene, eventually, quick};
 

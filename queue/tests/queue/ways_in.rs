@@ -2,7 +2,8 @@
 
 use std::{fs, time::Duration};
 
-use crispy_queue::{ConnectError, ConnectOptions, connect};
+use crispy_jetstream::connect;
+use crispy_jetstream::{ConnectError, ConnectOptions};
 use crispy_testbed::{NatsOptions, NatsServer};
 use nkeys::KeyPair;
 use tempfile::TempDir;

@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use crispy_bucket::{Bucket, BucketOptions};
 use crispy_checksum::Checksums;
+use crispy_jetstream::{ConnectOptions, Drained, Limits, WorkerState};
 use crispy_proto::{
     id::{ChunkId, ObjectKey},
     v1::{self, ChunkReady, ChunkUploaded},
 };
 use crispy_queue::{
-    ConnectOptions, Connection, Drained, From, Limits, Reader, Stage, Stream, Worker, WorkerConfig,
-    WorkerState, message_id, topology,
+    Connection, From, Reader, Stage, Stream, Worker, WorkerConfig, message_id, topology,
 };
 use crispy_spool::Spool;
 use crispy_testbed::{GcsServer, NatsServer};
@@ -184,7 +184,9 @@ async fn connect(server: &NatsServer) -> Connection {
         servers: server.url(),
         ..ConnectOptions::default()
     };
-    crispy_queue::connect(&options).await.unwrap()
+    crispy_queue::connect(&options, &crispy_queue::Prefix::default())
+        .await
+        .unwrap()
 }
 
 /// The simulator's bucket, which does not wait for long.

@@ -2,11 +2,12 @@
 
 use crispy_bucket::{Bucket, Metadata};
 use crispy_checksum::Checksums;
+use crispy_jetstream::{Cause, Delivery, Failure};
 use crispy_proto::{
     id::ChunkId,
     v1::{ChunkReady, RunState},
 };
-use crispy_queue::{Cause, Delivery, Failure, Handler};
+use crispy_queue::Handler;
 use crispy_uploader::{upload::Upload, work::Work};
 
 use crate::ground::{Ground, key};

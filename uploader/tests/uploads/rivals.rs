@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crispy_queue::{Delivery, Handler};
+use crispy_jetstream::Delivery;
+use crispy_queue::Handler;
 use crispy_testbed::gcs::GcsServer;
 use crispy_uploader::work::Work;
 use futures_util::future::join;

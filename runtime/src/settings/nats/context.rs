@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crispy_queue::ConnectOptions;
+use crispy_jetstream::ConnectOptions;
 
 use super::{
     environment::Environment,

@@ -5,7 +5,7 @@
 
 use std::{fs, path::PathBuf};
 
-use crispy_queue::ConnectOptions;
+use crispy_jetstream::ConnectOptions;
 use serde_json::{Map, Value};
 
 use super::environment::Environment;

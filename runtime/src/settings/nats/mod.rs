@@ -13,7 +13,8 @@ use std::path::PathBuf;
 
 use crate::{Exit, Failed, WithExit};
 use clap::{Args, Parser};
-use crispy_queue::{ConnectError, ConnectOptions, Connection, Prefix, Stream, topology};
+use crispy_jetstream::{ConnectError, ConnectOptions};
+use crispy_queue::{Connection, Prefix, Stream, topology};
 use tracing::warn;
 
 pub use context::ContextError;
@@ -171,7 +172,6 @@ impl NatsFlags {
         let said = said.map_err(|error| Failed::new(Exit::Configuration, error))?;
         Ok(ConnectOptions {
             name: format!("{program} {}", crate::producer("").instance),
-            prefix: self.prefix.clone(),
             ..said
         })
     }
@@ -247,16 +247,18 @@ fn revealed(secret: &Option<Secret>) -> Option<String> {
 ///
 /// # Errors
 /// [`Exit::NatsUnreachable`], [`Exit::NatsRefused`], [`Exit::NatsServerTooOld`], else [`Exit::Configuration`].
-pub async fn connect(options: &ConnectOptions) -> Result<Connection, Failed> {
-    let connection = crispy_queue::connect(options).await.map_err(|error| {
-        let exit = match error {
-            ConnectError::Unreachable { .. } => Exit::NatsUnreachable,
-            ConnectError::Refused { .. } | ConnectError::Tls { .. } => Exit::NatsRefused,
-            ConnectError::TooOld { .. } => Exit::NatsServerTooOld,
-            _ => Exit::Configuration,
-        };
-        Failed::new(exit, anyhow::Error::new(error).context("connect to NATS"))
-    })?;
+pub async fn connect(options: &ConnectOptions, prefix: &Prefix) -> Result<Connection, Failed> {
+    let connection = crispy_queue::connect(options, prefix)
+        .await
+        .map_err(|error| {
+            let exit = match error {
+                ConnectError::Unreachable { .. } => Exit::NatsUnreachable,
+                ConnectError::Refused { .. } | ConnectError::Tls { .. } => Exit::NatsRefused,
+                ConnectError::TooOld { .. } => Exit::NatsServerTooOld,
+                _ => Exit::Configuration,
+            };
+            Failed::new(exit, anyhow::Error::new(error).context("connect to NATS"))
+        })?;
     if let Some(warning) = connection.warning() {
         warn!("{warning}");
     }

@@ -81,7 +81,7 @@ async fn a_context_leads_to_its_server_and_each_refusal_has_its_code() {
             wait: Duration::from_millis(500),
             ..flags(&["--nats-context", context]).options("test")?
         };
-        connect(&options).await.map(drop)
+        connect(&options, &Prefix::default()).await.map(drop)
     };
     let (right, wrong) = (text("sEcrEt-1"), text("sEcrEt-2"));
     try_with(&context(&folder, &right)).await.unwrap();

@@ -290,7 +290,7 @@ impl DeadLetters {
             producer: Some(by.clone()),
             decision: Some(decision),
         };
-        let subject = self.connection.subjects().rulings(&buried.camera);
+        let subject = self.connection.subjects().decisions(&buried.camera);
         let publisher = self.connection.publisher().await;
         match publisher.publish(subject, id, &ruling).await {
             Ok(_) => Ok(()),

@@ -1,4 +1,4 @@
-//! What travels: our messages, and what a reader makes of bytes that somebody sent.
+//! Our messages, and their decoding.
 
 use crispy_proto::{
     id::ChunkId,
@@ -7,17 +7,17 @@ use crispy_proto::{
 
 use crate::header;
 
-/// A message of `crispy.v1` that travels on a subject of its own.
+/// A message of `crispy.v1` with a subject of its own.
 pub trait Message: prost::Message + Default + Send + Sync + 'static {
-    /// The full name of the type, as header [`crate::header::TYPE`] carries it.
+    /// The full name of the type, for header [`crate::header::TYPE`].
     const TYPE: &'static str;
 
-    /// Features that a reader must know to treat the message rightly.
+    /// Features that a reader must know to process the message.
     fn needs(&self) -> &[String] {
         &[]
     }
 
-    /// The chunk that it is about, as header [`crate::header::CHUNK`] carries it.
+    /// Its chunk, for header [`crate::header::CHUNK`].
     fn chunk(&self) -> Option<ChunkId> {
         None
     }
@@ -38,41 +38,41 @@ macro_rules! messages {
 }
 
 messages!(
-    ChunkReady needs needs about described,
+    ChunkReady needs needs about ready,
     RunState needs needs,
     ChunkUploaded needs needs about uploaded,
     ChunkInspected about inspected,
     ChunkDropped,
     CameraEvent,
-    DeadLetter about given_up,
+    DeadLetter about dead,
     DeadRuling,
     SpoolRecord,
 );
 
-fn described(chunk: &v1::ChunkReady) -> Option<ChunkId> {
+fn ready(chunk: &v1::ChunkReady) -> Option<ChunkId> {
     ChunkId::from_wire(chunk.id.as_ref()).ok()
 }
 
 fn uploaded(upload: &v1::ChunkUploaded) -> Option<ChunkId> {
-    described(upload.chunk.as_ref()?)
+    ready(upload.chunk.as_ref()?)
 }
 
 fn inspected(inspection: &v1::ChunkInspected) -> Option<ChunkId> {
     uploaded(inspection.upload.as_ref()?)
 }
 
-/// By the word of what was given up.
-fn given_up(letter: &v1::DeadLetter) -> Option<ChunkId> {
-    let named = |of: &&dead_letter::Header| of.name == header::CHUNK;
-    letter.headers.iter().find(named)?.value.parse().ok()
+/// From the headers of the original message.
+fn dead(letter: &v1::DeadLetter) -> Option<ChunkId> {
+    let is_chunk = |original: &&dead_letter::Header| original.name == header::CHUNK;
+    letter.headers.iter().find(is_chunk)?.value.parse().ok()
 }
 
-/// Features that this version knows. None exist yet.
+/// Features of this version. None exist yet.
 const KNOWN_NEEDS: &[&str] = &[];
 
-/// What a reader can make of a message's bytes: one of ours, or a choice among several.
+/// Decoding of a message's bytes: one of our messages, or an enum of several.
 ///
-/// A stage that hears more than one kind implements it for an enum of them:
+/// A stage that receives several types implements it for an enum of them:
 ///
 /// ```
 /// use crispy_queue::{Decode, DecodeError, Message};
@@ -93,7 +93,7 @@ const KNOWN_NEEDS: &[&str] = &[];
 /// }
 /// ```
 pub trait Decode: Sized {
-    /// The message of type `type_name` in `payload`.
+    /// Decodes `payload` as a message of type `type_name`.
     fn decode(type_name: &str, payload: &[u8]) -> Result<Self, DecodeError>;
 }
 
@@ -119,27 +119,27 @@ impl<M: Message> Decode for M {
     }
 }
 
-/// Bytes that are not a message this version can treat.
+/// Bytes that this version cannot process.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The message does not say what it is: it is not from this system.
+    /// The message has no type: it is not from this system.
     #[error("the message has no type")]
     NoType,
-    /// A type that this version does not know. A newer one may: it is not the message that is wrong.
+    /// A type that this version does not know. A newer version may know it.
     #[error("messages of type {0:?} are not known to this version")]
     UnknownType(String),
     /// A feature that this version does not know.
     #[error("the message needs feature {0:?}, which this version does not have")]
     UnknownNeed(String),
-    /// Not the encoding of its type, and never will be.
+    /// Not the encoding of its type.
     #[error("the message is not the encoding of its type")]
     Malformed(#[source] prost::DecodeError),
 }
 
 impl DecodeError {
     /// Whether a newer version might be able to read the message.
-    pub fn is_from_the_future(&self) -> bool {
+    pub fn needs_newer_version(&self) -> bool {
         matches!(self, Self::UnknownType(_) | Self::UnknownNeed(_))
     }
 }
@@ -151,12 +151,12 @@ mod tests {
     use prost::Message as _;
 
     #[test]
-    fn a_type_is_named_as_its_schema_names_it() {
+    fn a_type_has_the_name_of_its_schema() {
         assert_eq!(ChunkReady::TYPE, "crispy.v1.ChunkReady");
     }
 
     #[test]
-    fn whatever_is_about_a_chunk_says_which() {
+    fn messages_about_a_chunk_name_it() {
         let id: ChunkId = "demo/front/01M82C7XJ5HSDAXZ4F9DVKKH71/0000000003"
             .parse()
             .unwrap();
@@ -179,22 +179,19 @@ mod tests {
             }],
             ..Default::default()
         };
-        let said = [
+        let chunks = [
             chunk.chunk(),
             upload.chunk(),
             inspection.chunk(),
             letter.chunk(),
         ];
-        assert!(
-            said.iter().all(|said| said.as_ref() == Some(&id)),
-            "{said:?}"
-        );
+        assert_eq!(chunks, [(); 4].map(|()| Some(id.clone())));
         assert_eq!(ChunkReady::default().chunk(), None);
         assert_eq!(RunState::default().chunk(), None);
     }
 
     #[test]
-    fn what_was_encoded_is_decoded() {
+    fn encoded_messages_are_decoded() {
         let chunk = ChunkReady {
             size: 17,
             ..Default::default()
@@ -204,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_newer_version_sent_is_told_from_poison() {
+    fn messages_of_a_newer_version_are_not_poison() {
         let chunk = ChunkReady {
             needs: vec!["teleport".into()],
             ..Default::default()
@@ -212,9 +209,9 @@ mod tests {
         let read = |type_name: &str, bytes: &[u8]| {
             <ChunkReady as Decode>::decode(type_name, bytes).unwrap_err()
         };
-        assert!(read(ChunkReady::TYPE, &chunk.encode_to_vec()).is_from_the_future());
-        assert!(read(RunState::TYPE, &[]).is_from_the_future());
-        assert!(!read(ChunkReady::TYPE, &[0xff; 9]).is_from_the_future());
-        assert!(!read("", &[]).is_from_the_future());
+        assert!(read(ChunkReady::TYPE, &chunk.encode_to_vec()).needs_newer_version());
+        assert!(read(RunState::TYPE, &[]).needs_newer_version());
+        assert!(!read(ChunkReady::TYPE, &[0xff; 9]).needs_newer_version());
+        assert!(!read("", &[]).needs_newer_version());
     }
 }

@@ -1,16 +1,18 @@
-//! Message ids: what the server recognises a second sending by.
+//! Message ids, by which the server recognises duplicate publishes.
 //!
-//! Nothing rests on them but saved work: the window in which a server remembers ids ends, and a restart may end it early. An id says which
-//! *sending* a message is, not which chunk: what is sent again on purpose must not be swallowed by its first sending.
+//! They save work, and no promise depends on them: the server's duplicate window ends, and a
+//! restart may end it early. An id identifies one *publish* of a message, not a chunk: a deliberate
+//! resend must not be dropped as a duplicate of the first one.
 
 use crispy_proto::v1::{ChunkReady, RunState};
 
 use crate::Stage;
 
-/// One commit of a chunk: `{site}/{camera}/{run}/{sequence}@{committed, Unix microseconds}`.
+/// A commit of a chunk: `{site}/{camera}/{run}/{sequence}@{committed, Unix microseconds}`.
 ///
-/// The same spool entry sent twice by accident is one message. The same file ingested again within the window is another commit, and so
-/// another message: its new spool entry waits for an answer of its own.
+/// A spool entry that is published twice by accident is one message. The same file ingested again
+/// within the window is another commit, and so another message: its new spool entry waits for an
+/// upload event of its own.
 pub fn ready(chunk: &ChunkReady) -> String {
     let id = chunk.id.clone().unwrap_or_default();
     format!(
@@ -19,12 +21,12 @@ pub fn ready(chunk: &ChunkReady) -> String {
     )
 }
 
-/// The `n`th deliberate sending of what was first sent as `id`, counted from 1.
+/// The `n`th deliberate resend, from 1, of the message that was first published as `id`.
 pub fn resend(id: &str, n: u32) -> String {
     format!("{id}#{n}")
 }
 
-/// One writing of a run's state.
+/// A run state.
 pub fn run(state: &RunState) -> String {
     format!(
         "run:{}/{}/{}@{}",
@@ -32,37 +34,38 @@ pub fn run(state: &RunState) -> String {
     )
 }
 
-/// The announcement that a chunk is in the bucket, in answer to the message with id `answered`.
+/// The upload event that answers the message with id `answered`.
 ///
-/// Per message and not per chunk: the stream of these events remembers ids for 10 minutes, and an ingestor that asks again within them must
-/// hear the answer again.
+/// Per message and not per chunk: the stream of upload events remembers ids for 10 minutes, and an
+/// ingestor that publishes a chunk again within that time must get the event again.
 pub fn uploaded(answered: &str) -> String {
     format!("up:{answered}")
 }
 
-/// The report of an inspection, in answer to the event with id `answered`, of the object's `generation`.
+/// The inspection of the object's `generation` that answers the upload event with id `answered`.
 pub fn inspected(answered: &str, generation: &str) -> String {
     let answered = answered.strip_prefix("up:").unwrap_or(answered);
     format!("in:{answered}:{generation}")
 }
 
-/// The dead letter of the message at `sequence` of the stream that was created at `stream_created_us` (Unix microseconds): a wiped and
-/// remade stream counts from 1 again.
+/// The dead letter about the message at `sequence` of the stream that was created at
+/// `stream_created_us` (Unix microseconds): a stream that was wiped and made again counts from 1
+/// again.
 pub fn dead(stage: Stage, stream_created_us: i64, sequence: u64) -> String {
     format!("dead:{stage}:{stream_created_us}:{sequence}")
 }
 
-/// The return of the dead letter at `sequence` of the dead letters' stream to where it came from.
+/// The replay of the dead letter at `sequence` of its stream.
 pub fn replay(sequence: u64) -> String {
     format!("replay:{sequence}")
 }
 
-/// The word to a spool's owner that the dead letter at `dead` was replayed, as the message at `sequence`.
+/// The decision that the dead letter at `dead` was replayed, as the message at `sequence`.
 pub fn replayed(dead: u64, sequence: u64) -> String {
     format!("replayed:{dead}:{sequence}")
 }
 
-/// The word to a spool's owner that the dead letter at `dead` was dropped.
+/// The decision that the dead letter at `dead` was dropped.
 pub fn dropped(dead: u64) -> String {
     format!("dropped:{dead}")
 }
@@ -86,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn another_commit_or_another_sending_is_another_message() {
+    fn each_commit_and_each_resend_is_a_message() {
         let first = ready(&chunk(3, 17));
         assert_eq!(first, "demo/front/01K/0000000003@17");
         assert_eq!(first, ready(&chunk(3, 17)));
@@ -97,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn each_sending_gets_an_answer_of_its_own() {
+    fn each_publish_gets_an_upload_event() {
         let first = ready(&chunk(3, 17));
         let again = resend(&first, 1);
         assert_ne!(uploaded(&first), uploaded(&again));
@@ -112,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_remade_stream_gives_other_dead_letters() {
+    fn a_stream_made_again_has_other_dead_letters() {
         assert_ne!(dead(Stage::Uploader, 1, 22), dead(Stage::Uploader, 2, 22));
         assert_ne!(dead(Stage::Uploader, 1, 22), dead(Stage::Inspector, 1, 22));
     }

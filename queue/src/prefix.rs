@@ -1,15 +1,19 @@
-//! The word that every name of ours begins with.
+//! The prefix of all our names on a server.
 
 use std::{fmt, str::FromStr};
 
+use crispy_fault::Fault;
+
 /// The first token of every subject, `crispy` by default; `[a-z0-9][a-z0-9_-]{0,31}`.
 ///
-/// Two systems that share one NATS account keep apart by it: streams, consumers and subjects of different prefixes never meet.
+/// It separates two systems that share one NATS account: streams, consumers and subjects of
+/// different prefixes never collide.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Prefix(String);
 
 impl Prefix {
-    /// The longest prefix, in bytes: stream names stay far below the 255 that a server's folder names may have.
+    /// The longest prefix, in bytes: stream names stay far below 255, the limit of a server's
+    /// folder names.
     pub const MAX_LEN: usize = 32;
 
     /// The prefix as text.
@@ -31,30 +35,21 @@ impl fmt::Display for Prefix {
 }
 
 impl FromStr for Prefix {
-    type Err = PrefixError;
+    type Err = Fault;
 
-    fn from_str(text: &str) -> Result<Self, PrefixError> {
+    fn from_str(text: &str) -> Result<Self, Fault> {
         let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         let starts_well = text.bytes().next().is_some_and(word);
         let legal = text.bytes().all(|b| word(b) || b == b'_' || b == b'-');
         if starts_well && legal && text.len() <= Self::MAX_LEN {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(PrefixError {
-                refused: text.chars().take(80).collect(),
-            })
+            return Ok(Self(text.to_owned()));
         }
+        let (refused, most): (String, _) = (text.chars().take(80).collect(), Self::MAX_LEN);
+        Err(Fault::rejected(format!(
+            "{refused:?} is not a prefix: use 1 to {most} lower-case letters, digits, '-' and '_', \
+             starting with a letter or digit"
+        )))
     }
-}
-
-/// A prefix that is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{refused:?} is not a prefix: use 1 to {} lower-case letters, digits, '-' and '_', starting with a letter or digit",
-    Prefix::MAX_LEN
-)]
-pub struct PrefixError {
-    refused: String,
 }
 
 #[cfg(test)]
@@ -63,7 +58,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_prefix_that_would_break_a_subject_is_refused() {
+    fn prefixes_that_would_break_a_subject_are_refused() {
         let long = "a".repeat(33);
         for text in ["", "-a", "A", "a.b", "a b", "*", ">", "$js", "a\n", &long] {
             assert!(text.parse::<Prefix>().is_err(), "{text:?} was accepted");

@@ -1,14 +1,17 @@
-//! The stages that take work from a stream.
+//! The stages, which take messages from a stream.
 
 use std::{fmt, str::FromStr};
 
+use crispy_fault::Fault;
+
 use crate::Stream;
 
-/// A stage with a durable consumer that all its workers share; its name is the consumer's, and the token in a dead letter's subject.
+/// A stage with a durable consumer that all its workers share. Its name is the consumer's, and the
+/// token in a dead letter's subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Stage {
-    /// Takes chunks and run states to the bucket.
+    /// Uploads chunks and run states to the bucket.
     Uploader,
     /// Reads uploaded chunks back.
     Inspector,
@@ -18,7 +21,7 @@ impl Stage {
     /// Every stage.
     pub const ALL: [Self; 2] = [Self::Uploader, Self::Inspector];
 
-    /// The durable's name, which is the stage's.
+    /// The name of the stage and its consumer.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Uploader => "uploader",
@@ -26,7 +29,7 @@ impl Stage {
         }
     }
 
-    /// The stream that the stage takes its work from.
+    /// The stream with the stage's messages.
     pub fn source(self) -> Stream {
         match self {
             Self::Uploader => Stream::Chunks,
@@ -42,21 +45,15 @@ impl fmt::Display for Stage {
 }
 
 impl FromStr for Stage {
-    type Err = StageError;
+    type Err = Fault;
 
-    fn from_str(text: &str) -> Result<Self, StageError> {
+    fn from_str(text: &str) -> Result<Self, Fault> {
         Self::ALL
             .into_iter()
             .find(|stage| stage.as_str() == text)
-            .ok_or_else(|| StageError {
-                refused: text.chars().take(80).collect(),
+            .ok_or_else(|| {
+                let refused: String = text.chars().take(80).collect();
+                Fault::rejected(format!("{refused:?} is not a stage: uploader or inspector"))
             })
     }
-}
-
-/// A word that names no stage.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{refused:?} is not a stage: uploader or inspector")]
-pub struct StageError {
-    refused: String,
 }

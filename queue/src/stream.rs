@@ -1,24 +1,25 @@
-//! The streams, by the names that a server knows them by.
+//! The streams, their names and their subjects.
 
 use crate::Prefix;
 
-/// One stream of the system. `topology` says what each is for and how it is kept.
+/// A stream of the system. `topology` documents the settings of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Stream {
     /// Work for the uploaders: committed chunks, and run states.
     Chunks,
-    /// What is in the bucket: work for the inspectors, and answers for each ingestor.
+    /// Upload events: work for the inspectors, and spool events for each ingestor.
     Uploaded,
-    /// What was read back.
+    /// Inspections.
     Inspected,
-    /// What happened to cameras.
+    /// Events of cameras.
     Events,
-    /// Work that was given up.
+    /// Dead letters.
     Dead,
-    /// Where spools can be reached: the stream behind the key-value bucket `{prefix}_spools`.
+    /// Addresses of spools: the stream behind the key-value bucket `{prefix}_spools`.
     Spools,
-    /// Which messages may be killing their workers: the stream behind the key-value bucket `{prefix}_suspects`.
+    /// Marks of messages that may crash their workers: the stream behind the key-value bucket
+    /// `{prefix}_suspects`.
     Suspects,
 }
 
@@ -36,7 +37,8 @@ impl Stream {
 
     /// The stream's name on the server: `CRISPY_CHUNKS` under the default prefix.
     ///
-    /// Two prefixes never share a name: a prefix has no upper-case letters, so upper-casing it loses nothing.
+    /// Two prefixes never share a name: a prefix has no upper-case letters, so that upper-casing
+    /// keeps prefixes distinct.
     pub fn name(self, prefix: &Prefix) -> String {
         let suffix = match self {
             Self::Chunks => "CHUNKS",

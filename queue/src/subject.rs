@@ -1,4 +1,4 @@
-//! Where messages are published: the one place that builds subjects and takes them apart.
+//! Subjects: the only place that builds and parses them.
 
 use std::fmt;
 
@@ -8,7 +8,8 @@ use crate::{Prefix, Stage, Stream};
 
 /// A subject of ours, and the stream that must capture it.
 ///
-/// Only [`Subjects`] makes one, from names that passed the door, so it is always legal and always has exactly one stream.
+/// Only [`Subjects`] makes one, from checked names, so that it is always legal and exactly one
+/// stream captures it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Subject {
     text: String,
@@ -16,7 +17,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The subject as the server knows it.
+    /// Its text on the server.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -33,7 +34,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// What a subject of ours says.
+/// The content of a subject of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Topic {
@@ -47,12 +48,12 @@ pub enum Topic {
     Inspected(CameraId),
     /// Events of a camera.
     Events(CameraId),
-    /// Work of a camera that a stage gave up.
+    /// Dead letters of a stage about a camera.
     Dead(Stage, CameraId),
 }
 
 impl Topic {
-    /// The camera it is about.
+    /// Its camera.
     pub fn camera(&self) -> &CameraId {
         match self {
             Self::Chunks(camera)
@@ -79,42 +80,43 @@ impl Subjects {
         }
     }
 
-    /// Where a camera's committed chunks are published.
+    /// The subject of a camera's committed chunks.
     pub fn chunks(&self, camera: &CameraId) -> Subject {
         self.build("chunks", camera, Stream::Chunks)
     }
 
-    /// Where a camera's run states are published.
+    /// The subject of a camera's run states.
     pub fn runs(&self, camera: &CameraId) -> Subject {
         self.build("runs", camera, Stream::Chunks)
     }
 
-    /// Where a camera's uploaded chunks are published.
+    /// The subject of a camera's upload events.
     pub fn uploaded(&self, camera: &CameraId) -> Subject {
         self.build("uploaded", camera, Stream::Uploaded)
     }
 
-    /// Where a camera's inspected chunks are published.
+    /// The subject of a camera's inspections.
     pub fn inspected(&self, camera: &CameraId) -> Subject {
         self.build("inspected", camera, Stream::Inspected)
     }
 
-    /// Where a camera's events are published.
+    /// The subject of a camera's events.
     pub fn events(&self, camera: &CameraId) -> Subject {
         self.build("events", camera, Stream::Events)
     }
 
-    /// Where the work that `stage` gives up is published.
+    /// The subject of `stage`'s dead letters about a camera.
     pub fn dead(&self, stage: Stage, camera: &CameraId) -> Subject {
         self.build(&format!("dead.{stage}"), camera, Stream::Dead)
     }
 
-    /// Where operators decide about a camera's dead letters: in the same stream, behind the letters themselves.
-    pub fn rulings(&self, camera: &CameraId) -> Subject {
+    /// The subject of operators' decisions about a camera's dead letters: in the same stream, after
+    /// the dead letters themselves.
+    pub fn decisions(&self, camera: &CameraId) -> Subject {
         self.build("dead.operator", camera, Stream::Dead)
     }
 
-    /// What `subject` says; `None` where it is not one of ours.
+    /// Parses `subject`; `None` where it is not one of ours.
     pub fn parse(&self, subject: &str) -> Option<Topic> {
         let rest = subject.strip_prefix(self.prefix.as_str())?;
         let tokens: Vec<&str> = rest.strip_prefix('.')?.split('.').collect();
@@ -174,12 +176,12 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_the_parser_panic(text in ".{0,80}") {
+        fn the_parser_never_panics(text in ".{0,80}") {
             let _ = Subjects::new(&Prefix::default()).parse(&text);
         }
 
         #[test]
-        fn every_subject_is_captured_by_its_own_stream_and_no_other(
+        fn exactly_its_own_stream_captures_each_subject(
             site in "[a-z0-9][a-z0-9_-]{0,62}",
             camera in "[a-z0-9][a-z0-9_-]{0,62}",
         ) {
@@ -193,7 +195,7 @@ mod tests {
                 subjects.inspected(&camera),
                 subjects.events(&camera),
                 subjects.dead(Stage::Uploader, &camera),
-                subjects.rulings(&camera),
+                subjects.decisions(&camera),
             ] {
                 let capturing: Vec<_> = Stream::ALL
                     .into_iter()
@@ -205,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn subjects_of_others_are_not_ours() {
+    fn foreign_subjects_are_not_parsed() {
         let subjects = Subjects::new(&Prefix::default());
         for text in [
             "",
@@ -232,6 +234,6 @@ mod tests {
             && filter
                 .iter()
                 .zip(&subject)
-                .all(|(want, have)| *want == "*" || want == have)
+                .all(|(pattern, token)| *pattern == "*" || pattern == token)
     }
 }

@@ -131,7 +131,7 @@ impl<H: Handler> crispy_jetstream::Processor for StageProcessor<H> {
     ) -> Result<H::Message, crispy_jetstream::DecodeError> {
         let type_name = delivery.header(header::TYPE).unwrap_or_default();
         let decoded = H::Message::decode(type_name, payload);
-        decoded.map_err(|error| match error.is_from_the_future() {
+        decoded.map_err(|error| match error.needs_newer_version() {
             true => crispy_jetstream::DecodeError::NeedsUpgrade(error.into()),
             false => crispy_jetstream::DecodeError::Malformed(error.into()),
         })

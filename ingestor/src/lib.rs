@@ -44,7 +44,7 @@ pub use config::Config;
 use config::{Command, Program};
 use crispy_media::{ReadError, StopFlag};
 use crispy_proto::id::Name;
-use crispy_queue::{Answers, Connection, Stream};
+use crispy_queue::{Connection, SpoolEvents, Stream};
 use crispy_runtime::{Exit, Failed, Stop};
 use crispy_spool::{OpenError, Spool};
 use handoff::Handoff;
@@ -175,7 +175,7 @@ async fn publish(
     connection: &Connection,
     spool: &Arc<Spool>,
     site: &Name,
-) -> Result<(Outbox, Answers), Failed> {
+) -> Result<(Outbox, SpoolEvents), Failed> {
     let needs = [
         Stream::Chunks,
         Stream::Uploaded,
@@ -183,9 +183,9 @@ async fn publish(
         Stream::Dead,
     ];
     crispy_runtime::check_streams(connection, &needs).await?;
-    let answers = Answers::open(connection, spool.id().as_str(), site)
+    let answers = SpoolEvents::open(connection, spool.id().as_str(), site)
         .await
-        .map_err(|error| Failed::new(crispy_runtime::exit_of_answers(&error), error))?;
+        .map_err(Failed::from_queue)?;
     let outbox = Outbox::open(Arc::clone(spool), connection.clone()).await?;
     Ok((outbox, answers))
 }

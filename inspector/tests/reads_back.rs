@@ -17,7 +17,7 @@ use crispy_proto::{
     v1::{self, CameraEvent, ChunkInspected, ChunkReady, ChunkUploaded, camera_event::Kind},
 };
 use crispy_queue::{
-    Connection, From, Handler, Message, Reader, Stage, Stream, Worker, WorkerConfig, topology,
+    Connection, Handler, Message, Reader, Stage, StartAt, Stream, Worker, WorkerConfig, topology,
 };
 use crispy_testbed::{
     GcsServer, NatsServer, clips,
@@ -135,7 +135,7 @@ impl Scene {
     }
 
     async fn first<M: Message>(&self, stream: Stream) -> M {
-        let mut reader = Reader::open(&self.connection, stream, From::Start, &[])
+        let mut reader = Reader::open(&self.connection, stream, StartAt::Oldest, &[])
             .await
             .unwrap();
         let next = tokio::time::timeout(Duration::from_secs(10), reader.next::<M>());

@@ -98,7 +98,7 @@ impl ApiError {
 
 /// A request that says nothing: `{}`. JSON's null, which `()` would be, is refused by CONSUMER.INFO.
 #[derive(Serialize)]
-pub struct Nothing {}
+pub struct Empty {}
 
 /// Attempts at a request whose connection was made anew before it was answered: that answer will not come.
 const ATTEMPTS: usize = 3;
@@ -138,7 +138,7 @@ where
 
 /// What the server knows of a stream.
 pub async fn stream_info(connection: &Connection, stream: &str) -> Result<stream::Info, ApiError> {
-    request(connection, &format!("STREAM.INFO.{stream}"), &Nothing {}).await
+    request(connection, &format!("STREAM.INFO.{stream}"), &Empty {}).await
 }
 
 /// What the server knows of a consumer.
@@ -148,7 +148,7 @@ pub async fn consumer_info(
     consumer: &str,
 ) -> Result<consumer::Info, ApiError> {
     let subject = format!("CONSUMER.INFO.{stream}.{consumer}");
-    request(connection, &subject, &Nothing {}).await
+    request(connection, &subject, &Empty {}).await
 }
 
 /// Makes the consumer that `config` names, or changes it, or finds it as it should be: the same request does each.
@@ -200,7 +200,7 @@ pub async fn delete_message(
         Ok(Deleted {}) => Ok(true),
         // Servers have several words for a message that is not there; asking for it has one.
         Err(refusal @ ApiError::Refused(_)) => {
-            match message(connection, stream, &Which::At(sequence)).await {
+            match message(connection, stream, &MessageSelector::Sequence(sequence)).await {
                 Err(ApiError::NoMessage) => Ok(false),
                 _ => Err(refusal),
             }
@@ -228,22 +228,22 @@ pub fn created_us(info: &stream::Info) -> i64 {
     i64::try_from(nanos / 1000).unwrap_or(i64::MAX)
 }
 
-/// Which message of a stream.
+/// Selects a message of a stream.
 #[derive(Serialize)]
-pub enum Which<'a> {
+pub enum MessageSelector<'a> {
     #[serde(rename = "seq")]
     /// The one with this sequence.
-    At(u64),
+    Sequence(u64),
     #[serde(rename = "last_by_subj")]
     /// The last one on this subject.
-    LastOn(&'a str),
+    LastOfSubject(&'a str),
 }
 
 /// A message, from the stream's leader: a direct get may be answered by a replica that lags behind.
 pub async fn message(
     connection: &Connection,
     stream: &str,
-    which: &Which<'_>,
+    which: &MessageSelector<'_>,
 ) -> Result<StreamMessage, ApiError> {
     #[derive(Deserialize)]
     struct Found {
@@ -251,4 +251,23 @@ pub async fn message(
     }
     let found: Found = request(connection, &format!("STREAM.MSG.GET.{stream}"), which).await?;
     StreamMessage::try_from(found.message).map_err(ApiError::Unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_stream_is_not_a_missing_server() {
+        let timeout = ApiError::NoAnswer(RequestErrorKind::TimedOut.into());
+        for (error, expected) in [
+            (ApiError::NoStream, Fault::not_found("")),
+            (ApiError::NoConsumer, Fault::not_found("")),
+            (ApiError::NoJetStream, Fault::not_found("")),
+            (timeout, Fault::unavailable(DependencyId::Queue, "")),
+        ] {
+            let fault = error.into_fault("look at stream CRISPY_CHUNKS");
+            assert_eq!(fault.kind(), expected.kind(), "{fault:?}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Work that is given up, written down so that it can be looked at and sent again.
+//! Writes dead letters.
 
 use crispy_jetstream::{DeadLetter, DeadLetterKind, PublishError, Published};
 use crispy_proto::{
@@ -8,19 +8,19 @@ use crispy_proto::{
 
 use crate::{Prefix, Publisher, Stage, Subjects, Topic, message_id};
 
-/// Longest reason, in bytes. An error chain may quote what it choked on.
+/// The longest reason, in bytes. An error chain may quote its input.
 const MAX_REASON: usize = 4096;
 
-/// Who gives up, what, and why.
-pub(crate) struct Obituary<'a> {
+/// A dead letter before its publish: the worker, the message and the reason.
+pub(crate) struct DeadLetterDraft<'a> {
     pub(crate) stage: Stage,
     pub(crate) instance: &'a str,
     pub(crate) version: &'a str,
     pub(crate) letter: DeadLetter<'a>,
 }
 
-impl Obituary<'_> {
-    /// Writes it into the dead letters' stream. The original is given up only after this has succeeded.
+impl DeadLetterDraft<'_> {
+    /// Publishes it. The original is terminated only after this has succeeded.
     pub(crate) async fn publish(
         &self,
         publisher: &Publisher,
@@ -29,7 +29,7 @@ impl Obituary<'_> {
         let subjects = Subjects::new(prefix);
         let camera = subjects
             .parse(&self.letter.delivery.subject)
-            .map_or_else(nobody, |topic: Topic| topic.camera().clone());
+            .map_or_else(unknown_camera, |topic: Topic| topic.camera().clone());
         let id = message_id::dead(
             self.stage,
             self.letter.delivery.stream_created_us,
@@ -53,7 +53,7 @@ impl Obituary<'_> {
             stream_sequence: self.letter.delivery.stream_sequence,
             stream_created_us: self.letter.delivery.stream_created_us,
             stage: self.stage.to_string(),
-            reason: shortened(self.letter.reason).to_owned(),
+            reason: shorten(self.letter.reason).to_owned(),
             kind: kind(self.letter.kind).into(),
             deliveries: self.letter.delivery.deliveries,
             first_failure_us: self.letter.first_failure_us,
@@ -67,9 +67,9 @@ impl Obituary<'_> {
     }
 }
 
-/// Whose dead letter it is when the subject names no camera of ours: somebody published by hand under our wildcard.
-fn nobody() -> CameraId {
-    CameraId::from_wire("unknown", "unknown").expect("these are names")
+/// The camera of a message from a foreign subject, published by hand under our wildcard.
+fn unknown_camera() -> CameraId {
+    CameraId::from_wire("unknown", "unknown").expect("both are names")
 }
 
 fn kind(kind: DeadLetterKind) -> Kind {
@@ -82,7 +82,7 @@ fn kind(kind: DeadLetterKind) -> Kind {
     }
 }
 
-fn shortened(reason: &str) -> &str {
+fn shorten(reason: &str) -> &str {
     let mut end = reason.len().min(MAX_REASON);
     while !reason.is_char_boundary(end) {
         end -= 1;

@@ -1,173 +1,104 @@
-//! Work that was given up, as an operator deals with it: read, sent again, or dropped.
+//! Dead letters for operators: list, replay, drop.
 //!
 //! ```text
-//!   replay   publish the original again ──► tell the spool's owner where ──► remove the letter
-//!   drop                                    tell the spool's owner ────────► remove the letter
+//!   replay   publish the original again ──► decision for the spool's owner ──► remove the dead letter
+//!   drop                                    decision for the spool's owner ──► remove the dead letter
 //! ```
 //!
-//! In that order, each step answered before the next: cut short anywhere, the letter is still there and the same command does the rest. The owner is
-//! told through the letters' own stream, behind the letter, so it hears of both in order, and up to a week later if it is away. Only an uploader's
-//! letter about a chunk has an owner to tell: it keeps the chunk's bytes.
+//! In this order, each step confirmed before the next. After an interruption the dead letter still
+//! exists, and the same command completes the rest. The decision travels in the stream of the dead
+//! letters, after the dead letter, so that the spool's owner receives both in order, for up to a
+//! week. Only an uploader's dead letter about a chunk has an owner to inform: it keeps the chunk's
+//! bytes.
 
 use std::str::FromStr;
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue, jetstream::message::StreamMessage};
+use crispy_fault::{Fault, Kind};
 use crispy_jetstream::{
-    ApiError, PublishError,
-    api::{self, Which},
+    ApiError,
+    api::{self, MessageSelector},
     header::{MESSAGE_ID, TRACEPARENT},
 };
 use crispy_proto::{
-    id::CameraId,
+    id::{CameraId, Name},
     v1::{
-        ChunkReady, DeadLetter, DeadRuling, Producer,
-        dead_ruling::{self, Decision},
+        ChunkReady, DeadLetter, DeadLetterDecision, Producer,
+        dead_letter::Header,
+        dead_letter_decision::{self, Decision},
     },
 };
 use jiff::Timestamp;
 
 use crate::{
-    Connection, Decode, DecodeError, From, Message, Reader, ReaderError, Stage, Stream, Topic,
-    header, message_id,
+    Connection, Decode, Message, Reader, Stage, StartAt, Stream, Topic, header, message_id,
 };
 
-/// What travels in the dead letters' stream.
+/// A dead letter in its stream.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum DeadNotice {
-    /// Work was given up.
-    Letter(DeadLetter),
-    /// An operator decided about it.
-    Ruling(DeadRuling),
-}
-
-impl Decode for DeadNotice {
-    fn decode(type_name: &str, payload: &[u8]) -> Result<Self, DecodeError> {
-        match type_name {
-            DeadRuling::TYPE => {
-                <DeadRuling as Decode>::decode(type_name, payload).map(Self::Ruling)
-            }
-            _ => <DeadLetter as Decode>::decode(type_name, payload).map(Self::Letter),
-        }
-    }
-}
-
-/// A dead letter in its place.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Buried {
-    /// Its place in the dead letters' stream.
+pub struct StoredDeadLetter {
+    /// Its sequence in the stream.
     pub sequence: u64,
-    /// Who gave up.
+    /// The stage that wrote it.
     pub stage: Stage,
-    /// Whose work it was.
+    /// The camera of the original message.
     pub camera: CameraId,
-    /// When the stream stored it, by the server's clock.
+    /// Time of storage, by the server's clock.
     pub stored: Timestamp,
-    /// What it says.
+    /// Its content.
     pub letter: DeadLetter,
 }
 
-impl Buried {
-    /// The chunk whose bytes wait in a spool because of it.
+impl StoredDeadLetter {
+    /// The chunk that a spool keeps because of it.
     pub fn kept_chunk(&self) -> Option<ChunkReady> {
-        let chunk = || <ChunkReady as Decode>::decode(ChunkReady::TYPE, &self.letter.payload).ok();
-        let is_chunk = |header: &&crispy_proto::v1::dead_letter::Header| {
-            header.name == header::TYPE && header.value == ChunkReady::TYPE
-        };
-        let about_chunk = self.letter.headers.iter().find(is_chunk).is_some();
-        (self.stage == Stage::Uploader && about_chunk)
-            .then(chunk)
-            .flatten()
+        let is_chunk =
+            |header: &Header| header.name == header::TYPE && header.value == ChunkReady::TYPE;
+        if self.stage != Stage::Uploader || !self.letter.headers.iter().any(is_chunk) {
+            return None;
+        }
+        <ChunkReady as Decode>::decode(ChunkReady::TYPE, &self.letter.payload).ok()
     }
 
-    /// The id of the work's trace, 32 hexadecimal digits, where one was made of it. Replayed, the work goes on in it.
+    /// As [`trace_id`]. A replay continues that trace.
     pub fn trace_id(&self) -> Option<&str> {
-        trace_of(&self.letter)
+        trace_id(&self.letter)
     }
 }
 
-/// The id of the trace that work which was given up is part of, 32 hexadecimal digits, where one was made of it.
-pub fn trace_of(letter: &DeadLetter) -> Option<&str> {
-    let named = |header: &&crispy_proto::v1::dead_letter::Header| header.name == TRACEPARENT;
-    let traceparent = letter.headers.iter().find(named)?;
+/// The id of the original message's trace, 32 hexadecimal digits, where it has one.
+pub fn trace_id(letter: &DeadLetter) -> Option<&str> {
+    let is_traceparent = |header: &&Header| header.name == TRACEPARENT;
+    let traceparent = letter.headers.iter().find(is_traceparent)?;
     traceparent.value.split('-').nth(1)
 }
 
-/// Whose dead letters are looked at; None is all.
+/// Selects dead letters; a field of None selects all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plot {
-    /// Given up by this stage.
+pub struct DeadLetterFilter {
+    /// Written by this stage.
     pub stage: Option<Stage>,
     /// Of this site.
-    pub site: Option<crispy_proto::id::Name>,
+    pub site: Option<Name>,
     /// Of cameras with this name.
-    pub camera: Option<crispy_proto::id::Name>,
+    pub camera: Option<Name>,
 }
 
-/// A message is in the queue again.
+/// The result of a replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replayed {
     /// The stream's name on the server.
     pub stream: String,
-    /// Its place there.
+    /// The message's sequence there.
     pub sequence: u64,
-    /// The server had it already, from a replay that was repeated within the time in which it remembers ids.
+    /// An earlier replay, within the server's duplicate window, had stored the message already.
     pub duplicate: bool,
 }
 
-/// The dead letters of one server.
+/// The dead letters of a server.
 #[derive(Clone, Debug)]
 pub struct DeadLetters {
     connection: Connection,
-}
-
-/// Dealing with dead letters failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuriedError {
-    /// The stream cannot be read.
-    #[error("read the dead letters")]
-    Read(#[from] ReaderError),
-    /// One of them cannot be looked at.
-    #[error("look at dead letter {sequence}")]
-    Look {
-        /// Its place.
-        sequence: u64,
-        /// Why not.
-        source: ApiError,
-    },
-    /// What is there is no dead letter.
-    #[error("message {sequence} of the dead letters' stream is not a dead letter")]
-    NotALetter {
-        /// Its place.
-        sequence: u64,
-    },
-    /// Its work came from a subject that is not ours.
-    #[error(
-        "dead letter {sequence} was published on {subject}, to which nothing can be sent again"
-    )]
-    NoWayBack {
-        /// Its place.
-        sequence: u64,
-        /// Where its work was published.
-        subject: String,
-    },
-    /// Its work cannot be published, or its owner not told.
-    #[error("send the work of dead letter {sequence} again")]
-    Publish {
-        /// Its place.
-        sequence: u64,
-        /// Why not.
-        source: PublishError,
-    },
-    /// It cannot be removed.
-    #[error("remove dead letter {sequence}")]
-    Remove {
-        /// Its place.
-        sequence: u64,
-        /// Why not.
-        source: ApiError,
-    },
 }
 
 impl DeadLetters {
@@ -178,25 +109,26 @@ impl DeadLetters {
         }
     }
 
-    /// Hands every letter of `plot` that is there now to `visit`, oldest first. What is in the stream and cannot be read is passed over.
+    /// Calls `visit` for every present dead letter of `filter`, oldest first, and skips messages
+    /// that cannot be decoded.
     pub async fn each(
         &self,
-        plot: &Plot,
-        mut visit: impl FnMut(Buried),
-    ) -> Result<(), BuriedError> {
-        let filters = self.filters(plot);
+        filter: &DeadLetterFilter,
+        mut visit: impl FnMut(StoredDeadLetter),
+    ) -> Result<(), Fault> {
+        let filters = self.subjects(filter);
         let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
         let mut reader =
-            Reader::open(&self.connection, Stream::Dead, From::Start, &filters).await?;
+            Reader::open(&self.connection, Stream::Dead, StartAt::Oldest, &filters).await?;
         while !reader.is_at_end() {
             let received = match reader.next::<DeadLetter>().await {
                 Ok(received) => received,
-                Err(ReaderError::Malformed { .. }) => continue,
-                Err(error) => return Err(error.into()),
+                Err(fault) if fault.kind() == &Kind::Corrupt => continue,
+                Err(fault) => return Err(fault),
             };
             let topic = self.connection.subjects().parse(&received.subject);
             if let Some(Topic::Dead(stage, camera)) = topic {
-                visit(Buried {
+                visit(StoredDeadLetter {
                     sequence: received.sequence,
                     stage,
                     camera,
@@ -208,53 +140,68 @@ impl DeadLetters {
         Ok(())
     }
 
-    /// The letter at `sequence`; None where there is none (any more).
-    pub async fn get(&self, sequence: u64) -> Result<Option<Buried>, BuriedError> {
-        match api::message(&self.connection, &self.stream(), &Which::At(sequence)).await {
-            Ok(message) => self
-                .open(sequence, &message)
-                .map(Some)
-                .ok_or(BuriedError::NotALetter { sequence }),
+    /// The dead letter at `sequence`; None where there is none (any more).
+    ///
+    /// # Errors
+    /// `Corrupt` for a message that is not a dead letter; else the failure of the request.
+    pub async fn get(&self, sequence: u64) -> Result<Option<StoredDeadLetter>, Fault> {
+        let selector = MessageSelector::Sequence(sequence);
+        match api::message(&self.connection, &self.stream(), &selector).await {
+            Ok(message) => match self.read(sequence, &message) {
+                Some(stored) => Ok(Some(stored)),
+                None => {
+                    let stream = self.stream();
+                    let what =
+                        format!("message {sequence} of stream {stream} is not a dead letter");
+                    Err(Fault::corrupt(what))
+                }
+            },
             Err(ApiError::NoMessage) => Ok(None),
-            Err(source) => Err(BuriedError::Look { sequence, source }),
+            Err(error) => Err(error.into_fault(format!("read dead letter {sequence}"))),
         }
     }
 
-    /// Sends the letter's work again, tells the owner of its bytes, and removes the letter.
+    /// Publishes the original message again, informs the owner of its bytes, and removes the dead
+    /// letter.
     ///
-    /// Repeated, it does no harm: what is handled twice finds its effects there. The server may notice, and then says so.
-    pub async fn replay(&self, buried: &Buried, by: &Producer) -> Result<Replayed, BuriedError> {
-        let Buried {
+    /// Repeating it does no harm: the handlers find their effects done. The server may recognise
+    /// the duplicate, and then the result says so.
+    ///
+    /// # Errors
+    /// `Rejected` for an original from a foreign subject; else the failure of a request.
+    pub async fn replay(
+        &self,
+        stored: &StoredDeadLetter,
+        by: &Producer,
+    ) -> Result<Replayed, Fault> {
+        let StoredDeadLetter {
             sequence, letter, ..
-        } = buried;
-        let subjects = self.connection.subjects();
-        let no_way_back = || BuriedError::NoWayBack {
-            sequence: *sequence,
-            subject: letter.subject.clone(),
-        };
-        let stream = match subjects.parse(&letter.subject) {
+        } = stored;
+        let stream = match self.connection.subjects().parse(&letter.subject) {
             Some(Topic::Chunks(_) | Topic::Runs(_)) => Stream::Chunks,
             Some(Topic::Uploaded(_)) => Stream::Uploaded,
-            _ => return Err(no_way_back()),
-        };
-        let failed = |source| BuriedError::Publish {
-            sequence: *sequence,
-            source,
+            _ => {
+                let subject = &letter.subject;
+                return Err(Fault::rejected(format!(
+                    "dead letter {sequence} was published on {subject}, which cannot be published \
+                     to again"
+                )));
+            }
         };
         let id = message_id::replay(*sequence);
-        let headers = headers_again(letter, &id);
+        let headers = replay_headers(letter, &id);
         let publisher = self.connection.publisher().await;
         let payload = letter.payload.clone().into();
         let published = publisher
             .send(&letter.subject, stream, headers, payload)
             .await
-            .map_err(failed)?;
-        let decision = Decision::Replayed(dead_ruling::Replayed {
+            .map_err(|error| publish_failed(*sequence, error))?;
+        let decision = Decision::Replayed(dead_letter_decision::Replayed {
             message_id: id,
             stream_sequence: published.sequence,
         });
-        let ruling_id = message_id::replayed(*sequence, published.sequence);
-        self.rule(buried, &ruling_id, decision, by).await?;
+        let decision_id = message_id::replayed(*sequence, published.sequence);
+        self.decide(stored, &decision_id, decision, by).await?;
         self.remove(*sequence).await?;
         Ok(Replayed {
             stream: published.stream,
@@ -263,26 +210,28 @@ impl DeadLetters {
         })
     }
 
-    /// Tells the owner of the letter's bytes that they may go, and removes the letter. False where somebody else had removed it.
-    pub async fn drop(&self, buried: &Buried, by: &Producer) -> Result<bool, BuriedError> {
-        let decision = Decision::Dropped(dead_ruling::Dropped {});
-        let id = message_id::dropped(buried.sequence);
-        self.rule(buried, &id, decision, by).await?;
-        self.remove(buried.sequence).await
+    /// Allows the owner of the bytes to delete them, and removes the dead letter. False where it
+    /// was removed already.
+    pub async fn drop(&self, stored: &StoredDeadLetter, by: &Producer) -> Result<bool, Fault> {
+        let decision = Decision::Dropped(dead_letter_decision::Dropped {});
+        let id = message_id::dropped(stored.sequence);
+        self.decide(stored, &id, decision, by).await?;
+        self.remove(stored.sequence).await
     }
 
-    async fn rule(
+    /// Publishes the decision, where a spool keeps a chunk.
+    async fn decide(
         &self,
-        buried: &Buried,
+        stored: &StoredDeadLetter,
         id: &str,
         decision: Decision,
         by: &Producer,
-    ) -> Result<(), BuriedError> {
-        let Some(chunk) = buried.kept_chunk() else {
+    ) -> Result<(), Fault> {
+        let Some(chunk) = stored.kept_chunk() else {
             return Ok(());
         };
-        let ruling = DeadRuling {
-            dead_sequence: buried.sequence,
+        let decision = DeadLetterDecision {
+            dead_sequence: stored.sequence,
             chunk: chunk.id,
             spool_id: chunk.spool_id,
             committed_us: chunk.committed_us,
@@ -290,28 +239,25 @@ impl DeadLetters {
             producer: Some(by.clone()),
             decision: Some(decision),
         };
-        let subject = self.connection.subjects().decisions(&buried.camera);
+        let subject = self.connection.subjects().decisions(&stored.camera);
         let publisher = self.connection.publisher().await;
-        match publisher.publish(subject, id, &ruling).await {
-            Ok(_) => Ok(()),
-            Err(source) => Err(BuriedError::Publish {
-                sequence: buried.sequence,
-                source,
-            }),
-        }
+        let published = publisher.publish(subject, id, &decision).await;
+        published
+            .map(drop)
+            .map_err(|error| publish_failed(stored.sequence, error))
     }
 
-    async fn remove(&self, sequence: u64) -> Result<bool, BuriedError> {
+    async fn remove(&self, sequence: u64) -> Result<bool, Fault> {
         let removed = api::delete_message(&self.connection, &self.stream(), sequence).await;
-        removed.map_err(|source| BuriedError::Remove { sequence, source })
+        removed.map_err(|error| error.into_fault(format!("remove dead letter {sequence}")))
     }
 
-    fn open(&self, sequence: u64, message: &StreamMessage) -> Option<Buried> {
-        let Some(Topic::Dead(stage, camera)) = self.connection.subjects().parse(&message.subject)
-        else {
+    fn read(&self, sequence: u64, message: &StreamMessage) -> Option<StoredDeadLetter> {
+        let topic = self.connection.subjects().parse(&message.subject)?;
+        let Topic::Dead(stage, camera) = topic else {
             return None;
         };
-        Some(Buried {
+        Some(StoredDeadLetter {
             sequence,
             stage,
             camera,
@@ -320,16 +266,14 @@ impl DeadLetters {
         })
     }
 
-    /// One for each stage: operators' rulings have a place of their own beside them.
-    fn filters(&self, plot: &Plot) -> Vec<String> {
-        let any = |name: &Option<crispy_proto::id::Name>| {
-            name.as_ref()
-                .map_or_else(|| "*".to_owned(), ToString::to_string)
-        };
-        let (prefix, site, camera) = (self.connection.prefix(), any(&plot.site), any(&plot.camera));
+    /// One for each stage, without the subjects of decisions.
+    fn subjects(&self, filter: &DeadLetterFilter) -> Vec<String> {
+        let token = |name: &Option<Name>| name.as_ref().map_or("*", Name::as_str).to_owned();
+        let (site, camera) = (token(&filter.site), token(&filter.camera));
+        let prefix = self.connection.prefix();
         Stage::ALL
             .into_iter()
-            .filter(|stage| plot.stage.is_none_or(|wanted| wanted == *stage))
+            .filter(|stage| filter.stage.is_none_or(|selected| selected == *stage))
             .map(|stage| format!("{prefix}.dead.{stage}.{site}.{camera}"))
             .collect()
     }
@@ -339,13 +283,17 @@ impl DeadLetters {
     }
 }
 
-/// The headers that the work had, under an id that says that it is a replay. What the server's own headers asked of the first publishing does not
-/// hold for this one.
-fn headers_again(letter: &DeadLetter, id: &str) -> HeaderMap {
+fn publish_failed(sequence: u64, error: crispy_jetstream::PublishError) -> Fault {
+    Fault::transient(format!("publish for dead letter {sequence}")).with_source(error)
+}
+
+/// The original's headers, with the id of the replay. The server's own headers (`Nats-…`) applied
+/// to the first publish only.
+fn replay_headers(letter: &DeadLetter, id: &str) -> HeaderMap {
     let mut map = HeaderMap::new();
-    let own = |name: &str| name.starts_with("Nats-");
-    for header in letter.headers.iter().filter(|header| !own(&header.name)) {
-        // They were legal when they came, and would be left out were they not.
+    let is_servers = |header: &&Header| header.name.starts_with("Nats-");
+    for header in letter.headers.iter().filter(|header| !is_servers(header)) {
+        // They came from a valid message; invalid ones are left out.
         if let (Ok(name), Ok(value)) = (
             HeaderName::from_str(&header.name),
             HeaderValue::from_str(&header.value),

@@ -23,10 +23,19 @@ pub trait Message: prost::Message + Default + Send + Sync + 'static {
     }
 }
 
+macro_rules! type_name {
+    ($message:ident) => {
+        concat!("crispy.v1.", stringify!($message))
+    };
+    ($message:ident $name:literal) => {
+        concat!("crispy.v1.", $name)
+    };
+}
+
 macro_rules! messages {
-    ($($message:ident $(needs $needs:ident)? $(about $chunk:ident)?),* $(,)?) => {$(
+    ($($message:ident $(named $name:literal)? $(needs $needs:ident)? $(about $chunk:ident)?),* $(,)?) => {$(
         impl Message for v1::$message {
-            const TYPE: &'static str = concat!("crispy.v1.", stringify!($message));
+            const TYPE: &'static str = type_name!($message $($name)?);
             $(fn needs(&self) -> &[String] {
                 &self.$needs
             })?
@@ -45,7 +54,8 @@ messages!(
     ChunkDropped,
     CameraEvent,
     DeadLetter about dead,
-    DeadRuling,
+    // Its name on the wire is older than its name here.
+    DeadLetterDecision named "DeadRuling",
     SpoolRecord,
 );
 
@@ -153,6 +163,7 @@ mod tests {
     #[test]
     fn a_type_has_the_name_of_its_schema() {
         assert_eq!(ChunkReady::TYPE, "crispy.v1.ChunkReady");
+        assert_eq!(v1::DeadLetterDecision::TYPE, "crispy.v1.DeadRuling");
     }
 
     #[test]

@@ -1,95 +1,79 @@
-//! How the queue stands: what `crispy status` shows. Read, and nothing changed.
+//! The state of the queue, for `crispy status` and for metrics. Reads only.
 
 use std::collections::{BTreeMap, HashMap};
 
-use crispy_jetstream::{ApiError, api};
+use crispy_fault::{Fault, Kind};
+use crispy_jetstream::api;
 use crispy_proto::{id::CameraId, v1::ChunkUploaded};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Connection, From, Reader, ReaderError, Stage, Stream, Topic};
+use crate::{Connection, Reader, Stage, StartAt, Stream, Topic, topology::present};
 
-/// Everything at one time.
+/// The state of all streams, consumers and cameras.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overview {
     /// Each stream, in the order of [`Stream::ALL`].
     pub streams: Vec<StreamState>,
-    /// Each stage's durable, in the order of [`Stage::ALL`].
+    /// Each stage's consumer, in the order of [`Stage::ALL`].
     pub consumers: Vec<ConsumerState>,
-    /// Dead letters by the stage that gave up; stages without any are not there.
+    /// Number of dead letters by stage, without stages that have none.
     pub dead: BTreeMap<Stage, u64>,
-    /// When each camera's last chunk was announced as uploaded, by the server's clock.
+    /// Time of each camera's last upload event, by the server's clock.
     pub cameras: BTreeMap<CameraId, Timestamp>,
 }
 
 /// A stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamState {
-    /// Which one.
+    /// The stream.
     pub stream: Stream,
     /// Its name on the server.
     pub name: String,
-    /// What it holds; None where it does not exist.
-    pub holds: Option<Holds>,
+    /// Its usage; None where it does not exist.
+    pub usage: Option<StreamUsage>,
 }
 
-/// What a stream holds.
+/// The usage of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holds {
-    /// Messages.
+pub struct StreamUsage {
+    /// Number of messages.
     pub messages: u64,
-    /// Bytes of them, as the server stores them.
+    /// Their bytes, as the server stores them.
     pub bytes: u64,
-    /// Bytes that it may hold; None is no limit.
+    /// Its limit in bytes; None is no limit.
     pub limit: Option<u64>,
-    /// When the oldest was stored; None where it is empty.
+    /// Time of storage of its oldest message; None where it is empty.
     pub oldest: Option<Timestamp>,
 }
 
-/// A stage's durable.
+/// A stage's consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerState {
-    /// Whose.
+    /// The stage.
     pub stage: Stage,
     /// Its work; None where it does not exist.
     pub work: Option<Work>,
 }
 
-/// How a durable's work stands.
+/// The unfinished messages of a consumer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Work {
-    /// Messages that nobody has taken yet.
+    /// Messages that were not delivered yet.
     pub pending: u64,
-    /// Messages that somebody holds, or that were handed back with a pause.
+    /// Messages that were delivered and not settled, also those with a delayed nak.
     pub in_flight: u64,
-    /// Messages at once in flight at most; 0 is no limit.
+    /// The limit of messages in flight; 0 is no limit.
     pub in_flight_limit: u64,
     /// Of those in flight, delivered more than once.
     pub redelivered: u64,
-    /// Requests for work that wait for some.
+    /// Pull requests that wait for messages.
     pub waiting_pulls: u64,
 }
 
-/// Looking failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OverviewError {
-    /// A stream or consumer cannot be looked at.
-    #[error("look at {what}")]
-    Look {
-        /// What was looked at.
-        what: String,
-        /// Why not.
-        source: ApiError,
-    },
-    /// The cameras' last chunks cannot be read.
-    #[error("read the cameras' last chunks")]
-    Cameras(#[source] ReaderError),
-}
-
 impl Overview {
-    /// Looks at everything. What does not exist is part of the answer and no error.
-    pub async fn look(connection: &Connection) -> Result<Self, OverviewError> {
+    /// Reads everything. Missing streams and consumers are part of the result and no error.
+    pub async fn read(connection: &Connection) -> Result<Self, Fault> {
         let mut overview = Self::default();
         for stream in Stream::ALL {
             overview
@@ -106,13 +90,40 @@ impl Overview {
     }
 }
 
-pub(crate) async fn stream_state(
-    connection: &Connection,
-    stream: Stream,
-) -> Result<StreamState, OverviewError> {
+/// The unfinished messages of a stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// The name, on the server, of the stage's stream.
+    pub stream: String,
+    /// The stream's usage; None where it does not exist.
+    pub usage: Option<StreamUsage>,
+    /// The work of the stage's consumer; None where it does not exist.
+    pub work: Option<Work>,
+    /// Number of the stage's dead letters.
+    pub dead_letters: u64,
+}
+
+impl Connection {
+    /// Reads the backlog of `stage`, in three short requests, cheap enough for metrics. Missing
+    /// streams and consumers are part of the result and no error.
+    pub async fn backlog(&self, stage: Stage) -> Result<Backlog, Fault> {
+        let source = stream_state(self, stage.source()).await?;
+        Ok(Backlog {
+            stream: source.name,
+            usage: source.usage,
+            work: work(self, stage).await?,
+            dead_letters: dead(self).await?.remove(&stage).unwrap_or(0),
+        })
+    }
+}
+
+async fn stream_state(connection: &Connection, stream: Stream) -> Result<StreamState, Fault> {
     let name = stream.name(connection.prefix());
-    let info = there(&name, api::stream_info(connection, &name).await)?;
-    let holds = info.map(|info| Holds {
+    let info = present(
+        &format!("stream {name}"),
+        api::stream_info(connection, &name).await,
+    )?;
+    let usage = info.map(|info| StreamUsage {
         messages: info.state.messages,
         bytes: info.state.bytes,
         limit: u64::try_from(info.config.max_bytes).ok(),
@@ -123,18 +134,15 @@ pub(crate) async fn stream_state(
     Ok(StreamState {
         stream,
         name,
-        holds,
+        usage,
     })
 }
 
-pub(crate) async fn work(
-    connection: &Connection,
-    stage: Stage,
-) -> Result<Option<Work>, OverviewError> {
+async fn work(connection: &Connection, stage: Stage) -> Result<Option<Work>, Fault> {
     let stream = stage.source().name(connection.prefix());
-    let what = format!("consumer {stage} of stream {stream}");
+    let target = format!("consumer {stage} of stream {stream}");
     let info = api::consumer_info(connection, &stream, stage.as_str()).await;
-    Ok(there(&what, info)?.map(|info| Work {
+    Ok(present(&target, info)?.map(|info| Work {
         pending: info.num_pending,
         in_flight: info.num_ack_pending as u64,
         in_flight_limit: u64::try_from(info.config.max_ack_pending).unwrap_or(0),
@@ -143,14 +151,15 @@ pub(crate) async fn work(
     }))
 }
 
-/// Letters by stage, counted by the server: operators' rulings, in the same stream, have a place of their own.
-pub(crate) async fn dead(connection: &Connection) -> Result<BTreeMap<Stage, u64>, OverviewError> {
+/// Dead letters by stage, counted by the server. Operators' decisions, in the same stream, have
+/// other subjects.
+async fn dead(connection: &Connection) -> Result<BTreeMap<Stage, u64>, Fault> {
     #[derive(Serialize)]
-    struct Question {
+    struct Request {
         subjects_filter: String,
     }
     #[derive(Deserialize)]
-    struct Answer {
+    struct Reply {
         state: State,
     }
     #[derive(Deserialize)]
@@ -159,30 +168,36 @@ pub(crate) async fn dead(connection: &Connection) -> Result<BTreeMap<Stage, u64>
         subjects: HashMap<String, u64>,
     }
     let name = Stream::Dead.name(connection.prefix());
-    let question = Question {
+    let request = Request {
         subjects_filter: format!("{}.dead.>", connection.prefix()),
     };
-    let answer = api::request(connection, &format!("STREAM.INFO.{name}"), &question).await;
-    let mut letters = BTreeMap::new();
-    let Some(Answer { state }) = there(&name, answer)? else {
-        return Ok(letters);
+    let reply = api::request(connection, &format!("STREAM.INFO.{name}"), &request).await;
+    let mut counts = BTreeMap::new();
+    let Some(Reply { state }) = present(&format!("stream {name}"), reply)? else {
+        return Ok(counts);
     };
     for (subject, count) in state.subjects {
         if let Some(Topic::Dead(stage, _)) = connection.subjects().parse(&subject) {
-            *letters.entry(stage).or_default() += count;
+            *counts.entry(stage).or_default() += count;
         }
     }
-    Ok(letters)
+    Ok(counts)
 }
 
-async fn cameras(connection: &Connection) -> Result<BTreeMap<CameraId, Timestamp>, OverviewError> {
+async fn cameras(connection: &Connection) -> Result<BTreeMap<CameraId, Timestamp>, Fault> {
     let mut cameras = BTreeMap::new();
     let all = format!("{}.uploaded.*.*", connection.prefix());
-    let opened = Reader::open(connection, Stream::Uploaded, From::LastOfEach, &[&all]).await;
+    let opened = Reader::open(
+        connection,
+        Stream::Uploaded,
+        StartAt::LastPerSubject,
+        &[&all],
+    )
+    .await;
     let mut reader = match opened {
         Ok(reader) => reader,
-        Err(ReaderError::MissingStream { .. }) => return Ok(cameras),
-        Err(error) => return Err(OverviewError::Cameras(error)),
+        Err(fault) if fault.is_not_found() => return Ok(cameras),
+        Err(fault) => return Err(fault.context("read the cameras' last chunks")),
     };
     while !reader.is_at_end() {
         match reader.next::<ChunkUploaded>().await {
@@ -191,21 +206,10 @@ async fn cameras(connection: &Connection) -> Result<BTreeMap<CameraId, Timestamp
                     cameras.insert(topic.camera().clone(), last.published);
                 }
             }
-            // Somebody's word under our subjects says nothing of a camera.
-            Err(ReaderError::Malformed { .. }) => {}
-            Err(error) => return Err(OverviewError::Cameras(error)),
+            // A foreign message under our subjects.
+            Err(fault) if fault.kind() == &Kind::Corrupt => {}
+            Err(fault) => return Err(fault.context("read the cameras' last chunks")),
         }
     }
     Ok(cameras)
-}
-
-fn there<T>(what: &str, looked: Result<T, ApiError>) -> Result<Option<T>, OverviewError> {
-    match looked {
-        Ok(info) => Ok(Some(info)),
-        Err(ApiError::NoStream | ApiError::NoConsumer) => Ok(None),
-        Err(source) => Err(OverviewError::Look {
-            what: what.to_owned(),
-            source,
-        }),
-    }
 }

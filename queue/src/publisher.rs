@@ -1,4 +1,4 @@
-//! Publishes our messages into their streams.
+//! Publishes our messages.
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
@@ -11,7 +11,8 @@ use tokio::sync::watch;
 
 use crate::{Message, Prefix, Stream, Subject, header, span};
 
-/// Publishes messages and waits for their streams to have them, as [`crispy_jetstream::Publisher`] does. Clones share its window.
+/// Publishes messages and waits until their streams have stored them, as
+/// [`crispy_jetstream::Publisher`] does. Clones share its window.
 #[derive(Clone, Debug)]
 pub struct Publisher {
     publisher: crispy_jetstream::Publisher,
@@ -26,7 +27,7 @@ impl Publisher {
         }
     }
 
-    /// Publishes `message` on `subject` as the sending that `id` names.
+    /// Publishes `message` on `subject` with message id `id`.
     pub async fn publish<M: Message>(
         &self,
         subject: Subject,
@@ -36,7 +37,8 @@ impl Publisher {
         self.publish_from(subject, id, message, None).await
     }
 
-    /// As [`Self::publish`], in the trace of `traceparent` (W3C Trace Context) instead of the current one.
+    /// As [`Self::publish`], in the trace of `traceparent` (W3C Trace Context) instead of the
+    /// current one.
     pub async fn publish_from<M: Message>(
         &self,
         subject: Subject,
@@ -58,7 +60,8 @@ impl Publisher {
             .await
     }
 
-    /// Why publishing does not get on, by stream: from the first attempt that fails to the next that does not.
+    /// The reasons for stalled publishing, by stream: from the first failing attempt to the next
+    /// success.
     pub fn stalls(&self) -> watch::Receiver<Stalls> {
         self.publisher.stalls()
     }

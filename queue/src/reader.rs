@@ -1,46 +1,47 @@
-//! Reading a stream along, without taking anything from it: what `crispy up` and `crispy status` learn from.
+//! Reads a stream without consuming it, for `crispy up` and `crispy status`.
 
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy};
+use crispy_fault::{DependencyId, Fault};
 use crispy_jetstream::{
     ApiError, Headers, api,
     pull::{AckSubject, Pulled, Puller},
 };
 use jiff::Timestamp;
 
-use crate::{Connection, Decode, DecodeError, Stream, header};
+use crate::{Connection, Decode, Stream, header};
 
-/// How long the server remembers a reader that has gone.
-const ABSENCE: Duration = Duration::from_secs(30);
+/// The server forgets a reader that was absent for this long.
+const INACTIVE: Duration = Duration::from_secs(30);
 
-/// Messages on their way at once.
-const AT_ONCE: usize = 64;
+/// The largest number of messages in delivery at once.
+const BATCH: usize = 64;
 
-/// Where reading begins.
+/// The first message to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum From {
-    /// With what is published from now on.
+pub enum StartAt {
+    /// The next one to be published.
     New,
-    /// With the oldest message that is still there.
-    Start,
-    /// With the last message of each subject, and on from there; the server wants a filter for that.
-    LastOfEach,
-    /// With the first message stored at this time or later.
+    /// The oldest one in the stream.
+    Oldest,
+    /// The last one of each subject, and later ones; the server requires a filter.
+    LastPerSubject,
+    /// The first one stored at this time or later.
     Time(Timestamp),
 }
 
-/// A message that was read.
+/// A message, and its metadata.
 #[derive(Clone, Debug)]
 pub struct Received<M> {
-    /// What it says.
+    /// Its content.
     pub message: M,
-    /// The subject it was published on.
+    /// Its subject.
     pub subject: String,
-    /// Its place in the stream.
+    /// Its sequence in the stream.
     pub sequence: u64,
-    /// When the stream stored it, by the server's clock.
+    /// Time of storage, by the server's clock.
     pub published: Timestamp,
     /// Its headers.
     pub headers: Headers,
@@ -48,71 +49,46 @@ pub struct Received<M> {
 
 /// Reads a stream in order, each message once, across outages of the server.
 ///
-/// It leaves no trace: the server forgets it half a minute after it is gone. A message that left the stream while the server was away, or
-/// because the stream discards old ones faster than they are read, is not seen. A stream that was made again is read from its start.
+/// * The server forgets the reader half a minute after it is dropped.
+/// * Messages that left the stream during an outage, or because the stream discards old ones faster
+///   than they are read, are skipped.
+/// * A stream that was made again is read from its start.
 #[derive(Debug)]
 pub struct Reader {
     connection: Connection,
     stream: String,
     filters: Vec<String>,
-    from: From,
-    /// Behind which place it reads on; `None`: nothing was read yet, and nothing is known of the stream.
+    start: StartAt,
+    /// The last sequence that was read; `None` before the first message, and before anything is
+    /// known of the stream.
     last: Option<u64>,
-    /// When the stream was created, in Unix microseconds: another time, and its places mean other messages.
+    /// Creation time of the stream, in Unix microseconds. With another one, sequences mean other
+    /// messages.
     created_us: Option<i64>,
-    /// The consumer's own count of the next message: a hole in it means that one was lost on the way.
+    /// The consumer's own count of the next message. A hole in it is a message lost in delivery.
     expected: u64,
-    /// Messages that were stored behind the last one given out when it was delivered.
+    /// Number of messages that were stored after the last one read, at the time of its delivery.
     ahead: u64,
     puller: Option<Puller>,
 }
 
-/// Reading a stream failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReaderError {
-    /// The stream is missing.
-    #[error("stream {stream} is missing: run `crispy setup`")]
-    MissingStream {
-        /// Its name on the server.
-        stream: String,
-    },
-    /// The consumer could not be made.
-    #[error("read stream {stream}")]
-    Consumer {
-        /// The stream's name on the server.
-        stream: String,
-        /// Why not.
-        source: ApiError,
-    },
-    /// The connection is closed.
-    #[error("read a stream on a closed connection")]
-    Closed(#[source] async_nats::SubscribeError),
-    /// A message cannot be read; the next call goes on behind it.
-    #[error("decode message {sequence} of stream {stream}")]
-    Malformed {
-        /// The stream's name on the server.
-        stream: String,
-        /// The message's place in it.
-        sequence: u64,
-        /// What is wrong with it.
-        source: DecodeError,
-    },
-}
-
 impl Reader {
-    /// Begins to read `stream`. `filters` are subjects, wildcards allowed; none is all. When this returns, "new" has begun.
+    /// Begins to read `stream`. `filters` are subjects, with wildcards or not; none of them reads
+    /// all. [`StartAt::New`] means after this call.
+    ///
+    /// # Errors
+    /// `NotFound` for a missing stream; else the failure of a request.
     pub async fn open(
         connection: &Connection,
         stream: Stream,
-        from: From,
+        start: StartAt,
         filters: &[&str],
-    ) -> Result<Self, ReaderError> {
+    ) -> Result<Self, Fault> {
         let mut reader = Self {
             connection: connection.clone(),
             stream: stream.name(connection.prefix()),
             filters: filters.iter().map(|&filter| filter.to_owned()).collect(),
-            from,
+            start,
             last: None,
             created_us: None,
             expected: 1,
@@ -123,15 +99,18 @@ impl Reader {
         Ok(reader)
     }
 
-    /// The next message. Cancel safe. An error concerns one message, or passes: call again, after a pause where it is
-    /// [`ReaderError::Consumer`].
-    pub async fn next<M: Decode>(&mut self) -> Result<Received<M>, ReaderError> {
+    /// The next message. Cancel safe.
+    ///
+    /// # Errors
+    /// `Corrupt` for one message that cannot be decoded: the next call may follow at once. Any
+    /// other failure may pass: call again after a pause.
+    pub async fn next<M: Decode>(&mut self) -> Result<Received<M>, Fault> {
         loop {
             let Some(puller) = &mut self.puller else {
                 self.puller = Some(self.begin().await?);
                 continue;
             };
-            puller.want(AT_ONCE).await;
+            puller.want(BATCH).await;
             match puller.next().await {
                 Pulled::Expired => {}
                 Pulled::Broken(_) => self.puller = None,
@@ -153,7 +132,7 @@ impl Reader {
         }
     }
 
-    /// Whether all that was stored has been read, as of the opening or the last message.
+    /// Whether all stored messages were read, at the time of the opening or of the last message.
     pub fn is_at_end(&self) -> bool {
         self.ahead == 0
     }
@@ -162,17 +141,16 @@ impl Reader {
         &self,
         message: async_nats::Message,
         facts: &AckSubject,
-    ) -> Result<Received<M>, ReaderError> {
+    ) -> Result<Received<M>, Fault> {
         let headers = Headers::new(message.headers);
         let type_name = headers.get(header::TYPE).unwrap_or_default();
-        let read = M::decode(type_name, &message.payload);
-        let read = read.map_err(|source| ReaderError::Malformed {
-            stream: self.stream.clone(),
-            sequence: facts.stream_sequence,
-            source,
+        let decoded = M::decode(type_name, &message.payload).map_err(|error| {
+            let (sequence, stream) = (facts.stream_sequence, &self.stream);
+            Fault::corrupt(format!("decode message {sequence} of stream {stream}"))
+                .with_source(error)
         })?;
         Ok(Received {
-            message: read,
+            message: decoded,
             subject: message.subject.to_string(),
             sequence: facts.stream_sequence,
             published: facts.published,
@@ -180,55 +158,55 @@ impl Reader {
         })
     }
 
-    /// A fresh consumer, behind the last message that was given out.
-    async fn begin(&mut self) -> Result<Puller, ReaderError> {
-        self.find_place().await?;
+    /// A new consumer, after the last message that was read.
+    async fn begin(&mut self) -> Result<Puller, Fault> {
+        self.find_position().await?;
         let config = consumer::Config {
             deliver_policy: self.deliver_policy(),
             ack_policy: AckPolicy::None,
             filter_subjects: self.filters.clone(),
-            inactive_threshold: ABSENCE,
+            inactive_threshold: INACTIVE,
             memory_storage: true,
             num_replicas: 1,
             ..consumer::Config::default()
         };
         let made = api::put_consumer(&self.connection, &self.stream, config).await;
-        let info = made.map_err(|source| self.failed(source))?;
+        let info = made.map_err(|error| self.failed(error))?;
         self.expected = 1;
         self.ahead = info.num_pending;
         Puller::open(&self.connection, &self.stream, &info.name)
             .await
-            .map_err(ReaderError::Closed)
+            .map_err(|error| {
+                Fault::unavailable(DependencyId::Queue, "read a stream on a closed connection")
+                    .with_source(error)
+            })
     }
 
-    /// Where to begin. "New" is made a place at once: should the first consumer be lost before it has given out anything, the next one begins
-    /// where that one did. And a stream that was made again is read from its start: all of it is new.
-    async fn find_place(&mut self) -> Result<(), ReaderError> {
+    /// Finds the start position. [`StartAt::New`] becomes a sequence at once: if the first consumer
+    /// is lost before its first message, the next one starts at the same position. A stream that
+    /// was made again is read from its start, since all of it is new.
+    async fn find_position(&mut self) -> Result<(), Fault> {
         let info = api::stream_info(&self.connection, &self.stream).await;
-        let info = info.map_err(|source| self.failed(source))?;
+        let info = info.map_err(|error| self.failed(error))?;
         let created_us = api::created_us(&info);
         match self.created_us.replace(created_us) {
-            None if self.from == From::New => self.last = Some(info.state.last_sequence),
+            None if self.start == StartAt::New => self.last = Some(info.state.last_sequence),
             Some(before) if before != created_us => self.last = Some(0),
             _ => {}
         }
         Ok(())
     }
 
-    fn failed(&self, source: ApiError) -> ReaderError {
-        let stream = self.stream.clone();
-        match source {
-            ApiError::NoStream => ReaderError::MissingStream { stream },
-            source => ReaderError::Consumer { stream, source },
-        }
+    fn failed(&self, error: ApiError) -> Fault {
+        error.into_fault(format!("read stream {}", self.stream))
     }
 
     fn deliver_policy(&self) -> DeliverPolicy {
-        match (self.last, self.from) {
-            (None, From::New) => DeliverPolicy::New,
-            (None, From::Start) => DeliverPolicy::All,
-            (None, From::LastOfEach) => DeliverPolicy::LastPerSubject,
-            (None, From::Time(time)) => {
+        match (self.last, self.start) {
+            (None, StartAt::New) => DeliverPolicy::New,
+            (None, StartAt::Oldest) => DeliverPolicy::All,
+            (None, StartAt::LastPerSubject) => DeliverPolicy::LastPerSubject,
+            (None, StartAt::Time(time)) => {
                 match async_nats::datetime::from_nanos(time.as_nanosecond()) {
                     Ok(start_time) => DeliverPolicy::ByStartTime { start_time },
                     Err(_) => DeliverPolicy::All,

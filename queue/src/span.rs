@@ -1,12 +1,12 @@
-//! The spans of messages: where each was on its way, in the words of OpenTelemetry's conventions for messaging.
+//! The spans of messages, by OpenTelemetry's semantic conventions for messaging.
 //!
 //! ```text
 //!   publish chunks.{camera} ── traceparent ──► process chunks.{camera} ── publish uploaded.{camera} ── traceparent ──► …
-//!   publish dead.uploader.{camera} ◄─────────────────┘ given up; replayed, it goes on in the trace that it began in
+//!   publish dead.uploader.{camera} ◄─────────────────┘ dead letter; a replay continues the same trace
 //! ```
 //!
-//! Where nobody makes traces a span is nothing: none of its fields is worked out, and no header is written or read. What the conventions call a
-//! number is signed: tracing tells unsigned ones as text.
+//! Without traces a span is disabled: its fields are not computed, and no header is written or
+//! read. Numbers of the conventions are signed, because tracing exports unsigned ones as text.
 
 use std::fmt;
 
@@ -17,22 +17,22 @@ use tracing::{Span, field::Empty, info_span};
 
 use crate::header;
 
-/// The span of getting a message into its stream. It belongs to the span that `headers` name, else to the one under way.
+/// The span of a publish. Its parent is the span that `headers` name, else the current one.
 pub(crate) fn publish(subject: &str, headers: &HeaderMap, bytes: usize) -> Span {
-    let place = Place::of(subject);
+    let destination = Destination::parse(subject);
     let span = info_span!(
         "publish",
-        otel.name = format_args!("publish {place}"),
+        otel.name = format_args!("publish {destination}"),
         otel.kind = "producer",
         messaging.system = "nats",
         messaging.operation.name = "publish",
         messaging.operation.type = "send",
         messaging.destination.name = subject,
-        messaging.destination.template = %place,
+        messaging.destination.template = %destination,
         messaging.message.id = headers.get(MESSAGE_ID).map(|id| id.as_str()),
         messaging.message.body.size = bytes.cast_signed(),
-        site = place.site,
-        camera = place.camera,
+        site = destination.site,
+        camera = destination.camera,
         run = Empty,
         sequence = Empty,
         stream = Empty,
@@ -41,29 +41,29 @@ pub(crate) fn publish(subject: &str, headers: &HeaderMap, bytes: usize) -> Span 
     );
     if !span.is_disabled() {
         let chunk = headers.get(header::CHUNK);
-        say_chunk(&span, chunk.map(|chunk| chunk.as_str()));
+        record_chunk(&span, chunk.map(|chunk| chunk.as_str()));
     }
     span
 }
 
-/// The span of handling one delivery: child of its publishing, and linked to it.
+/// The span of one attempt: child of its publish, and linked to it.
 pub(crate) fn process(delivery: &Delivery, consumer: &str, bytes: usize) -> Span {
-    let place = Place::of(&delivery.subject);
+    let destination = Destination::parse(&delivery.subject);
     let span = info_span!(
         parent: None,
         "process",
-        otel.name = format_args!("process {place}"),
+        otel.name = format_args!("process {destination}"),
         otel.kind = "consumer",
         messaging.system = "nats",
         messaging.operation.name = "process",
         messaging.operation.type = "process",
         messaging.destination.name = delivery.subject.as_str(),
-        messaging.destination.template = %place,
+        messaging.destination.template = %destination,
         messaging.consumer.group.name = consumer,
         messaging.message.id = delivery.message_id.as_deref(),
         messaging.message.body.size = bytes.cast_signed(),
-        site = place.site,
-        camera = place.camera,
+        site = destination.site,
+        camera = destination.camera,
         run = Empty,
         sequence = Empty,
         stream = delivery.stream.as_str(),
@@ -73,13 +73,14 @@ pub(crate) fn process(delivery: &Delivery, consumer: &str, bytes: usize) -> Span
         outcome = Empty,
     );
     if !span.is_disabled() {
-        say_chunk(&span, delivery.header(header::CHUNK));
+        record_chunk(&span, delivery.header(header::CHUNK));
     }
     span
 }
 
-/// What the span of the cut says too: a trace of which that was not kept is found by its other spans.
-fn say_chunk(span: &Span, header: Option<&str>) {
+/// Records the fields of the cut's span, so that a trace is found by its other spans when that one
+/// was not kept.
+fn record_chunk(span: &Span, header: Option<&str>) {
     let Some(chunk) = header.and_then(|chunk| chunk.parse::<ChunkId>().ok()) else {
         return;
     };
@@ -87,16 +88,16 @@ fn say_chunk(span: &Span, header: Option<&str>) {
     span.record("sequence", chunk.sequence);
 }
 
-/// What a subject says, as far as a search or a span's name is concerned.
-struct Place<'a> {
+/// The parts of a subject that are fields and names of spans.
+struct Destination<'a> {
     topic: &'a str,
     site: &'a str,
     camera: &'a str,
 }
 
-impl<'a> Place<'a> {
-    /// The parts of `{prefix}.{topic}.{site}.{camera}`; of somebody else's subject nothing.
-    fn of(subject: &'a str) -> Self {
+impl<'a> Destination<'a> {
+    /// Parses `{prefix}.{topic}.{site}.{camera}`; foreign subjects have no parts.
+    fn parse(subject: &'a str) -> Self {
         let parts = || {
             let (rest, camera) = subject.rsplit_once('.')?;
             let (rest, site) = rest.rsplit_once('.')?;
@@ -112,8 +113,8 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The form that all subjects of a topic have, few as a span's names must be.
-impl fmt::Display for Place<'_> {
+/// The template of a topic's subjects: span names must be few.
+impl fmt::Display for Destination<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.topic {
             "" => f.write_str("unknown"),
@@ -127,14 +128,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_is_named_after_the_form_of_its_subject() {
+    fn a_span_has_the_template_of_its_subject_as_name() {
         for (subject, name) in [
             ("crispy.chunks.demo.front", "chunks.{camera}"),
             ("crispy.dead.uploader.demo.front", "dead.uploader.{camera}"),
             ("telemetry.of.others", "unknown"),
             ("", "unknown"),
         ] {
-            assert_eq!(Place::of(subject).to_string(), name);
+            assert_eq!(Destination::parse(subject).to_string(), name);
         }
     }
 }

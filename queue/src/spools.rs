@@ -1,55 +1,20 @@
-//! Where spools can be reached: the key-value bucket `{prefix}_spools`.
+//! The addresses of spools: the key-value bucket `{prefix}_spools`.
 
 use async_nats::HeaderMap;
+use crispy_fault::Fault;
 use crispy_jetstream::{
-    ApiError, PublishError,
-    api::{self, Which},
+    ApiError,
+    api::{self, MessageSelector},
 };
 use crispy_proto::v1::SpoolRecord;
 use prost::Message as _;
 
-use crate::{Connection, Stream, answers::is_spool_id};
+use crate::{Connection, Stream};
 
-/// The records of all spools, each written by its spool's owner alone.
+/// The records of all spools, each written only by its spool's owner.
 #[derive(Clone, Debug)]
 pub struct Spools {
     connection: Connection,
-}
-
-/// Reading or writing a spool's record failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SpoolsError {
-    /// Not an id: `[A-Za-z0-9_-]{1,64}`.
-    #[error("{id:?} is not a spool id")]
-    Id {
-        /// What was given.
-        id: String,
-    },
-    /// Writing failed.
-    #[error("write the record of spool {id}")]
-    Write {
-        /// The spool.
-        id: String,
-        /// Why.
-        source: PublishError,
-    },
-    /// Reading failed.
-    #[error("read the record of spool {id}")]
-    Read {
-        /// The spool.
-        id: String,
-        /// Why.
-        source: ApiError,
-    },
-    /// What is there is not a record.
-    #[error("decode the record of spool {id}")]
-    Malformed {
-        /// The spool.
-        id: String,
-        /// What is wrong with it.
-        source: prost::DecodeError,
-    },
 }
 
 impl Spools {
@@ -60,8 +25,8 @@ impl Spools {
         }
     }
 
-    /// Writes `record` under its spool id. As patient as [`crate::Publisher::publish`].
-    pub async fn put(&self, record: &SpoolRecord) -> Result<(), SpoolsError> {
+    /// Writes `record` under its spool id, with the retries of [`crate::Publisher::publish`].
+    pub async fn put(&self, record: &SpoolRecord) -> Result<(), Fault> {
         let subject = self.subject(&record.spool_id)?;
         let publisher = self.connection.publisher().await;
         let payload = record.encode_to_vec().into();
@@ -69,42 +34,45 @@ impl Spools {
             .send(&subject, Stream::Spools, HeaderMap::new(), payload)
             .await
             .map(|_| ())
-            .map_err(|source| SpoolsError::Write {
-                id: record.spool_id.clone(),
-                source,
+            .map_err(|error| {
+                let doing = format!("write the record of spool {}", record.spool_id);
+                Fault::transient(doing).with_source(error)
             })
     }
 
-    /// The record of the spool with this id; None where its owner has written none.
-    pub async fn get(&self, id: &str) -> Result<Option<SpoolRecord>, SpoolsError> {
+    /// The record of a spool; None where its owner has written none.
+    pub async fn get(&self, id: &str) -> Result<Option<SpoolRecord>, Fault> {
         let subject = self.subject(id)?;
         let name = Stream::Spools.name(self.connection.prefix());
-        let asked = api::message(&self.connection, &name, &Which::LastOn(&subject)).await;
-        let message = match asked {
+        let selector = MessageSelector::LastOfSubject(&subject);
+        let message = match api::message(&self.connection, &name, &selector).await {
             Ok(message) => message,
             Err(ApiError::NoMessage) => return Ok(None),
-            Err(source) => {
-                return Err(SpoolsError::Read {
-                    id: id.to_owned(),
-                    source,
-                });
-            }
+            Err(error) => return Err(error.into_fault(format!("read the record of spool {id}"))),
         };
         match SpoolRecord::decode(message.payload) {
             Ok(record) => Ok(Some(record)),
-            Err(source) => Err(SpoolsError::Malformed {
-                id: id.to_owned(),
-                source,
-            }),
+            Err(error) => {
+                let doing = format!("decode the record of spool {id}");
+                Err(Fault::corrupt(doing).with_source(error))
+            }
         }
     }
 
-    fn subject(&self, id: &str) -> Result<String, SpoolsError> {
-        if !is_spool_id(id) {
-            return Err(SpoolsError::Id {
-                id: id.chars().take(80).collect(),
-            });
-        }
+    fn subject(&self, id: &str) -> Result<String, Fault> {
+        check_spool_id(id)?;
         Ok(format!("$KV.{}_spools.{id}", self.connection.prefix()))
     }
+}
+
+/// Checks that an id can be part of a consumer's name and of a key.
+pub(crate) fn check_spool_id(id: &str) -> Result<(), Fault> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if (1..=64).contains(&id.len()) && id.bytes().all(legal) {
+        return Ok(());
+    }
+    let refused: String = id.chars().take(80).collect();
+    Err(Fault::rejected(format!(
+        "{refused:?} is not a spool id: use 1 to 64 letters, digits, '-' and '_'"
+    )))
 }

@@ -1,32 +1,33 @@
-//! A stage's worker: the mechanism of [`crispy_jetstream::Worker`] with our streams, messages and dead letters.
+//! The worker of a stage: [`crispy_jetstream::Worker`] with our streams, messages and dead letters.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use crispy_fault::Fault;
 use crispy_jetstream::{
-    BindError, CrashMarks, Delivery, Drained, Failure, Headers, Limits, PublishError, Readiness,
-    WorkerState,
+    CrashMarks, Delivery, Drained, Failure, Headers, Limits, PublishError, Readiness, WorkerState,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-use crate::{Connection, Decode, Stage, Stream, dead_letter::Obituary, header, span};
+use crate::{Connection, Decode, Stage, Stream, dead_letter::DeadLetterDraft, header, span};
 
-/// The work of a stage.
+/// Processes the messages of a stage.
 ///
-/// The promises and demands are those of [`crispy_jetstream::Processor`].
+/// Promises and requirements are those of [`crispy_jetstream::Processor`].
 pub trait Handler: Send + Sync + 'static {
-    /// What it understands.
+    /// The messages that it processes.
     type Message: Decode + Send;
 
-    /// Handles `message`. Ok means that every effect of it is there to stay.
+    /// Processes `message`. Ok means that all its effects are durable.
     fn handle(
         &self,
         message: Self::Message,
         delivery: &Delivery,
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Whether the destination is back. Asked every 2 s, for at most 2 s, after a [`crispy_jetstream::Cause::Destination`].
+    /// Whether the destination is back. Asked every 2 s, for at most 2 s, after a
+    /// [`crispy_jetstream::Cause::Destination`].
     fn probe(&self) -> impl Future<Output = bool> + Send {
         std::future::ready(true)
     }
@@ -35,13 +36,13 @@ pub trait Handler: Send + Sync + 'static {
 /// Settings of a [`Worker`].
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
-    /// The stage whose work it does.
+    /// The stage.
     pub stage: Stage,
-    /// Messages handled at once, at least 1.
+    /// The largest number of concurrent attempts, at least 1.
     pub concurrency: usize,
-    /// How long a stopping worker lets what is under way finish.
+    /// The time that a stopping worker gives to running attempts.
     pub grace: Duration,
-    /// When a message is given up.
+    /// The limits after which a message becomes a dead letter.
     pub limits: Limits,
     /// This process, for dead letters: host name and process.
     pub instance: String,
@@ -50,7 +51,7 @@ pub struct WorkerConfig {
 }
 
 impl WorkerConfig {
-    /// The settings of `stage` by default: 8 at once, 25 s of grace (five less than Kubernetes gives).
+    /// The default settings: 8 concurrent attempts, 25 s of grace (5 s less than Kubernetes gives).
     pub fn new(stage: Stage) -> Self {
         Self {
             stage,
@@ -72,8 +73,9 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Binds to the consumer of `config`'s stage. Makes nothing: what is missing is for `crispy setup` to make.
-    pub async fn bind(connection: &Connection, config: WorkerConfig) -> Result<Self, BindError> {
+    /// Binds to the consumer of `config`'s stage. Makes no streams or consumers: `crispy setup`
+    /// does.
+    pub async fn bind(connection: &Connection, config: WorkerConfig) -> Result<Self, Fault> {
         let (stage, prefix) = (config.stage, connection.prefix());
         let settings = crispy_jetstream::WorkerConfig {
             stream: stage.source().name(prefix),
@@ -93,17 +95,18 @@ impl Worker {
         })
     }
 
-    /// Whether it can work, to be watched while it does.
+    /// Its state, for watching.
     pub fn state(&self) -> watch::Receiver<WorkerState> {
         self.worker.state()
     }
 
-    /// Whether its stage can work now and, if not, why not.
+    /// Whether its stage can work now, with the reasons where it cannot.
     pub fn readiness(&self) -> Readiness {
         self.worker.readiness()
     }
 
-    /// Works until `stop` is cancelled, then finishes what is under way within the grace, hands back the rest, and says what it did.
+    /// Works until `stop` is cancelled. Then it finishes running attempts within the grace, returns
+    /// all other messages to the server, and returns a summary.
     pub async fn run<H: Handler>(self, handler: Arc<H>, stop: CancellationToken) -> Drained {
         let processor = Arc::new(StageProcessor {
             handler,
@@ -114,7 +117,7 @@ impl Worker {
     }
 }
 
-/// A handler, and what is the same for all of them.
+/// A handler with the parts that all stages share.
 struct StageProcessor<H> {
     handler: Arc<H>,
     connection: Connection,
@@ -150,13 +153,13 @@ impl<H: Handler> crispy_jetstream::Processor for StageProcessor<H> {
         letter: crispy_jetstream::DeadLetter<'_>,
     ) -> Result<(), PublishError> {
         let publisher = self.connection.publisher().await;
-        let obituary = Obituary {
+        let draft = DeadLetterDraft {
             stage: self.config.stage,
             instance: &self.config.instance,
             version: &self.config.version,
             letter,
         };
-        let published = obituary.publish(&publisher, self.connection.prefix()).await;
+        let published = draft.publish(&publisher, self.connection.prefix()).await;
         published.map(|_| ())
     }
 

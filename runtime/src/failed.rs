@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crispy_fault::Fault;
+use crispy_fault::{DependencyId, Fault, Kind};
 
 use crate::Exit;
 
@@ -25,6 +25,16 @@ impl Failed {
             exit,
             error: error.into(),
         }
+    }
+
+    /// A failure of the queue; its kind alone decides on the exit code.
+    pub fn from_queue(fault: Fault) -> Failed {
+        let exit = match fault.kind() {
+            Kind::NotFound => Exit::StreamsMissing,
+            Kind::Unavailable(on) if on.id == DependencyId::Queue => Exit::NatsUnreachable,
+            _ => Exit::Failure,
+        };
+        Failed::new(exit, fault)
     }
 }
 
@@ -101,6 +111,22 @@ mod tests {
             .unwrap_err();
         assert_eq!(failed.to_string(), "open spool /s: lock is held");
         assert_eq!(failed.exit, Exit::SpoolInUse);
+    }
+
+    #[test]
+    fn a_failure_of_the_queue_has_the_exit_code_of_its_kind() {
+        for (fault, exit) in [
+            (Fault::not_found(""), Exit::StreamsMissing),
+            (
+                Fault::unavailable(DependencyId::Queue, ""),
+                Exit::NatsUnreachable,
+            ),
+            (Fault::corrupt(""), Exit::Failure),
+            (Fault::rejected(""), Exit::Failure),
+            (Fault::transient(""), Exit::Failure),
+        ] {
+            assert_eq!(Failed::from_queue(fault).exit, exit);
+        }
     }
 
     #[test]

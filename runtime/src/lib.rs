@@ -46,7 +46,6 @@
 mod about;
 mod bootstrap;
 mod exit;
-mod exits;
 pub mod export;
 mod failed;
 pub mod health;
@@ -64,7 +63,6 @@ mod worker;
 pub use about::{About, Role, Threads};
 pub use bootstrap::main;
 pub use exit::Exit;
-pub use exits::{exit_of_answers, exit_of_bind, exit_of_overview, exit_of_queue, exit_of_reader};
 pub use failed::{Failed, WithExit};
 pub use producer::{now_us, producer};
 pub use redact::Redacted;

@@ -14,7 +14,8 @@ use std::{
     time::Duration,
 };
 
-use crispy_queue::{Backlog, Connection, OverviewError, Stage};
+use crispy_fault::Fault;
+use crispy_queue::{Backlog, Connection, Stage};
 use crispy_telemetry::{
     Gauge, Reading,
     catalogue::{
@@ -57,7 +58,7 @@ pub(crate) fn show(connection: &Connection) -> JoinHandle<()> {
     })
 }
 
-async fn look(connection: &Connection) -> Result<Vec<(Stage, Backlog)>, OverviewError> {
+async fn look(connection: &Connection) -> Result<Vec<(Stage, Backlog)>, Fault> {
     let mut found = Vec::new();
     for stage in Stage::ALL {
         found.push((stage, connection.backlog(stage).await?));
@@ -81,18 +82,18 @@ impl Shown {
                 Some(backlog.work.as_ref()?.in_flight as f64)
             }),
             (&QUEUE_DEAD_LETTERS, STAGE, |backlog| {
-                Some(backlog.letters as f64)
+                Some(backlog.dead_letters as f64)
             }),
             (&STREAM_AGE, STREAM, |backlog| {
-                let oldest = backlog.holds.as_ref()?.oldest;
+                let oldest = backlog.usage.as_ref()?.oldest;
                 let us = oldest.map_or(0, |oldest| crate::now_us() - oldest.as_microsecond());
                 Some(us.max(0) as f64 / 1e6)
             }),
             (&STREAM_USAGE, STREAM, |backlog| {
-                Some(backlog.holds.as_ref()?.bytes as f64)
+                Some(backlog.usage.as_ref()?.bytes as f64)
             }),
             (&STREAM_LIMIT, STREAM, |backlog| {
-                Some(backlog.holds.as_ref()?.limit? as f64)
+                Some(backlog.usage.as_ref()?.limit? as f64)
             }),
         ];
         for (gauge, attribute, part) in rows {

@@ -8,7 +8,7 @@ use crispy_proto::v1;
 use crispy_queue::{Connection, Handler, Stage, Worker, WorkerConfig};
 use tracing::info;
 
-use crate::{exit_of_bind, queue_metrics};
+use crate::queue_metrics;
 
 /// What is left of the program's grace for the time after the worker's: against a server that does not answer the worker's last words take
 /// 2 s and closing the connection 2 s, and the process needs a moment to end.
@@ -18,7 +18,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// back; then closes the connection.
 ///
 /// # Errors
-/// Where there is nothing to bind to, or the server does not say: see [`exit_of_bind`].
+/// Where there is nothing to bind to, or the server does not say: see [`Failed::from_queue`].
 pub async fn run_worker<H: Handler>(
     connection: Connection,
     stage: Stage,
@@ -36,7 +36,7 @@ pub async fn run_worker<H: Handler>(
     };
     let worker = Worker::bind(&connection, config)
         .await
-        .map_err(|error| Failed::new(exit_of_bind(&error), error))?;
+        .map_err(Failed::from_queue)?;
     report_queue(worker.readiness());
     let watched = queue_metrics::show(&connection);
     crate::health::readiness().started();

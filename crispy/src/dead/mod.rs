@@ -12,8 +12,9 @@ mod show;
 use std::io::{self, Write};
 
 use anyhow::anyhow;
+use crispy_fault::Fault;
 use crispy_proto::v1::Producer;
-use crispy_queue::{Buried, BuriedError, Connection, DeadLetters};
+use crispy_queue::{Connection, DeadLetters, StoredDeadLetter};
 use crispy_runtime::NatsFlags;
 use crispy_runtime::{Exit, Failed};
 use serde_json::json;
@@ -204,10 +205,10 @@ fn would(action: Action) -> &'static str {
 
 async fn act(
     letters: &DeadLetters,
-    buried: &Buried,
+    buried: &StoredDeadLetter,
     action: Action,
     by: &Producer,
-) -> Result<&'static str, BuriedError> {
+) -> Result<&'static str, Fault> {
     Ok(match action {
         Action::Replay => match letters.replay(buried, by).await?.duplicate {
             false => "replayed",
@@ -220,7 +221,7 @@ async fn act(
     })
 }
 
-fn told(buried: &Buried, outcome: &str, form: Form) -> String {
+fn told(buried: &StoredDeadLetter, outcome: &str, form: Form) -> String {
     let (number, work) = (buried.sequence, show::work(buried));
     match form {
         Form::Table => format!("{number}: {work}: {outcome}"),
@@ -231,9 +232,12 @@ fn told(buried: &Buried, outcome: &str, form: Form) -> String {
     }
 }
 
-async fn selected(letters: &DeadLetters, selection: &Selection) -> Result<Vec<Buried>, Failed> {
+async fn selected(
+    letters: &DeadLetters,
+    selection: &Selection,
+) -> Result<Vec<StoredDeadLetter>, Failed> {
     let mut found = Vec::new();
-    let collect = |buried: Buried| {
+    let collect = |buried: StoredDeadLetter| {
         if selection.wants(&buried) {
             found.push(buried);
         }
@@ -241,15 +245,15 @@ async fn selected(letters: &DeadLetters, selection: &Selection) -> Result<Vec<Bu
     letters
         .each(&selection.plot(), collect)
         .await
-        .map_err(failed)?;
+        .map_err(|fault| Failed::from_queue(fault.context("read the dead letters")))?;
     Ok(found)
 }
 
 /// All of them, or an error that names what is not there, before anything is done.
-async fn numbered(letters: &DeadLetters, numbers: &[u64]) -> Result<Vec<Buried>, Failed> {
+async fn numbered(letters: &DeadLetters, numbers: &[u64]) -> Result<Vec<StoredDeadLetter>, Failed> {
     let (mut found, mut missing) = (Vec::new(), Vec::new());
     for number in numbers {
-        match letters.get(*number).await.map_err(failed)? {
+        match letters.get(*number).await? {
             Some(buried) => found.push(buried),
             None => missing.push(number.to_string()),
         }
@@ -259,12 +263,4 @@ async fn numbered(letters: &DeadLetters, numbers: &[u64]) -> Result<Vec<Buried>,
     }
     let missing = missing.join(", ");
     Err(anyhow!("no dead letter {missing} (any more): see `crispy dead list`").into())
-}
-
-fn failed(error: BuriedError) -> Failed {
-    let exit = match &error {
-        BuriedError::Read(source) => crispy_runtime::exit_of_reader(source),
-        _ => Exit::Failure,
-    };
-    Failed::new(exit, error)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crispy_proto::id::Name;
-use crispy_queue::{Buried, Plot, Stage};
+use crispy_queue::{DeadLetterFilter, Stage, StoredDeadLetter};
 use jiff::Timestamp;
 
 /// The flags that choose among dead letters; none of them means all.
@@ -42,8 +42,8 @@ impl Selection {
     }
 
     /// What the server can choose by itself.
-    pub(super) fn plot(&self) -> Plot {
-        Plot {
+    pub(super) fn plot(&self) -> DeadLetterFilter {
+        DeadLetterFilter {
             stage: self.stage,
             site: self.site.clone(),
             camera: self.camera.clone(),
@@ -51,7 +51,7 @@ impl Selection {
     }
 
     /// Whether a letter of [`Self::plot`] is meant.
-    pub(super) fn wants(&self, buried: &Buried) -> bool {
+    pub(super) fn wants(&self, buried: &StoredDeadLetter) -> bool {
         let letter = &buried.letter;
         let words = self.reason.as_ref().map(|words| words.to_lowercase());
         let at = letter.last_failure_us;
@@ -79,8 +79,8 @@ mod tests {
     use super::*;
     use crispy_proto::v1::DeadLetter;
 
-    fn buried(reason: &str, at_us: i64) -> Buried {
-        Buried {
+    fn buried(reason: &str, at_us: i64) -> StoredDeadLetter {
+        StoredDeadLetter {
             sequence: 1,
             stage: Stage::Uploader,
             camera: "demo/front".parse().unwrap(),

@@ -5,12 +5,12 @@ use crispy_proto::{
     id::ChunkId,
     v1::{self, dead_letter::Kind},
 };
-use crispy_queue::{Buried, Decode, Message};
+use crispy_queue::{Decode, Message, StoredDeadLetter};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// A row each, newest last.
-pub(super) fn table(letters: &[Buried]) -> String {
+pub(super) fn table(letters: &[StoredDeadLetter]) -> String {
     if letters.is_empty() {
         return "no dead letters".to_owned();
     }
@@ -32,7 +32,7 @@ pub(super) fn table(letters: &[Buried]) -> String {
 }
 
 /// Everything that one says, a line each.
-pub(super) fn page(buried: &Buried) -> String {
+pub(super) fn page(buried: &StoredDeadLetter) -> String {
     let letter = &buried.letter;
     let producer = letter.producer.clone().unwrap_or_default();
     let mut lines = vec![
@@ -69,7 +69,7 @@ pub(super) fn page(buried: &Buried) -> String {
 }
 
 /// `{"type":"dead_letter", …}`: everything, the original message's bytes in hexadecimal.
-pub(super) fn json(buried: &Buried) -> Value {
+pub(super) fn json(buried: &StoredDeadLetter) -> Value {
     let letter = &buried.letter;
     let producer = letter.producer.clone().unwrap_or_default();
     let id = chunk(buried).and_then(|chunk| chunk.id).unwrap_or_default();
@@ -104,13 +104,13 @@ pub(super) fn json(buried: &Buried) -> Value {
 }
 
 /// The chunk it is about, where it is about one; else whose work it was.
-pub(super) fn work(buried: &Buried) -> String {
+pub(super) fn work(buried: &StoredDeadLetter) -> String {
     let id = chunk(buried).and_then(|chunk| ChunkId::from_wire(chunk.id.as_ref()).ok());
     id.map_or_else(|| buried.camera.to_string(), |id| id.to_string())
 }
 
 /// The descriptor of the chunk, whichever stage gave it up.
-fn chunk(buried: &Buried) -> Option<v1::ChunkReady> {
+fn chunk(buried: &StoredDeadLetter) -> Option<v1::ChunkReady> {
     let letter = &buried.letter;
     let type_name = letter
         .headers
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use prost::Message as _;
 
-    fn buried() -> Buried {
+    fn buried() -> StoredDeadLetter {
         let chunk = v1::ChunkReady {
             id: Some(v1::ChunkId {
                 site: "demo".into(),
@@ -165,7 +165,7 @@ mod tests {
             size: 17,
             ..Default::default()
         };
-        Buried {
+        StoredDeadLetter {
             sequence: 9,
             stage: crispy_queue::Stage::Uploader,
             camera: "demo/front".parse().unwrap(),

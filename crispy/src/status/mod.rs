@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::anyhow;
-use crispy_queue::{Connection, Overview, OverviewError};
+use crispy_queue::{Connection, Overview};
 use crispy_runtime::NatsFlags;
 use crispy_runtime::{Exit, Failed, Stop};
 use jiff::Timestamp;
@@ -91,7 +91,9 @@ async fn watch(connection: &Connection, form: Form, stop: &Stop) -> Result<(), F
 }
 
 async fn look(connection: &Connection, form: Form, clear: &str) -> Result<(), Failed> {
-    let overview = Overview::look(connection).await.map_err(unseen)?;
+    let overview = Overview::read(connection)
+        .await
+        .map_err(Failed::from_queue)?;
     let (concerns, now) = (verdict::concerns(&overview), Timestamp::now());
     match form {
         Form::Table => {
@@ -108,8 +110,4 @@ async fn look(connection: &Connection, form: Form, clear: &str) -> Result<(), Fa
         Exit::Ok => Ok(()),
         exit => Err(Failed::new(exit, anyhow!("{}", exit.meaning()))),
     }
-}
-
-fn unseen(error: OverviewError) -> Failed {
-    Failed::new(crispy_runtime::exit_of_overview(&error), error)
 }

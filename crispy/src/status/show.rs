@@ -28,7 +28,7 @@ pub(super) fn tables(overview: &Overview, concerns: &[Concern], now: Timestamp) 
 fn streams(overview: &Overview, now: Timestamp) -> Table {
     let mut table = table(["stream", "messages", "bytes", "full", "oldest"]);
     for state in &overview.streams {
-        let Some(holds) = &state.holds else {
+        let Some(holds) = &state.usage else {
             table.add_row([state.name.as_str(), "missing"]);
             continue;
         };
@@ -90,7 +90,7 @@ fn table<const N: usize>(header: [&str; N]) -> Table {
 /// An object for each stream, consumer, camera and concern, and a summary.
 pub(super) fn lines(overview: &Overview, concerns: &[Concern], now: Timestamp) -> Vec<Value> {
     let streams = overview.streams.iter().map(|state| {
-        let holds = state.holds.as_ref();
+        let holds = state.usage.as_ref();
         json!({
             "type": "stream",
             "stream": state.name,

@@ -78,7 +78,7 @@ pub(super) fn concerns(overview: &Overview) -> Vec<Concern> {
     let missing = overview
         .streams
         .iter()
-        .filter(|state| state.holds.is_none());
+        .filter(|state| state.usage.is_none());
     let mut concerns: Vec<_> = missing
         .map(|state| Concern::NoStream(state.name.clone()))
         .collect();
@@ -114,7 +114,7 @@ fn nobody_works(state: &ConsumerState) -> Option<Concern> {
 
 /// Of streams that refuse when they are full, or lose what nobody has looked at. The others let go of their oldest, as they are meant to.
 fn nearly_full(state: &StreamState) -> Option<Concern> {
-    let holds = state.holds.as_ref()?;
+    let holds = state.usage.as_ref()?;
     let overflows = matches!(state.stream, Stream::Chunks | Stream::Spools | Stream::Dead);
     let percent = nearly(holds.bytes, holds.limit.filter(|_| overflows)?)?;
     Some(Concern::NearlyFull(state.name.clone(), percent))
@@ -135,14 +135,14 @@ fn nearly(is: u64, limit: u64) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crispy_queue::{Holds, Prefix};
+    use crispy_queue::{Prefix, StreamUsage};
 
     fn well() -> Overview {
         let prefix = Prefix::default();
         let stream = |stream: Stream| StreamState {
             stream,
             name: stream.name(&prefix),
-            holds: Some(Holds {
+            usage: Some(StreamUsage {
                 messages: 5,
                 bytes: 90,
                 limit: Some(100),
@@ -183,12 +183,12 @@ mod tests {
     }
 
     fn fill(at: usize) -> Vec<Concern> {
-        after(|overview| overview.streams[at].holds.as_mut().unwrap().bytes = 91)
+        after(|overview| overview.streams[at].usage.as_mut().unwrap().bytes = 91)
     }
 
     #[test]
     fn each_thing_that_does_not_mend_itself_is_a_concern_with_its_exit_code() {
-        let no_stream = after(|overview| overview.streams[1].holds = None);
+        let no_stream = after(|overview| overview.streams[1].usage = None);
         let no_consumer = after(|overview| overview.consumers[0].work = None);
         let dead = after(|overview| overview.dead.extend([(Stage::Uploader, 2)]));
         let idle = work(|work| work.in_flight = 0);

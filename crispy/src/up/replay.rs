@@ -2,16 +2,16 @@
 
 use anyhow::Context;
 use crispy_proto::id::Name;
-use crispy_queue::{Connection, DeadLetters, Plot};
+use crispy_queue::{Connection, DeadLetterFilter, DeadLetters};
 use crispy_runtime::Failed;
 use tracing::info;
 
 /// Replays every dead letter of `site`. Cut short, the rest is done by the next time.
 pub(super) async fn replay(connection: &Connection, site: &Name) -> Result<(), Failed> {
     let letters = DeadLetters::new(connection);
-    let plot = Plot {
+    let plot = DeadLetterFilter {
         site: Some(site.clone()),
-        ..Plot::default()
+        ..DeadLetterFilter::default()
     };
     let mut found = Vec::new();
     letters

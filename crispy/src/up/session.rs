@@ -180,7 +180,7 @@ impl Session {
                 .given_up
                 .insert(id.sequence);
             self.dead.push(format!("{id}: {}", letter.reason));
-            let trace = || crispy_queue::trace_of(letter)?.parse().ok();
+            let trace = || crispy_queue::trace_id(letter)?.parse().ok();
             self.failed_trace = self.failed_trace.take().or_else(trace);
         }
     }

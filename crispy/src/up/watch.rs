@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crispy_fault::{Fault, Kind};
 use crispy_proto::{
     id::Name,
     v1::{CameraEvent, ChunkInspected, DeadLetter},
 };
-use crispy_queue::{Connection, From, Message, Reader, ReaderError, Stream};
+use crispy_queue::{Connection, Message, Reader, StartAt, Stream};
 use crispy_runtime::Failed;
 use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 
@@ -33,8 +34,8 @@ impl Watch {
     pub(super) async fn open(connection: &Connection, site: &Name) -> Result<Self, Failed> {
         let prefix = connection.prefix();
         let open = |stream, filter: String| async move {
-            let reader = Reader::open(connection, stream, From::New, &[&filter]).await;
-            reader.map_err(|error| Failed::new(crispy_runtime::exit_of_reader(&error), error))
+            let reader = Reader::open(connection, stream, StartAt::New, &[&filter]).await;
+            reader.map_err(Failed::from_queue)
         };
         let (events, inspected, dead) = tokio::try_join!(
             open(Stream::Events, format!("{prefix}.events.{site}.*")),
@@ -67,9 +68,10 @@ impl Watch {
         &mut self,
         connection: &Connection,
         site: &Name,
-    ) -> Result<(), ReaderError> {
+    ) -> Result<(), Fault> {
         let filter = format!("{}.inspected.{site}.*", connection.prefix());
-        let reader = Reader::open(connection, Stream::Inspected, From::Start, &[&filter]).await?;
+        let reader =
+            Reader::open(connection, Stream::Inspected, StartAt::Oldest, &[&filter]).await?;
         let tell = self.tell.clone();
         let before = |mut inspected: ChunkInspected| {
             if let Some(upload) = &mut inspected.upload {
@@ -104,7 +106,7 @@ async fn read<M: Message>(
                 }
             }
             // Not ours to mend: whoever wrote it, the session is told of its own chunks only.
-            Err(ReaderError::Malformed { .. }) => {}
+            Err(fault) if fault.kind() == &Kind::Corrupt => {}
             Err(_) => sleep(Duration::from_millis(200)).await,
         }
     }

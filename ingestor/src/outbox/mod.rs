@@ -23,7 +23,7 @@ use std::{
 
 use crispy_jetstream::{PublishError, Published};
 use crispy_proto::id::{CameraId, ChunkId};
-use crispy_queue::{Answers, Connection, Message, Publisher, Subjects, message_id};
+use crispy_queue::{Connection, Message, Publisher, SpoolEvents, Subjects, message_id};
 use crispy_runtime::health::{Condition, readiness};
 use crispy_spool::{DescriptorError, Spool};
 use crispy_telemetry::context;
@@ -148,7 +148,7 @@ impl Outbox {
     pub async fn run(
         mut self,
         mut cameras: mpsc::UnboundedReceiver<Outgoing>,
-        mut answers: Answers,
+        mut answers: SpoolEvents,
         stop: CancellationToken,
     ) -> Remains {
         let mut look = interval(LOOK);
@@ -226,7 +226,7 @@ impl Outbox {
         }));
     }
 
-    async fn look_for_the_overdue(&mut self, answers: &Answers) {
+    async fn look_for_the_overdue(&mut self, answers: &SpoolEvents) {
         let now = Instant::now();
         let overdue = self.ledger.overdue(now);
         if overdue.is_empty() {

@@ -20,7 +20,8 @@ use crispy_proto::{
     v1::{ChunkReady, DeadLetter},
 };
 use crispy_queue::{
-    Answers, Connection, DeadLetters, Decode, Message, Plot, Stage, Stream, message_id,
+    Connection, DeadLetterFilter, DeadLetters, Decode, Message, SpoolEvents, Stage, Stream,
+    message_id,
 };
 use crispy_spool::{ParkError, Spool};
 use tracing::{error, info, warn};
@@ -143,7 +144,11 @@ impl Outbox {
     }
 
     /// Publishes again what was not found. An operator's word that is still on its way explains an absence: then it is looked again.
-    pub(super) async fn looked_for_letters(&mut self, looked: Option<Looked>, answers: &Answers) {
+    pub(super) async fn looked_for_letters(
+        &mut self,
+        looked: Option<Looked>,
+        answers: &SpoolEvents,
+    ) {
         let Some(Looked {
             created_us,
             without,
@@ -190,9 +195,9 @@ async fn look(
     created_us: i64,
     mut without: BTreeMap<ChunkId, i64>,
 ) -> Option<Looked> {
-    let plot = Plot {
+    let plot = DeadLetterFilter {
         stage: Some(Stage::Uploader),
-        ..Plot::default()
+        ..DeadLetterFilter::default()
     };
     let letters = DeadLetters::new(&connection);
     let read = letters.each(&plot, |buried| {

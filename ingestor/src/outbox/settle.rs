@@ -5,14 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crispy_fault::Kind;
 use crispy_proto::{
     id::ChunkId,
     v1::{
-        CameraEvent, ChunkDropped, ChunkReady, ChunkUploaded, DeadRuling, camera_event,
-        dead_ruling::{Decision, Replayed},
+        CameraEvent, ChunkDropped, ChunkReady, ChunkUploaded, DeadLetterDecision, camera_event,
+        dead_letter_decision::{Decision, Replayed},
     },
 };
-use crispy_queue::{Answer, Answers, AnswersError, Notice};
+use crispy_queue::{SpoolEvent, SpoolEventKind, SpoolEvents};
 use crispy_runtime::health::Condition;
 use crispy_spool::Spool;
 use tokio::time::sleep;
@@ -30,14 +31,14 @@ const QUIET: Duration = Duration::from_secs(2);
 /// A chunk that left the spool, or could not.
 pub(super) struct Freed {
     id: ChunkId,
-    answer: Answer,
+    answer: SpoolEvent,
     outcome: anyhow::Result<()>,
 }
 
 impl Outbox {
-    pub(super) async fn answered(&mut self, answer: Answer) {
-        match &answer.notice {
-            Notice::Uploaded(upload) => match self.judge(upload) {
+    pub(super) async fn answered(&mut self, answer: SpoolEvent) {
+        match &answer.kind {
+            SpoolEventKind::Uploaded(upload) => match self.judge(upload) {
                 Some((id, Verdict::Free)) => return self.free(id, answer),
                 Some((id, Verdict::Differs)) => self.about(&id, || warn!(
                     chunk = %id, object = upload.object,
@@ -46,8 +47,8 @@ impl Outbox {
                 _ => {}
             },
             // Not acknowledged, a word comes again, and with it the next attempt to act on it.
-            Notice::Dead(letter) if !self.park(letter).await => return,
-            Notice::Ruled(ruling) => match self.ruled(ruling) {
+            SpoolEventKind::DeadLetter(letter) if !self.park(letter).await => return,
+            SpoolEventKind::Decision(ruling) => match self.ruled(ruling) {
                 Some((id, Decision::Dropped(_))) => {
                     let ruled_us = ruling.ruled_us;
                     return self.drop(id, ruled_us, answer);
@@ -78,7 +79,7 @@ impl Outbox {
     }
 
     /// The bucket has it.
-    fn free(&mut self, id: ChunkId, answer: Answer) {
+    fn free(&mut self, id: ChunkId, answer: SpoolEvent) {
         let spool = Arc::clone(&self.spool);
         self.freeing.push(Box::pin(async move {
             let outcome = remove(spool, id.clone()).await;
@@ -115,7 +116,7 @@ impl Outbox {
     }
 
     /// What an operator's word says of a chunk of ours.
-    fn ruled<'a>(&self, ruling: &'a DeadRuling) -> Option<(ChunkId, &'a Decision)> {
+    fn ruled<'a>(&self, ruling: &'a DeadLetterDecision) -> Option<(ChunkId, &'a Decision)> {
         let id = ChunkId::from_wire(ruling.chunk.as_ref()).ok()?;
         let ours = ruling.spool_id == self.spool.id().as_str();
         if !ours || !self.ledger.owes(&id, ruling.committed_us) {
@@ -139,7 +140,7 @@ impl Outbox {
     }
 
     /// Declares the loss, and only then lets go of the bytes.
-    fn drop(&mut self, id: ChunkId, ruled_us: i64, answer: Answer) {
+    fn drop(&mut self, id: ChunkId, ruled_us: i64, answer: SpoolEvent) {
         self.about(&id, || warn!(chunk = %id, "dropped by an operator: it will not reach the bucket, and the camera's events say so; nothing to do if it was meant"));
         let (spool, publisher) = (Arc::clone(&self.spool), self.publisher.clone());
         let subject = self.subjects.events(&id.camera);
@@ -194,10 +195,10 @@ fn dropped(chunk: ChunkReady, at_us: i64) -> CameraEvent {
 /// The next answer, however long the server is away, and whether it could be heard meanwhile. Cancel safe.
 /// `deaf` is whether the log says that it could not.
 pub(super) async fn next_answer(
-    answers: &mut Answers,
+    answers: &mut SpoolEvents,
     heard: &Condition,
     deaf: &mut bool,
-) -> Answer {
+) -> SpoolEvent {
     let well = |deaf: &mut bool| {
         heard.met();
         if std::mem::take(deaf) {
@@ -218,7 +219,7 @@ pub(super) async fn next_answer(
                 return answer;
             }
             Err(error) => {
-                let pause = if matches!(error, AnswersError::Malformed { .. }) {
+                let pause = if error.kind() == &Kind::Corrupt {
                     Duration::ZERO
                 } else {
                     Duration::from_secs(1)

@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
+use crispy_fault::{DependencyId, Fault};
+
 use crate::{
     Connection,
     api::{self, ApiError},
@@ -68,6 +70,27 @@ pub enum BindError {
     /// The connection is closed.
     #[error("bind on a closed connection")]
     Closed(#[source] async_nats::SubscribeError),
+}
+
+impl From<BindError> for Fault {
+    fn from(error: BindError) -> Self {
+        let missing = |what: String| Fault::not_found(what).with_hint("run `crispy setup`");
+        match error {
+            BindError::MissingStream { stream } => missing(format!("stream {stream} is missing")),
+            BindError::MissingConsumer { stream, consumer } => {
+                missing(format!("consumer {consumer} of stream {stream} is missing"))
+            }
+            BindError::Look {
+                stream,
+                consumer,
+                source,
+            } => source.into_fault(format!("look at consumer {consumer} of stream {stream}")),
+            BindError::Closed(source) => {
+                Fault::unavailable(DependencyId::Queue, "bind on a closed connection")
+                    .with_source(source)
+            }
+        }
+    }
 }
 
 impl BindError {

@@ -26,7 +26,7 @@ use tokio::{
 use super::{config::CrashMarks, place::Place};
 use crate::{
     Connection, Outgoing, PublishError,
-    api::{self, ApiError, Which},
+    api::{self, ApiError, MessageSelector},
     backoff::Backoff,
 };
 
@@ -116,7 +116,7 @@ impl Suspects {
         match api::message(
             &self.connection,
             &self.marks.stream,
-            &Which::LastOn(&subject),
+            &MessageSelector::LastOfSubject(&subject),
         )
         .await
         {

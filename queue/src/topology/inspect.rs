@@ -4,7 +4,7 @@ use async_nats::jetstream::{account::Account, consumer, stream};
 use crispy_fault::Fault;
 use crispy_jetstream::{
     ApiError,
-    api::{self, Nothing},
+    api::{self, Empty},
 };
 use futures_util::future::{join_all, try_join_all};
 
@@ -33,7 +33,7 @@ pub(super) async fn inspect(connection: &Connection) -> Result<Present, Fault> {
         Ok((stage, present(&target, info)?))
     });
     let account = async {
-        let account = api::request(connection, "INFO", &Nothing {}).await;
+        let account = api::request(connection, "INFO", &Empty {}).await;
         account.map_err(|error| error.into_fault("look at the account"))
     };
     let (streams, consumers, account) =

@@ -27,6 +27,8 @@ pub use diff::Change;
 pub use inspect::check;
 pub use plan::{Plan, plan};
 
+pub(crate) use inspect::present;
+
 /// Version of the settings below. Raised by changes that an older program would not understand.
 ///
 /// Each stream's metadata carries it. A stream with a higher number was made by a newer version,

@@ -1,4 +1,4 @@
-//! Chunks that no camera gave: what they say is the same for all tests.
+//! Synthetic chunks, the same for all tests.
 
 use crispy_proto::{
     id::{CameraId, ChunkId, Run},

@@ -1,25 +1,27 @@
-//! What an operator does with work that was given up.
+//! Dead letters: list, replay, drop.
 
+use crispy_fault::Kind;
 use crispy_jetstream::{Delivery, Failure};
-use crispy_proto::v1::{ChunkReady, DeadRuling, Producer, dead_ruling::Decision};
+use crispy_proto::v1::{ChunkReady, DeadLetterDecision, Producer, dead_letter_decision::Decision};
 use crispy_queue::{
-    Answers, Buried, BuriedError, DeadLetters, Notice, Plot, Stage, Stream, message_id,
+    DeadLetterFilter, DeadLetters, SpoolEventKind, SpoolEvents, Stage, StoredDeadLetter, Stream,
+    message_id,
 };
 use tokio::time::timeout;
 
 use crate::scene::{PATIENCE, Scene, camera, chunk, publish, quick};
 
-/// A scene in which these chunks were given up.
-async fn buried(sequences: std::ops::Range<u64>) -> Scene {
+/// A scene with dead letters about these chunks.
+async fn rejected(sequences: std::ops::Range<u64>) -> Scene {
     let scene = Scene::new().await;
     let publisher = scene.publisher().await;
     let count = sequences.end - sequences.start;
     for sequence in sequences {
         publish(&publisher, &scene.connection, &kept(sequence)).await;
     }
-    let hand = scene.worker(quick(), reject).await;
+    let worker = scene.worker(quick(), reject).await;
     scene.until_count(Stream::Chunks, 0).await;
-    hand.stop().await;
+    worker.stop().await;
     assert_eq!(scene.count(Stream::Dead).await, count);
     scene
 }
@@ -35,54 +37,54 @@ fn kept(sequence: u64) -> ChunkReady {
     }
 }
 
-async fn all(scene: &Scene, plot: &Plot) -> Vec<Buried> {
+async fn all(scene: &Scene, filter: &DeadLetterFilter) -> Vec<StoredDeadLetter> {
     let mut found = Vec::new();
     let letters = DeadLetters::new(&scene.connection);
     letters
-        .each(plot, |buried| found.push(buried))
+        .each(filter, |stored| found.push(stored))
         .await
         .unwrap();
     found
 }
 
-async fn ruling(answers: &mut Answers) -> DeadRuling {
+async fn decision(events: &mut SpoolEvents) -> DeadLetterDecision {
     loop {
-        let answer = timeout(PATIENCE, answers.next()).await.expect("an answer");
-        if let Notice::Ruled(ruling) = answer.unwrap().notice {
-            return ruling;
+        let event = timeout(PATIENCE, events.next()).await.expect("an event");
+        if let SpoolEventKind::Decision(decision) = event.unwrap().kind {
+            return decision;
         }
     }
 }
 
-async fn owner(scene: &Scene) -> Answers {
-    Answers::open(&scene.connection, "s1", &camera().site)
+async fn owner(scene: &Scene) -> SpoolEvents {
+    SpoolEvents::open(&scene.connection, "s1", &camera().site)
         .await
         .unwrap()
 }
 
 #[tokio::test]
-async fn every_letter_of_a_plot_is_read_oldest_first() {
+async fn every_dead_letter_of_a_filter_is_read_oldest_first() {
     let scene = Scene::new().await;
-    assert_eq!(all(&scene, &Plot::default()).await, []);
-    let scene = buried(3..6).await;
-    let found = all(&scene, &Plot::default()).await;
-    let places: Vec<_> = found.iter().map(|buried| buried.sequence).collect();
-    assert_eq!(places, [1, 2, 3]);
-    assert!(found.iter().all(|buried| buried.stage == Stage::Uploader
-        && buried.camera == camera()
-        && buried.letter.reason == "no such thing"));
-    let ours = Plot {
+    assert_eq!(all(&scene, &DeadLetterFilter::default()).await, []);
+    let scene = rejected(3..6).await;
+    let found = all(&scene, &DeadLetterFilter::default()).await;
+    let sequences: Vec<_> = found.iter().map(|stored| stored.sequence).collect();
+    assert_eq!(sequences, [1, 2, 3]);
+    assert!(found.iter().all(|stored| stored.stage == Stage::Uploader
+        && stored.camera == camera()
+        && stored.letter.reason == "no such thing"));
+    let ours = DeadLetterFilter {
         stage: Some(Stage::Uploader),
         site: Some(camera().site),
         camera: Some(camera().camera),
     };
     assert_eq!(all(&scene, &ours).await.len(), 3);
-    let others = Plot {
+    let others = DeadLetterFilter {
         stage: Some(Stage::Inspector),
         ..ours.clone()
     };
     assert_eq!(all(&scene, &others).await, []);
-    let elsewhere = Plot {
+    let elsewhere = DeadLetterFilter {
         camera: Some("yard".parse().unwrap()),
         ..ours
     };
@@ -90,35 +92,38 @@ async fn every_letter_of_a_plot_is_read_oldest_first() {
 }
 
 #[tokio::test]
-async fn what_is_replayed_is_handled_and_its_owner_knows_where_it_is() {
-    let scene = buried(7..8).await;
-    let mut answers = owner(&scene).await;
+async fn replayed_work_is_handled_and_its_owner_is_informed() {
+    let scene = rejected(7..8).await;
+    let mut events = owner(&scene).await;
     let letters = DeadLetters::new(&scene.connection);
     let letter = letters.get(1).await.unwrap().unwrap();
     let replayed = letters.replay(&letter, &Producer::default()).await.unwrap();
     assert!(!replayed.duplicate);
     assert_eq!(letters.get(1).await.unwrap(), None);
 
-    let ruling = ruling(&mut answers).await;
-    assert_eq!(ruling.chunk, kept(7).id);
-    assert_eq!((ruling.spool_id.as_str(), ruling.committed_us), ("s1", 17));
-    let Some(Decision::Replayed(told)) = ruling.decision else {
-        panic!("{ruling:?}");
+    let decision = decision(&mut events).await;
+    assert_eq!(decision.chunk, kept(7).id);
+    assert_eq!(
+        (decision.spool_id.as_str(), decision.committed_us),
+        ("s1", 17)
+    );
+    let Some(Decision::Replayed(replay)) = decision.decision else {
+        panic!("{decision:?}");
     };
-    let (sequence, id) = (told.stream_sequence, told.message_id);
+    let (sequence, id) = (replay.stream_sequence, replay.message_id);
     assert_eq!((sequence, &id), (replayed.sequence, &message_id::replay(1)));
     let queued = scene.connection.is_queued(Stream::Chunks, sequence, &id);
     assert!(queued.await.unwrap());
 
-    let mut hand = scene.worker(quick(), async |_, _| Ok(())).await;
-    assert_eq!(hand.next().await.0, 7);
+    let mut worker = scene.worker(quick(), async |_, _| Ok(())).await;
+    assert_eq!(worker.next().await.0, 7);
     scene.until_count(Stream::Chunks, 0).await;
-    assert_eq!(hand.stop().await.handled, 1);
+    assert_eq!(worker.stop().await.handled, 1);
 }
 
 #[tokio::test]
-async fn a_replay_that_is_repeated_says_so_and_stores_nothing() {
-    let scene = buried(7..8).await;
+async fn a_repeated_replay_stores_nothing_and_says_so() {
+    let scene = rejected(7..8).await;
     let letters = DeadLetters::new(&scene.connection);
     let letter = letters.get(1).await.unwrap().unwrap();
     for duplicate in [false, true] {
@@ -129,22 +134,19 @@ async fn a_replay_that_is_repeated_says_so_and_stores_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_dropped_is_gone_and_its_owner_is_told() {
-    let scene = buried(7..9).await;
-    let mut answers = owner(&scene).await;
+async fn dropped_work_is_gone_and_its_owner_is_informed() {
+    let scene = rejected(7..9).await;
+    let mut events = owner(&scene).await;
     let letters = DeadLetters::new(&scene.connection);
     let letter = letters.get(2).await.unwrap().unwrap();
     assert!(letters.drop(&letter, &Producer::default()).await.unwrap());
     assert!(!letters.drop(&letter, &Producer::default()).await.unwrap());
-    let ruling = ruling(&mut answers).await;
-    assert_eq!(ruling.chunk, letter.kept_chunk().unwrap().id);
-    assert!(matches!(ruling.decision, Some(Decision::Dropped(_))));
+    let decision = decision(&mut events).await;
+    assert_eq!(decision.chunk, letter.kept_chunk().unwrap().id);
+    assert!(matches!(decision.decision, Some(Decision::Dropped(_))));
     assert_eq!(scene.count(Stream::Chunks).await, 0);
-    let left = all(&scene, &Plot::default()).await;
-    assert_eq!(left.len(), 1, "a ruling is no letter");
-    let not_a_letter = letters.get(3).await;
-    assert!(matches!(
-        not_a_letter,
-        Err(BuriedError::NotALetter { sequence: 3 })
-    ));
+    let left = all(&scene, &DeadLetterFilter::default()).await;
+    assert_eq!(left.len(), 1, "a decision is not a dead letter");
+    let not_a_dead_letter = letters.get(3).await.unwrap_err();
+    assert_eq!(not_a_dead_letter.kind(), &Kind::Corrupt);
 }

@@ -7,7 +7,6 @@
 )]
 
 mod absence;
-mod answers;
 #[path = "../chunks/mod.rs"]
 mod chunks;
 mod connection;
@@ -21,6 +20,7 @@ mod reader;
 mod readiness;
 mod scene;
 mod spans;
+mod spool_events;
 mod stopping;
 mod successor;
 mod suspect;

@@ -1,4 +1,4 @@
-//! How the queue stands.
+//! The state of the queue.
 
 use crispy_jetstream::Failure;
 use crispy_queue::{Overview, Stage, Stream, message_id};
@@ -7,16 +7,16 @@ use crispy_testbed::NatsOptions;
 
 use crate::scene::{Scene, camera, chunk, quick};
 
-async fn look(scene: &Scene) -> Overview {
-    Overview::look(&scene.connection).await.unwrap()
+async fn read(scene: &Scene) -> Overview {
+    Overview::read(&scene.connection).await.unwrap()
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_part_of_the_answer() {
+async fn missing_streams_are_part_of_the_overview() {
     let scene = Scene::empty(&NatsOptions::default()).await;
-    let overview = look(&scene).await;
+    let overview = read(&scene).await;
     assert_eq!(overview.streams.len(), Stream::ALL.len());
-    assert!(overview.streams.iter().all(|state| state.holds.is_none()));
+    assert!(overview.streams.iter().all(|state| state.usage.is_none()));
     assert!(overview.consumers.iter().all(|state| state.work.is_none()));
     assert!(overview.dead.is_empty() && overview.cameras.is_empty());
 }
@@ -32,11 +32,11 @@ async fn work_dead_letters_and_last_uploads_are_counted() {
         let subject = scene.connection.subjects().uploaded(&camera());
         publisher.publish(subject, &id, &event).await.unwrap();
     }
-    let before = look(&scene).await;
-    let chunks = before.streams[0].holds.clone().unwrap();
+    let before = read(&scene).await;
+    let chunks = before.streams[0].usage.clone().unwrap();
     assert_eq!(before.streams[0].name, "CRISPY_CHUNKS");
     assert!(chunks.messages == 3 && chunks.bytes > 0 && chunks.oldest.is_some());
-    assert_eq!(before.streams[2].holds.as_ref().unwrap().oldest, None);
+    assert_eq!(before.streams[2].usage.as_ref().unwrap().oldest, None);
     let work = before.consumers[0].work.clone().unwrap();
     assert_eq!(
         (work.pending, work.in_flight, work.waiting_pulls),
@@ -46,10 +46,10 @@ async fn work_dead_letters_and_last_uploads_are_counted() {
     assert_eq!(Vec::from_iter(before.cameras.keys()), [&camera()]);
 
     let reject = async |_, _| Err(Failure::reject("no such thing"));
-    let hand = scene.worker(quick(), reject).await;
+    let worker = scene.worker(quick(), reject).await;
     scene.until_count(Stream::Chunks, 0).await;
-    let after = look(&scene).await;
+    let after = read(&scene).await;
     assert_eq!(Vec::from_iter(&after.dead), [(&Stage::Uploader, &3)]);
     assert!(after.consumers[0].work.as_ref().unwrap().waiting_pulls > 0);
-    hand.stop().await;
+    worker.stop().await;
 }

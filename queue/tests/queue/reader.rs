@@ -1,7 +1,8 @@
-//! Reading along.
+//! Reading a stream without consuming it.
 
+use crispy_fault::Kind;
 use crispy_proto::v1::{ChunkReady, ChunkUploaded, SpoolRecord};
-use crispy_queue::{From, Reader, ReaderError, Spools, Stream};
+use crispy_queue::{Reader, Spools, StartAt, Stream};
 use crispy_testbed::NatsOptions;
 use tokio::time::timeout;
 
@@ -17,13 +18,13 @@ async fn sequences(reader: &mut Reader, count: usize) -> Vec<u64> {
     sequences
 }
 
-async fn open(scene: &Scene, from: From) -> Reader {
-    Reader::open(&scene.connection, Stream::Events, from, &[])
+async fn open(scene: &Scene, start: StartAt) -> Reader {
+    Reader::open(&scene.connection, Stream::Events, start, &[])
         .await
         .unwrap()
 }
 
-/// Chunks on the events' subject: a stream that nobody empties.
+/// Chunks on the subject of events: a stream that is never emptied.
 async fn publish_events(scene: &Scene, range: std::ops::Range<u64>) {
     let publisher = scene.publisher().await;
     let subject = scene.connection.subjects().events(&crate::scene::camera());
@@ -37,20 +38,20 @@ async fn publish_events(scene: &Scene, range: std::ops::Range<u64>) {
 }
 
 #[tokio::test]
-async fn reading_begins_where_it_is_told_to() {
+async fn reading_begins_at_the_chosen_message() {
     let scene = Scene::new().await;
     publish_events(&scene, 0..3).await;
-    let mut new = open(&scene, From::New).await;
-    let mut all = open(&scene, From::Start).await;
+    let mut new = open(&scene, StartAt::New).await;
+    let mut all = open(&scene, StartAt::Oldest).await;
     publish_events(&scene, 3..5).await;
     assert_eq!(sequences(&mut new, 2).await, [3, 4]);
     assert_eq!(sequences(&mut all, 5).await, [0, 1, 2, 3, 4]);
 }
 
 #[tokio::test]
-async fn every_message_is_read_once_and_in_order_across_a_killed_server() {
+async fn messages_are_read_once_in_order_across_a_killed_server() {
     let mut scene = Scene::new().await;
-    let mut reader = open(&scene, From::New).await;
+    let mut reader = open(&scene, StartAt::New).await;
     publish_events(&scene, 0..100).await;
     let mut read = sequences(&mut reader, 50).await;
     scene.server.restart();
@@ -60,19 +61,19 @@ async fn every_message_is_read_once_and_in_order_across_a_killed_server() {
 }
 
 #[tokio::test]
-async fn what_is_published_before_anything_was_read_is_not_lost_with_the_server() {
+async fn a_killed_server_loses_no_message_before_the_first_read() {
     let mut scene = Scene::new().await;
     publish_events(&scene, 0..3).await;
-    let mut reader = open(&scene, From::New).await;
+    let mut reader = open(&scene, StartAt::New).await;
     publish_events(&scene, 3..6).await;
     scene.server.restart();
     assert_eq!(sequences(&mut reader, 3).await, [3, 4, 5]);
 }
 
 #[tokio::test]
-async fn a_stream_that_was_made_again_is_read_from_its_start() {
+async fn a_stream_made_again_is_read_from_its_start() {
     let mut scene = Scene::new().await;
-    let mut reader = open(&scene, From::New).await;
+    let mut reader = open(&scene, StartAt::New).await;
     publish_events(&scene, 0..3).await;
     assert_eq!(sequences(&mut reader, 3).await, [0, 1, 2]);
     scene.server.kill9();
@@ -82,37 +83,39 @@ async fn a_stream_that_was_made_again_is_read_from_its_start() {
     publish_events(&scene, 3..5).await;
     let mut read = Vec::new();
     while read.len() < 2 {
-        // Between the server's return and the set-up the stream is missing: that passes.
+        // Between the server's return and the setup the stream is missing for a while.
         let next = timeout(PATIENCE, reader.next::<ChunkReady>()).await;
-        match next.expect("a message, or a reason") {
+        match next.expect("a message or an error") {
             Ok(received) => read.push(received.message.id.unwrap().sequence),
-            Err(ReaderError::MissingStream { .. } | ReaderError::Consumer { .. }) => {}
-            Err(error) => panic!("{error}"),
+            Err(fault) if fault.kind() != &Kind::Corrupt => {}
+            Err(fault) => panic!("{fault}"),
         }
     }
     assert_eq!(read, [3, 4]);
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_read_does_not_stop_the_next() {
+async fn a_malformed_message_does_not_stop_the_next() {
     let scene = Scene::new().await;
-    let mut reader = open(&scene, From::Start).await;
+    let mut reader = open(&scene, StartAt::Oldest).await;
     publish_events(&scene, 0..1).await;
     let read = timeout(PATIENCE, reader.next::<ChunkUploaded>()).await;
-    assert!(matches!(
-        read.unwrap(),
-        Err(ReaderError::Malformed { sequence: 1, .. })
-    ));
+    let fault = read.unwrap().unwrap_err();
+    assert_eq!(fault.kind(), &Kind::Corrupt);
+    assert_eq!(
+        fault.to_string(),
+        "decode message 1 of stream CRISPY_EVENTS"
+    );
     publish_events(&scene, 1..2).await;
     assert_eq!(sequences(&mut reader, 1).await, [1]);
 }
 
 #[tokio::test]
-async fn a_filter_lets_only_its_subjects_through() {
+async fn a_filter_passes_only_its_subjects() {
     let scene = Scene::new().await;
     let publisher = scene.publisher().await;
     let filters = ["crispy.events.demo.yard"];
-    let mut reader = Reader::open(&scene.connection, Stream::Events, From::Start, &filters)
+    let mut reader = Reader::open(&scene.connection, Stream::Events, StartAt::Oldest, &filters)
         .await
         .unwrap();
     publish_events(&scene, 0..3).await;
@@ -125,22 +128,23 @@ async fn a_filter_lets_only_its_subjects_through() {
 }
 
 #[tokio::test]
-async fn a_missing_stream_is_named_together_with_its_cure() {
+async fn a_missing_stream_is_an_error_with_advice() {
     let scene = Scene::empty(&NatsOptions::default()).await;
-    let opened = Reader::open(&scene.connection, Stream::Events, From::New, &[]).await;
-    assert!(opened.unwrap_err().to_string().contains("crispy setup"));
+    let opened = Reader::open(&scene.connection, Stream::Events, StartAt::New, &[]).await;
+    let fault = opened.unwrap_err();
+    assert!(fault.is_not_found() && fault.hint().unwrap().contains("crispy setup"));
 }
 
 #[tokio::test]
-async fn a_work_queue_is_not_read_along() {
+async fn a_work_queue_cannot_be_read() {
     let scene = Scene::new().await;
     publish(&scene.publisher().await, &scene.connection, &chunk(0)).await;
-    let opened = Reader::open(&scene.connection, Stream::Chunks, From::Start, &[]).await;
-    assert!(matches!(opened, Err(ReaderError::Consumer { .. })));
+    let opened = Reader::open(&scene.connection, Stream::Chunks, StartAt::Oldest, &[]).await;
+    assert_eq!(opened.unwrap_err().kind(), &Kind::Rejected);
 }
 
 #[tokio::test]
-async fn a_spools_record_is_what_its_owner_wrote_last() {
+async fn a_spool_has_its_owners_last_record() {
     let scene = Scene::new().await;
     let spools = Spools::new(&scene.connection);
     assert_eq!(spools.get("s1").await.unwrap(), None);

@@ -218,7 +218,7 @@ async fn a_missing_stream_is_named_with_advice() {
     );
     assert_eq!(error.hint(), Some("run `crispy setup`"));
     let bind = Worker::bind(&scene.connection, WorkerConfig::new(Stage::Inspector)).await;
-    assert!(bind.unwrap_err().to_string().contains("crispy setup"));
+    assert_eq!(bind.unwrap_err().hint(), Some("run `crispy setup`"));
     scene.set_up().await;
     topology::check(&scene.connection, &Stream::ALL)
         .await

@@ -10,7 +10,7 @@ use crispy_proto::{
     v1::{self, ChunkReady, ChunkUploaded},
 };
 use crispy_queue::{
-    Connection, From, Reader, Stage, Stream, Worker, WorkerConfig, message_id, topology,
+    Connection, Reader, Stage, StartAt, Stream, Worker, WorkerConfig, message_id, topology,
 };
 use crispy_spool::Spool;
 use crispy_testbed::{GcsServer, NatsServer};
@@ -125,7 +125,7 @@ impl Ground {
 
     /// The first events, in order.
     pub(crate) async fn events(&self, count: usize) -> Vec<ChunkUploaded> {
-        let reader = Reader::open(&self.connection, Stream::Uploaded, From::Start, &[]);
+        let reader = Reader::open(&self.connection, Stream::Uploaded, StartAt::Oldest, &[]);
         let mut reader = reader.await.unwrap();
         let mut found = Vec::new();
         while found.len() < count {

@@ -21,8 +21,6 @@ pub use context::ContextError;
 use environment::Environment;
 pub use fields::FieldError;
 
-use crate::exit_of_queue;
-
 /// The flags about NATS, which every program that connects has.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "NATS")]
@@ -268,11 +266,11 @@ pub async fn connect(options: &ConnectOptions, prefix: &Prefix) -> Result<Connec
 /// Checks that the streams a program needs are there.
 ///
 /// # Errors
-/// [`Exit::StreamsMissing`], with a message that names them and `crispy setup`; see [`exit_of_queue`] for a server that does not say.
+/// [`Exit::StreamsMissing`] with a message that names them and `crispy setup`; else [`Failed::from_queue`].
 pub async fn check_streams(connection: &Connection, needs: &[Stream]) -> Result<(), Failed> {
     topology::check(connection, needs)
         .await
-        .map_err(|error| Failed::new(exit_of_queue(&error), error))
+        .map_err(Failed::from_queue)
 }
 
 #[cfg(test)]

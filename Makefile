@@ -49,7 +49,7 @@ bench: setup demo/clip.mp4 ## measure the cost of a minute, a GB, a message, a p
 	@$(CARGO) build --release --package crispy-ingestor --example ladder
 	@tools/bench demo/clip.mp4
 	@tools/bench-media demo/clip.mp4
-	@$(CARGO) run --release --quiet --package crispy-queue --example pace
+	@$(CARGO) run --release --quiet --package crispy-queue --example throughput
 	@$(CARGO) build --release --package crispy-uploader --example puts
 	@tools/bench-puts
 	@$(CARGO) build --release --package crispy-testbed --example collector

@@ -1,7 +1,6 @@
 //! Looks up messages, and counts them.
 
 use async_nats::jetstream::stream;
-
 use crispy_fault::Fault;
 use crispy_jetstream::{
     ApiError,

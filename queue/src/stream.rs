@@ -20,7 +20,7 @@ pub enum Stream {
     Spools,
     /// Marks of messages that may crash their workers: the stream behind the key-value bucket
     /// `{prefix}_suspects`.
-    Suspects,
+    CrashMarks,
 }
 
 impl Stream {
@@ -32,7 +32,7 @@ impl Stream {
         Self::Events,
         Self::Dead,
         Self::Spools,
-        Self::Suspects,
+        Self::CrashMarks,
     ];
 
     /// The stream's name on the server: `CRISPY_CHUNKS` under the default prefix.
@@ -48,7 +48,7 @@ impl Stream {
             Self::Dead => "DEAD",
             // The server's convention for key-value buckets, so that `nats kv` finds it.
             Self::Spools => return format!("KV_{prefix}_spools"),
-            Self::Suspects => return format!("KV_{prefix}_suspects"),
+            Self::CrashMarks => return format!("KV_{prefix}_suspects"),
         };
         format!("{}_{suffix}", prefix.as_str().to_ascii_uppercase())
     }
@@ -62,7 +62,7 @@ impl Stream {
             Self::Events => vec![format!("{prefix}.events.*.*")],
             Self::Dead => vec![format!("{prefix}.dead.*.*.*")],
             Self::Spools => vec![format!("$KV.{prefix}_spools.>")],
-            Self::Suspects => vec![format!("$KV.{prefix}_suspects.>")],
+            Self::CrashMarks => vec![format!("$KV.{prefix}_suspects.>")],
         }
     }
 }

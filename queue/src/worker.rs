@@ -81,7 +81,7 @@ impl Worker {
             stream: stage.source().name(prefix),
             consumer: stage.to_string(),
             crash_marks: CrashMarks {
-                stream: Stream::Suspects.name(prefix),
+                stream: Stream::CrashMarks.name(prefix),
                 subject: format!("$KV.{prefix}_suspects.{stage}"),
             },
             concurrency: config.concurrency,

@@ -1,12 +1,12 @@
 //! The streams and consumers of the system, and the plan that makes or changes them.
 //!
 //! ```text
-//!   {p}.chunks.*.*      ─► CHUNKS     work queue; full = back-pressure ──► consumer uploader
+//!   {p}.chunks.*.*      ─► CHUNKS     work queue; full = back-pressure ─► consumer uploader
 //!   {p}.runs.*.*        ─┘
-//!   {p}.uploaded.*.*    ─► UPLOADED   72 h ──► consumer inspector; consumers spool-<id> of ingestors
+//!   {p}.uploaded.*.*    ─► UPLOADED   72 h ─► consumer inspector; spool-<id> of ingestors
 //!   {p}.inspected.*.*   ─► INSPECTED  72 h
 //!   {p}.events.*.*      ─► EVENTS     30 d
-//!   {p}.dead.*.*.*      ─► DEAD       30 d
+//!   {p}.dead.*.*.*      ─► DEAD       30 d ─► spool-<id> of ingestors
 //!   $KV.{p}_spools.>    ─► KV_{p}_spools
 //!   $KV.{p}_suspects.>  ─► KV_{p}_suspects   24 h
 //! ```

@@ -27,7 +27,7 @@ pub(super) fn wanted_bytes(stream: Stream) -> i64 {
         Stream::Inspected | Stream::Dead => 4 * GIB,
         Stream::Events => GIB,
         Stream::Spools => 64 * MIB,
-        Stream::Suspects => 16 * MIB,
+        Stream::CrashMarks => 16 * MIB,
     }
 }
 
@@ -42,7 +42,7 @@ pub(super) fn config(stream: Stream, prefix: &Prefix, replicas: u8, max_bytes: i
             // A full queue pushes back and drops nothing.
             discard: DiscardPolicy::New,
             duplicate_window: Duration::from_secs(120),
-            // A descriptor has 300 to 1000 bytes.
+            // A descriptor has 300 to 1000 bytes. A larger message is not one.
             max_message_size: 64 * 1024,
             ..common
         },
@@ -78,7 +78,7 @@ pub(super) fn config(stream: Stream, prefix: &Prefix, replicas: u8, max_bytes: i
         },
         // Discards old marks: a mark that cannot be written would hold up its message. A lost mark
         // only lets one more crash happen.
-        Stream::Suspects => Config {
+        Stream::CrashMarks => Config {
             description: describe("marks of messages that may crash their workers"),
             max_age: DAY,
             ..bucket(common)

@@ -44,7 +44,7 @@ pub(crate) async fn what_kills_its_workers_is_given_up_and_takes_nobody_with_it(
     }
     assert_eq!(deaths, DEATHS);
     assert_eq!(connection.messages(Stream::Dead).await.unwrap(), 1);
-    assert_eq!(connection.messages(Stream::Suspects).await.unwrap(), 0);
+    assert_eq!(connection.messages(Stream::CrashMarks).await.unwrap(), 0);
     let letter = dead_letter(&connection).await;
     assert_eq!(letter.kind(), Kind::CrashGuard);
     assert_eq!(letter.payload, chunk(CULPRIT).encode_to_vec());

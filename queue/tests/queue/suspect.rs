@@ -42,7 +42,7 @@ async fn a_message_that_waited_for_its_owner_150_times_is_handled_by_a_fresh_wor
     assert!(fresh.next().await.1.deliveries > 150);
     scene.until_count(Stream::Chunks, 0).await;
     assert_eq!(scene.count(Stream::Dead).await, 0);
-    assert_eq!(scene.count(Stream::Suspects).await, 0);
+    assert_eq!(scene.count(Stream::CrashMarks).await, 0);
     assert_eq!(fresh.stop().await.handled, 1);
 }
 
@@ -56,7 +56,7 @@ async fn a_worker_that_is_stopped_in_mid_handling_accuses_nobody() {
     let stuck = async |_, _| std::future::pending().await;
     let mut hand = scene.worker(config.clone(), stuck).await;
     hand.next().await;
-    assert_eq!(scene.count(Stream::Suspects).await, 1, "it is marked");
+    assert_eq!(scene.count(Stream::CrashMarks).await, 1, "it is marked");
     assert_eq!(hand.stop().await.handed_back, 1);
     let fresh = scene.worker(config, async |_, _| Ok(())).await;
     scene.until_count(Stream::Chunks, 0).await;

@@ -1,7 +1,8 @@
-//! How fast the queue is, and what it costs: set up, one message at a time, idle, as many as it can, and workers side by side.
+//! Measures throughput and CPU cost of the queue: setup, single messages, idle, full load, and
+//! several workers.
 //!
-//! `cargo run --release -p crispy-queue --example pace`. The last figures stand beside a bare loop over async-nats that does the same with
-//! 64 acknowledgements in flight.
+//! `cargo run --release -p crispy-queue --example throughput`. Compares full load with a bare loop
+//! over async-nats with 64 acknowledgements in flight.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -59,7 +60,7 @@ async fn main() {
     let meter = Meter::start(&server);
     let plan = topology::plan(&connection, None, false).await.unwrap();
     plan.apply().await.unwrap();
-    meter.report("set up");
+    meter.report("setup");
 
     let counter = Arc::new(Counter::default());
     let stop = CancellationToken::new();
@@ -78,16 +79,17 @@ async fn main() {
     running.await.unwrap();
 
     publish(&connection, 1, &server).await;
-    bare(&connection, &server).await;
+    bare_loop(&connection, &server).await;
     publish(&connection, 2, &server).await;
-    ours(&connection, &server).await;
+    worker_loop(&connection, &server).await;
     for workers in [1, 2, 4, 8] {
-        side_by_side(&connection, workers).await;
+        parallel_workers(&connection, workers).await;
     }
 }
 
-/// A handler that takes [`STEP`], on workers with one hand each: how near their sum comes to as many times one of them.
-async fn side_by_side(connection: &Connection, workers: u64) {
+/// Measures how close `workers` workers with one permit each, and attempts of [`STEP`], come to a
+/// multiple of one worker.
+async fn parallel_workers(connection: &Connection, workers: u64) {
     let (stop, mut running) = (CancellationToken::new(), Vec::new());
     for _ in 0..workers {
         let config = WorkerConfig {
@@ -101,7 +103,7 @@ async fn side_by_side(connection: &Connection, workers: u64) {
     let subject = connection.subjects().chunks(&"demo/front".parse().unwrap());
     let (messages, begun) = (30 * workers, Instant::now());
     for n in 0..messages {
-        let id = format!("side by side {workers} {n}");
+        let id = format!("parallel {workers} {n}");
         publisher
             .publish(subject.clone(), &id, &chunk())
             .await
@@ -117,7 +119,7 @@ async fn side_by_side(connection: &Connection, workers: u64) {
     }
 }
 
-/// What one message takes.
+/// Duration of one attempt.
 const STEP: Duration = Duration::from_millis(100);
 
 struct Slow;
@@ -172,7 +174,7 @@ async fn publish(connection: &Connection, round: u32, server: &NatsServer) {
     meter.report("publish");
 }
 
-async fn ours(connection: &Connection, server: &NatsServer) {
+async fn worker_loop(connection: &Connection, server: &NatsServer) {
     let counter = Arc::new(Counter::default());
     let stop = CancellationToken::new();
     let config = WorkerConfig {
@@ -183,12 +185,12 @@ async fn ours(connection: &Connection, server: &NatsServer) {
     let meter = Meter::start(server);
     let running = tokio::spawn(worker.run(Arc::clone(&counter), stop.clone()));
     until_empty(connection).await;
-    meter.report("worker, 64 hands");
+    meter.report("worker, 64 permits");
     stop.cancel();
     running.await.unwrap();
 }
 
-async fn bare(connection: &Connection, server: &NatsServer) {
+async fn bare_loop(connection: &Connection, server: &NatsServer) {
     let name = Stream::Chunks.name(connection.prefix());
     let stream = connection.jetstream().get_stream(name).await.unwrap();
     let consumer: PullConsumer = stream.get_consumer("uploader").await.unwrap();
@@ -208,7 +210,7 @@ async fn until_empty(connection: &Connection) {
     }
 }
 
-/// About 300 bytes, as a descriptor has.
+/// About 300 bytes, the size of a descriptor.
 fn chunk() -> ChunkReady {
     ChunkReady {
         sha256: vec![7; 280],
@@ -216,7 +218,7 @@ fn chunk() -> ChunkReady {
     }
 }
 
-/// Wall time, and CPU of this process and of the server.
+/// Measures wall time, and CPU time of this process and of the server.
 struct Meter {
     begun: Instant,
     client: u64,
@@ -243,7 +245,8 @@ impl Meter {
     }
 }
 
-/// CPU time of a process so far, in microseconds, from the scheduler's own count (nanoseconds, all threads).
+/// CPU time of a process so far, in microseconds, from the scheduler's own count (nanoseconds, all
+/// threads).
 fn cpu_us(pid: u32) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let times = tasks.map(|task| {

@@ -1,10 +1,10 @@
-//! Which bucket a URL names: text in, location out, and no look at the disk.
+//! Bucket URLs, parsed without a look at the disk. Pure.
 
 use std::path::PathBuf;
 
 use url::Url;
 
-use super::key;
+use crate::{OpenError, key, redact};
 
 /// The schemes that this version opens.
 const KNOWN: &str = "gs://, s3://, az://, file:// and memory://";
@@ -13,31 +13,31 @@ const KNOWN: &str = "gs://, s3://, az://, file:// and memory://";
 pub(super) enum Location {
     Folder(PathBuf),
     Memory,
-    Remote(Place),
+    Remote(RemoteLocation),
 }
 
 /// A bucket, or a part of one, at a provider of object storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) kind: Kind,
+pub(super) struct RemoteLocation {
+    pub(super) provider: Provider,
     /// Azure calls it a container.
     pub(super) bucket: String,
-    /// What every key begins with, without a slash at its end; empty for none.
+    /// The start of every key, without a slash at its end; empty for none.
     pub(super) prefix: String,
 }
 
-/// Whose language is spoken.
+/// A protocol of object storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Provider {
     Google,
     Amazon,
     Azure,
 }
 
-impl Kind {
+impl Provider {
     const ALL: [Self; 3] = [Self::Google, Self::Amazon, Self::Azure];
 
-    pub(super) const fn scheme(self) -> &'static str {
+    const fn scheme(self) -> &'static str {
         match self {
             Self::Google => "gs",
             Self::Amazon => "s3",
@@ -46,16 +46,10 @@ impl Kind {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
-    UnknownScheme { url: String, known: String },
-    Malformed { url: String, why: String },
-}
-
-/// The location, and its URL as it may be shown.
-pub(super) fn parse(text: &str) -> Result<(Location, String), Refused> {
-    let malformed = |why: &str| Refused::Malformed {
-        url: redact(text),
+/// The location, and its URL for output.
+pub(super) fn parse(text: &str) -> Result<(Location, String), OpenError> {
+    let malformed = |why: &str| OpenError::Malformed {
+        url: redact::url(text),
         why: why.to_owned(),
     };
     let url = Url::parse(text).map_err(|error| match error {
@@ -86,60 +80,39 @@ pub(super) fn parse(text: &str) -> Result<(Location, String), Refused> {
         "memory" => Err(malformed(
             "memory:// has no name: every one that is opened is its own",
         )),
-        scheme => match Kind::ALL.into_iter().find(|kind| kind.scheme() == scheme) {
-            Some(kind) => {
-                let place = place(kind, &url).map_err(|why| malformed(&why))?;
-                let slash = if place.prefix.is_empty() { "" } else { "/" };
-                let shown = format!("{scheme}://{}{slash}{}", place.bucket, place.prefix);
-                Ok((Location::Remote(place), shown))
+        scheme => match Provider::ALL.into_iter().find(|one| one.scheme() == scheme) {
+            Some(provider) => {
+                let remote = remote(provider, &url).map_err(|why| malformed(&why))?;
+                let slash = if remote.prefix.is_empty() { "" } else { "/" };
+                let shown = format!("{scheme}://{}{slash}{}", remote.bucket, remote.prefix);
+                Ok((Location::Remote(remote), shown))
             }
-            None => Err(Refused::UnknownScheme {
-                url: redact(text),
+            None => Err(OpenError::UnknownScheme {
+                url: redact::url(text),
                 known: KNOWN.to_owned(),
             }),
         },
     }
 }
 
-fn place(kind: Kind, url: &Url) -> Result<Place, String> {
+fn remote(provider: Provider, url: &Url) -> Result<RemoteLocation, String> {
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("credentials do not belong into it; give them by the environment".into());
+        return Err("it must not contain credentials; give them by the environment".into());
     }
     let bucket = url.host_str().unwrap_or_default();
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if bucket.is_empty() || !bucket.bytes().all(legal) || url.port().is_some() {
-        let scheme = kind.scheme();
+        let scheme = provider.scheme();
         return Err(format!(
             "a bucket is {scheme}://name or {scheme}://name/prefix; its endpoint is given with --bucket-option"
         ));
     }
     let prefix = key::folder(url.path().trim_start_matches('/'));
-    Ok(Place {
-        kind,
+    Ok(RemoteLocation {
+        provider,
         bucket: bucket.to_owned(),
-        prefix: prefix.map_err(|refused| refused.to_string())?.to_owned(),
+        prefix: prefix.map_err(|fault| fault.to_string())?.to_owned(),
     })
-}
-
-/// Without user, password, query and fragment, each of which may be a secret. By text alone: what does not parse has secrets too.
-fn redact(text: &str) -> String {
-    let (scheme, rest) = match text.find("://") {
-        Some(at) => text.split_at(at + "://".len()),
-        None => ("", text),
-    };
-    let (place, query) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
-    // With a slash first there is no host, so no password before it, and '@' is part of a path.
-    if place.starts_with('/') {
-        return format!("{scheme}{place}");
-    }
-    // A password with a question mark in it, or a query with an @? Nobody can tell, so neither is shown.
-    if query.contains('@') {
-        return format!("{scheme}***");
-    }
-    format!(
-        "{scheme}{}",
-        place.rfind('@').map_or(place, |at| &place[at + 1..])
-    )
 }
 
 #[cfg(test)]
@@ -155,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn buckets_are_named_with_the_folder_in_them_that_is_meant() {
+    fn a_bucket_url_may_have_a_prefix() {
         for (text, bucket, prefix, shown) in [
             ("gs://my_video", "my_video", "", "gs://my_video"),
             ("gs://video/", "video", "", "gs://video"),
@@ -168,11 +141,11 @@ mod tests {
             ("az://container/x", "container", "x", "az://container/x"),
         ] {
             let (location, url) = parse(text).unwrap();
-            let Location::Remote(place) = location else {
+            let Location::Remote(remote) = location else {
                 panic!("{location:?}")
             };
             assert_eq!(
-                (place.bucket.as_str(), place.prefix.as_str()),
+                (remote.bucket.as_str(), remote.prefix.as_str()),
                 (bucket, prefix)
             );
             assert_eq!(url, shown);
@@ -180,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_bucket_url_is_refused_with_a_way_out() {
+    fn a_malformed_url_is_refused_with_its_correction() {
         for (text, hint) in [
             ("out", "file:///"),
             ("/abs/out", "file:///"),
@@ -197,17 +170,19 @@ mod tests {
             ("az://account:key@c", "environment"),
         ] {
             match parse(text) {
-                Err(Refused::Malformed { why, .. }) => assert!(why.contains(hint), "{text}: {why}"),
+                Err(OpenError::Malformed { why, .. }) => {
+                    assert!(why.contains(hint), "{text}: {why}")
+                }
                 other => panic!("{text}: {other:?}"),
             }
         }
     }
 
     #[test]
-    fn an_unknown_scheme_is_told_the_known_ones() {
+    fn an_unknown_scheme_is_refused_with_the_known_ones() {
         for text in ["gcs://bucket", "ftp://h/x"] {
             match parse(text) {
-                Err(Refused::UnknownScheme { url, known }) => {
+                Err(OpenError::UnknownScheme { url, known }) => {
                     assert_eq!((url.as_str(), known.as_str()), (text, KNOWN));
                 }
                 other => panic!("{text}: {other:?}"),
@@ -216,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn no_refusal_shows_a_secret() {
+    fn no_error_shows_a_secret() {
         for text in [
             "s3://key:secret@bucket/x",
             "s3://key:secret@bucket/x?token=secret#secret",
@@ -230,10 +205,10 @@ mod tests {
             "rtsp://u:secret/a@secret@127.0.0.1:1/",
             "http://h:80/v?u=a&pass=p@secret",
         ] {
-            let said = format!("{:?}", parse(text).unwrap_err());
+            let shown = format!("{:?}", parse(text).unwrap_err());
             assert!(
-                !said.contains("secret") && !said.contains("ret@"),
-                "{text}: {said}"
+                !shown.contains("secret") && !shown.contains("ret@"),
+                "{text}: {shown}"
             );
         }
     }

@@ -1,10 +1,10 @@
-//! What is stored with an object, beside its bytes.
+//! Metadata of objects.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
-
 use crispy_checksum::Checksums;
+use crispy_fault::Fault;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 /// The bucket's own keys.
 pub(super) const CRC32C: &str = "crc32c";
@@ -13,9 +13,9 @@ pub(super) const SHA256: &str = "sha256";
 /// Bytes that the bucket's own keys take: two names, 8 and 64 digits.
 const OWN: usize = CRC32C.len() + 8 + SHA256.len() + 64;
 
-/// Everything that some store or proxy has mangled, refused or failed to give back: control characters, quotes, bytes above ASCII
-/// (object_store cannot read an object with such metadata ever again), and the percent sign itself. Blanks too: headers lose theirs
-/// at both ends.
+/// Characters that some store or proxy has mangled, refused or failed to give back: control
+/// characters, quotes, bytes above ASCII (object_store can never read an object with such metadata
+/// again), and the percent sign itself. Blanks too: headers lose theirs at both ends.
 const ESCAPED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'%')
@@ -28,27 +28,38 @@ const ESCAPED: &AsciiSet = &CONTROLS
 
 /// Keys and values stored with an object, in the order of keys.
 ///
-/// Guarantees: keys match `[a-z][a-z0-9]*`, which is what every store keeps as it is; any value comes back as it was, since it is
-/// percent-encoded where a store would change it; and all of it, encoded and with the bucket's own `crc32c` and `sha256`, is at most
-/// 2 KB, the least that a store allows (S3: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html>).
+/// Guarantees:
+/// * Keys match `[a-z][a-z0-9]*`, which every store keeps unchanged.
+/// * Any value is read as it was written: it is percent-encoded where a store would change it.
+/// * All of it, encoded and with the bucket's own `crc32c` and `sha256`, takes at most 2 KB, the
+///   least limit of any store
+///   (S3: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html>).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata(BTreeMap<String, String>);
 
 impl Metadata {
-    /// The most that keys and encoded values may take together, in bytes.
+    /// The limit of all keys and encoded values together, in bytes.
     pub const MAX_LEN: usize = 2048;
 
-    /// None yet.
+    /// Empty.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets a value, instead of an earlier one of the same key. `crc32c` and `sha256` are set again from the bytes when they are put.
-    pub fn insert(&mut self, key: &str, value: impl Into<String>) -> Result<(), MetadataError> {
+    /// Sets a value, and replaces an earlier one of the same key. A put overwrites `crc32c` and
+    /// `sha256` with the sums of its bytes.
+    ///
+    /// # Errors
+    /// [`Kind::Rejected`](crispy_fault::Kind::Rejected): a key of another form, or too much
+    /// metadata. The entry is left out.
+    pub fn insert(&mut self, key: &str, value: impl Into<String>) -> Result<(), Fault> {
         let starts_well = key.starts_with(|c: char| c.is_ascii_lowercase());
         let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         if !starts_well || !key.bytes().all(legal) {
-            return Err(MetadataError::Key(key.chars().take(80).collect()));
+            let start: String = key.chars().take(80).collect();
+            return Err(Fault::rejected(format!(
+                "{start:?} is not a metadata key: lower-case letters and digits, a letter first"
+            )));
         }
         let value = value.into();
         let others = self
@@ -61,11 +72,12 @@ impl Metadata {
         } else {
             entry_len(key, &value)
         };
-        if OWN + others + own > Self::MAX_LEN {
-            return Err(MetadataError::TooLong {
-                key: key.to_owned(),
-                len: OWN + others + own,
-            });
+        let len = OWN + others + own;
+        if len > Self::MAX_LEN {
+            return Err(Fault::rejected(format!(
+                "with {key} the metadata takes {len} bytes, {} are allowed",
+                Self::MAX_LEN
+            )));
         }
         self.0.insert(key.to_owned(), value);
         Ok(())
@@ -83,7 +95,7 @@ impl Metadata {
             .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// As it is stored: with the checksums of the bytes that it is stored with.
+    /// A copy with the checksums of the object's bytes, as it is stored.
     pub(super) fn with(&self, checksums: &Checksums) -> Self {
         let mut all = self.0.clone();
         all.insert(CRC32C.to_owned(), checksums.crc32c_hex());
@@ -91,17 +103,18 @@ impl Metadata {
         Self(all)
     }
 
-    /// Keys and values as stores take them: ASCII without anything that needs care.
+    /// Keys and values as stores take them: ASCII that no store changes.
     pub(super) fn encoded(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
         self.iter().map(|(key, value)| (key, encode(value)))
     }
 
-    /// From a store that keeps any text as it is.
+    /// From a store that keeps any text unchanged.
     pub(super) fn verbatim(pairs: BTreeMap<String, String>) -> Self {
         Self(pairs)
     }
 
-    /// From what a store gives back. Whoever wrote the object may have kept other rules: what is not decodable stays as it is.
+    /// From a store's answer. Other writers may have other rules: values that cannot be decoded are
+    /// kept unchanged.
     pub(super) fn decoded<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let decode = |text: &str| match percent_decode_str(text).decode_utf8() {
             Ok(value) => value.into_owned(),
@@ -128,33 +141,13 @@ fn entry_len(key: &str, value: &str) -> usize {
     key.len() + encode(value).len()
 }
 
-/// An entry that a store would not keep.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MetadataError {
-    /// A key of another form.
-    #[error("{0:?} is not a metadata key: lower-case letters and digits, a letter first")]
-    Key(String),
-    /// Too much of it.
-    #[error(
-        "with {key} the metadata takes {len} bytes, {} are allowed",
-        Metadata::MAX_LEN
-    )]
-    TooLong {
-        /// The key that was too much.
-        key: String,
-        /// Bytes of all keys and encoded values, the bucket's own included.
-        len: usize,
-    },
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     #[test]
-    fn a_key_that_some_store_changes_is_refused() {
+    fn keys_that_some_store_changes_are_refused() {
         for key in [
             "",
             "Chunk",
@@ -166,7 +159,8 @@ mod tests {
             "a\n",
         ] {
             let refused = Metadata::new().insert(key, "");
-            assert!(matches!(refused, Err(MetadataError::Key(_))), "{key:?}");
+            let refused = refused.unwrap_err().to_string();
+            assert!(refused.contains("is not a metadata key"), "{refused}");
         }
     }
 
@@ -191,10 +185,10 @@ mod tests {
         }
 
         #[test]
-        fn what_is_accepted_fits_every_store(sizes in proptest::collection::vec(0..700_usize, 0..8)) {
+        fn accepted_metadata_fits_every_store(sizes in proptest::collection::vec(0..700_usize, 0..8)) {
             let mut metadata = Metadata::new();
             for (number, size) in sizes.into_iter().enumerate() {
-                // An entry that is refused leaves the others as they were.
+                // A refused entry leaves the others as they were.
                 let _ = metadata.insert(&format!("key{number}"), "ä".repeat(size / 2));
             }
             let stored = metadata.with(&Checksums::new(b"bytes"));

@@ -1,12 +1,16 @@
-//! What a bucket is told beside its URL: options of ours, and the environment, where secrets are.
+//! Options of a bucket, and the environment variables with its secrets.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use super::location::Kind;
+use crispy_fault::Fault;
+
+use crate::location::Provider;
 
 /// Options that every remote bucket has.
 const SHARED: &[&str] = &["allow_http", "answer_timeout", "connect_timeout", "timeout"];
-/// Options of each kind, named as object_store names them: everything that says where and how, and nothing that is a secret.
+/// Options of each provider, by object_store's names: addresses, identities and settings of
+/// storage, and no secrets. The list is kept by hand because it is a filter: object_store would
+/// also take secrets, and options that disable create-only puts (`conditional_put`).
 const GOOGLE: &[&str] = &["base_url"];
 const AMAZON: &[&str] = &[
     "checksum_algorithm",
@@ -40,7 +44,7 @@ const AZURE: &[&str] = &[
     "use_azure_cli",
     "use_emulator",
 ];
-/// Words in names of options that are secrets: a command line is seen by everybody on its machine.
+/// Words in names of options that are secrets: every user of a machine can read its command lines.
 const SECRET: &[&str] = &[
     "secret",
     "token",
@@ -50,7 +54,7 @@ const SECRET: &[&str] = &[
     "key_id",
 ];
 
-/// Variables that say something about buckets: by what their names begin with.
+/// Variables that concern buckets, by the start of their names.
 const VARIABLES: &[&str] = &[
     "AWS_",
     "AZURE_",
@@ -61,7 +65,7 @@ const VARIABLES: &[&str] = &[
     "STORAGE_EMULATOR_HOST",
 ];
 
-/// Beside a bucket's URL: how it is reached, and by whom.
+/// Address, credentials and settings of a bucket, beside its URL.
 ///
 /// Guarantee: its `Debug` form shows names only, since values may be secrets.
 #[derive(Clone, Default)]
@@ -71,13 +75,13 @@ pub struct BucketOptions {
 }
 
 impl BucketOptions {
-    /// No options, and no environment either: for tests.
+    /// No options, and an empty environment: for tests.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// No options yet, and the environment of this process.
-    pub fn of_environment() -> Self {
+    /// No options, and the environment of this process.
+    pub fn from_environment() -> Self {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(name, _)| VARIABLES.iter().any(|start| name.starts_with(start)));
@@ -87,24 +91,29 @@ impl BucketOptions {
         }
     }
 
-    /// With one option, given as `key=value`. That a bucket has such an option is checked when it is opened.
+    /// With one option, given as `key=value`. [`Bucket::open_with`](crate::Bucket::open_with)
+    /// checks that the bucket has such an option.
     ///
     /// # Errors
-    /// Text without `=`, and secrets.
-    pub fn with_option(mut self, text: &str) -> Result<Self, OptionError> {
-        let (name, value) = text.split_once('=').ok_or(OptionError::NoValue)?;
+    /// [`Kind::Rejected`](crispy_fault::Kind::Rejected): text without `=`, and secrets.
+    pub fn with_option(mut self, text: &str) -> Result<Self, Fault> {
+        let Some((name, value)) = text.split_once('=') else {
+            return refuse("a bucket option is key=value, as in region=eu-central-1".into());
+        };
         let name = name.trim();
         let known = [SHARED, GOOGLE, AMAZON, AZURE].concat();
         if !known.contains(&name) && SECRET.iter().any(|word| name.contains(word)) {
-            let name = name.to_owned();
-            return Err(OptionError::Secret { name });
+            return refuse(format!(
+                "{name} is a secret and no option; give it by the environment, by the name that \
+                 the store's own tools have for it (docs/buckets.md)"
+            ));
         }
         self.options
             .insert(name.to_owned(), value.trim().to_owned());
         Ok(self)
     }
 
-    /// With a variable of the environment, in place of the process's own.
+    /// With a variable of the environment, which replaces the process's own.
     #[must_use]
     pub fn with_variable(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
@@ -130,58 +139,51 @@ impl BucketOptions {
         pairs.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Refuses options that a bucket of this kind does not have; none is a folder, or memory.
-    pub(super) fn check(&self, kind: Option<Kind>) -> Result<(), OptionError> {
-        let own = match kind {
+    /// Refuses options that a bucket of this provider does not have; `None` is a folder, or memory.
+    pub(super) fn check(&self, provider: Option<Provider>) -> Result<(), Fault> {
+        let own = match provider {
             None if self.options.is_empty() => return Ok(()),
-            None => return Err(OptionError::NoneHere),
-            Some(Kind::Google) => GOOGLE,
-            Some(Kind::Amazon) => AMAZON,
-            Some(Kind::Azure) => AZURE,
+            None => return refuse("this kind of bucket has no options".into()),
+            Some(Provider::Google) => GOOGLE,
+            Some(Provider::Amazon) => AMAZON,
+            Some(Provider::Azure) => AZURE,
         };
         let known = [SHARED, own].concat();
-        let stranger = self
-            .options
-            .keys()
-            .find(|name| !known.contains(&name.as_str()));
-        let Some(name) = stranger else {
-            return self.check_allow_http();
-        };
-        let likeness = |known: &str| strsim::jaro_winkler(known, name);
-        let nearest = known.iter().copied();
-        let nearest = nearest.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-        Err(OptionError::Unknown {
-            name: name.clone(),
-            nearest: nearest.unwrap_or_default(),
-            known: known.join(", "),
-        })
-    }
-
-    fn check_allow_http(&self) -> Result<(), OptionError> {
+        let mut names = self.options.keys();
+        if let Some(name) = names.find(|name| !known.contains(&name.as_str())) {
+            let likeness = |known: &str| strsim::jaro_winkler(known, name);
+            let nearest = known
+                .iter()
+                .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+            return refuse(format!(
+                "unknown option {name:?}; did you mean {:?}? This kind of bucket knows {}",
+                nearest.unwrap_or(&""),
+                known.join(", ")
+            ));
+        }
         match self.option("allow_http") {
             None | Some("true" | "false") => Ok(()),
-            Some(text) => Err(OptionError::Switch {
-                name: "allow_http",
-                text: text.to_owned(),
-            }),
+            Some(text) => refuse(format!(
+                "option allow_http: {text:?} is neither true nor false"
+            )),
         }
     }
 
-    pub(super) fn duration(
-        &self,
-        name: &'static str,
-        default: Duration,
-    ) -> Result<Duration, OptionError> {
+    pub(super) fn duration(&self, name: &str, default: Duration) -> Result<Duration, Fault> {
         let Some(text) = self.option(name) else {
             return Ok(default);
         };
-        let time = humantime::parse_duration(text).ok();
-        let time = time.filter(|time| !time.is_zero());
-        time.ok_or_else(|| OptionError::Duration {
-            name,
-            text: text.to_owned(),
-        })
+        match humantime::parse_duration(text) {
+            Ok(time) if !time.is_zero() => Ok(time),
+            _ => refuse(format!(
+                "option {name}: {text:?} is no time; write 5s, 1500ms or 2m"
+            )),
+        }
     }
+}
+
+fn refuse<T>(why: String) -> Result<T, Fault> {
+    Err(Fault::rejected(why))
 }
 
 impl fmt::Debug for BucketOptions {
@@ -193,52 +195,6 @@ impl fmt::Debug for BucketOptions {
     }
 }
 
-/// An option that a bucket does not take.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OptionError {
-    /// Text of another form.
-    #[error("a bucket option is key=value, as in region=eu-central-1")]
-    NoValue,
-    /// A secret, on a command line that everybody on this machine can read.
-    #[error(
-        "{name} is a secret and no option; give it by the environment, by the name that the store's own tools have for it (docs/buckets.md)"
-    )]
-    Secret {
-        /// The option.
-        name: String,
-    },
-    /// Neither yes nor no.
-    #[error("option {name}: {text:?} is neither true nor false")]
-    Switch {
-        /// The option.
-        name: &'static str,
-        /// What was given.
-        text: String,
-    },
-    /// A folder, or memory.
-    #[error("this kind of bucket has no options")]
-    NoneHere,
-    /// A key that this kind of bucket does not know.
-    #[error("unknown option {name:?}; did you mean {nearest:?}? This kind of bucket knows {known}")]
-    Unknown {
-        /// The option.
-        name: String,
-        /// The known one that is most like it.
-        nearest: &'static str,
-        /// All known ones.
-        known: String,
-    },
-    /// A time that is none.
-    #[error("option {name}: {text:?} is no time; write 5s, 1500ms or 2m")]
-    Duration {
-        /// The option.
-        name: &'static str,
-        /// Its value.
-        text: String,
-    },
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,19 +202,23 @@ mod tests {
     #[test]
     fn an_unknown_option_is_refused_with_the_nearest_known_one() {
         let options = BucketOptions::new().with_option("regoin=eu").unwrap();
-        let refused = options.check(Some(Kind::Amazon)).unwrap_err().to_string();
+        let refused = options
+            .check(Some(Provider::Amazon))
+            .unwrap_err()
+            .to_string();
         assert!(refused.contains("did you mean \"region\"?"), "{refused}");
         let options = BucketOptions::new().with_option("region=eu").unwrap();
-        options.check(Some(Kind::Amazon)).unwrap();
+        options.check(Some(Provider::Amazon)).unwrap();
         assert!(
-            options.check(Some(Kind::Google)).is_err(),
-            "no option of Google's"
+            options.check(Some(Provider::Google)).is_err(),
+            "Google has no such option"
         );
-        assert_eq!(options.check(None), Err(OptionError::NoneHere));
+        let refused = options.check(None).unwrap_err().to_string();
+        assert!(refused.contains("has no options"), "{refused}");
     }
 
     #[test]
-    fn a_secret_is_no_option() {
+    fn secrets_are_refused_as_options() {
         for name in [
             "secret_access_key",
             "access_key_id",
@@ -270,12 +230,10 @@ mod tests {
         ] {
             let refused = BucketOptions::new()
                 .with_option(&format!("{name}=hush"))
-                .unwrap_err();
-            assert!(
-                matches!(refused, OptionError::Secret { .. }),
-                "{name}: {refused:?}"
-            );
-            assert!(!refused.to_string().contains("hush"), "{refused}");
+                .unwrap_err()
+                .to_string();
+            assert!(refused.contains("is a secret"), "{name}: {refused}");
+            assert!(!refused.contains("hush"), "{refused}");
         }
     }
 

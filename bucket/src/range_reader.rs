@@ -1,4 +1,4 @@
-//! Reading a little of an object as if it were a file.
+//! Objects read in ranges, as if they were files.
 
 use std::{
     io::{self, Read, Seek, SeekFrom},
@@ -12,39 +12,40 @@ use std::{
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
-use crate::{Asked, Bucket};
+use crate::{Bucket, request_log::SpanRequests};
 
-/// Bytes of the first request, and of every one after a jump.
+/// Bytes of the first request, and of every request after a jump.
 ///
-/// An mp4 chunk begins with its index, some 48 bytes a packet: 32 KiB hold the index of more than 600 packets, which is 10 s of
-/// video at 30 frames/s with sound, so that one request is enough for most questions. It is also the buffer of FFmpeg's own readers.
-pub const FIRST: u64 = 32 * 1024;
+/// An mp4 chunk begins with its index, some 48 bytes a packet: 32 KiB hold the index of more than
+/// 600 packets, which is 10 s of video at 30 frames/s with sound, so that one request is enough for
+/// most probes. It is also the buffer size of FFmpeg's own readers.
+pub const FIRST_REQUEST: u64 = 32 * 1024;
 
-/// The most that is asked for at once. Reading on doubles the request up to here: whoever reads it all needs few requests, and memory
-/// stays small.
-const LARGEST: u64 = 1024 * 1024;
+/// The largest request in bytes. Sequential reading doubles the request up to this: a whole object
+/// takes few requests, and memory stays small.
+const MAX_REQUEST: u64 = 1024 * 1024;
 
 type Fetch = Box<dyn FnMut(Range<u64>) -> io::Result<Bytes> + Send>;
 
-/// An object as `Read + Seek`, for code that waits: it fetches what is read, and keeps the latest block.
+/// An object as `Read + Seek`, for blocking code: it fetches ranges on demand, and keeps the latest
+/// block.
 ///
-/// Guarantees: it never asks beyond the object's end, nor twice for bytes of the block at hand; seeking costs nothing until something
-/// is read. Its [`Traffic`] can be looked at after the reader was given away.
+/// Guarantees: it never requests bytes beyond the object's end, nor bytes of the current block
+/// again. A seek alone sends nothing. Its [`Traffic`] stays readable after the reader was moved.
 pub struct RangeReader {
     fetch: Fetch,
     size: u64,
     position: u64,
     block: Bytes,
-    /// Where in the object the block begins.
+    /// The block's position in the object.
     start: u64,
     /// Bytes of the next request.
     step: u64,
-    first: u64,
     traffic: Traffic,
 }
 
 impl RangeReader {
-    /// A reader of `size` bytes, which `fetch` gets: all of the range it is asked for, or an error.
+    /// A reader of `size` bytes. `fetch` returns all of the requested range, or an error.
     pub fn new(
         size: u64,
         fetch: impl FnMut(Range<u64>) -> io::Result<Bytes> + Send + 'static,
@@ -55,38 +56,33 @@ impl RangeReader {
             position: 0,
             block: Bytes::new(),
             start: 0,
-            step: FIRST,
-            first: FIRST,
+            step: FIRST_REQUEST,
             traffic: Traffic::default(),
         }
     }
 
-    /// A reader of an object of `size` bytes. For threads that may block: on a thread of the runtime itself, reading panics. What it asks of the
-    /// store is told by the span in which it is made ([`Bucket::in_span`]).
-    pub fn over(bucket: Bucket, key: String, size: u64, runtime: Handle) -> Self {
-        let asked = Asked::current();
+    /// A reader of an object of `size` bytes, for threads that may block: on a thread of the
+    /// runtime itself, reading panics. Its requests are recorded in the span in which it is created
+    /// ([`Bucket::in_span`]).
+    pub fn for_object(bucket: Bucket, key: String, size: u64, runtime: Handle) -> Self {
+        let span = SpanRequests::current();
         Self::new(size, move |range| {
-            let getting = Arc::clone(&asked).within(bucket.get_range(&key, range));
-            let got = runtime.block_on(getting);
-            got.map_err(io::Error::other)
+            let get = bucket.get_range(&key, range);
+            let bytes = match &span {
+                Some(span) => runtime.block_on(Arc::clone(span).scope(get)),
+                None => runtime.block_on(get),
+            };
+            bytes.map_err(io::Error::other)
         })
     }
 
-    /// With another size of the first request, in bytes and at least 1: where a descriptor says how long the index is.
-    #[must_use]
-    pub fn with_first(mut self, first: u64) -> Self {
-        self.first = first.max(1);
-        self.step = self.first;
-        self
-    }
-
-    /// Counts what it fetches, now and later.
+    /// A counter of its requests, past and future.
     pub fn traffic(&self) -> Traffic {
         self.traffic.clone()
     }
 
     /// The part of the block from the position on.
-    fn at_hand(&self) -> &[u8] {
+    fn buffered(&self) -> &[u8] {
         let offset = self.position.checked_sub(self.start);
         let offset = offset.and_then(|offset| usize::try_from(offset).ok());
         offset
@@ -96,15 +92,15 @@ impl RangeReader {
 
     fn fetch_at_position(&mut self, wanted: u64) -> io::Result<()> {
         let block_end = self.start + self.block.len() as u64;
-        let reads_on = self.position == block_end && !self.block.is_empty();
-        self.step = if reads_on {
-            (self.step * 2).min(LARGEST)
+        let is_sequential = self.position == block_end && !self.block.is_empty();
+        self.step = if is_sequential {
+            (self.step * 2).min(MAX_REQUEST)
         } else {
-            self.first
+            FIRST_REQUEST
         };
         let len = self
             .step
-            .max(wanted.min(LARGEST))
+            .max(wanted.min(MAX_REQUEST))
             .min(self.size - self.position);
         let range = self.position..self.position + len;
         let block = (self.fetch)(range.clone())?;
@@ -128,12 +124,12 @@ impl Read for RangeReader {
         if into.is_empty() || self.position >= self.size {
             return Ok(0);
         }
-        if self.at_hand().is_empty() {
+        if self.buffered().is_empty() {
             self.fetch_at_position(into.len() as u64)?;
         }
-        let at_hand = self.at_hand();
-        let len = at_hand.len().min(into.len());
-        into[..len].copy_from_slice(&at_hand[..len]);
+        let buffered = self.buffered();
+        let len = buffered.len().min(into.len());
+        into[..len].copy_from_slice(&buffered[..len]);
         self.position += len as u64;
         Ok(len)
     }
@@ -154,17 +150,15 @@ impl Seek for RangeReader {
 
 impl std::fmt::Debug for RangeReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut shown = f.debug_struct("RangeReader");
-        shown
+        f.debug_struct("RangeReader")
             .field("size", &self.size)
-            .field("position", &self.position);
-        shown
+            .field("position", &self.position)
             .field("traffic", &self.traffic)
             .finish_non_exhaustive()
     }
 }
 
-/// What a reader has fetched so far. Clones count the same.
+/// A counter of a reader's requests and bytes. Clones share the count.
 #[derive(Clone, Debug, Default)]
 pub struct Traffic(Arc<Counts>);
 
@@ -175,12 +169,12 @@ struct Counts {
 }
 
 impl Traffic {
-    /// Requests that were answered.
+    /// Answered requests.
     pub fn reads(&self) -> u64 {
         self.0.reads.load(Relaxed)
     }
 
-    /// Bytes that came.
+    /// Bytes received.
     pub fn bytes(&self) -> u64 {
         self.0.bytes.load(Relaxed)
     }
@@ -193,37 +187,37 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    type Asked = Arc<Mutex<Vec<Range<u64>>>>;
+    type Requests = Arc<Mutex<Vec<Range<u64>>>>;
 
-    /// A reader of `len` bytes, each its place modulo 251, that writes down what it is asked for.
-    fn reader(len: u64) -> (RangeReader, Asked) {
-        let asked = Asked::default();
-        let log = Arc::clone(&asked);
+    /// A reader of `len` bytes, each its position modulo 251, and the log of its requests.
+    fn reader(len: u64) -> (RangeReader, Requests) {
+        let requests = Requests::default();
+        let log = Arc::clone(&requests);
         let reader = RangeReader::new(len, move |range| {
             log.lock().unwrap().push(range.clone());
             Ok(range.map(|at| (at % 251) as u8).collect())
         });
-        (reader, asked)
+        (reader, requests)
     }
 
     #[test]
-    fn a_small_question_takes_one_request() {
-        let (mut reader, asked) = reader(1_500_000);
+    fn a_small_read_takes_one_request() {
+        let (mut reader, requests) = reader(1_500_000);
         let traffic = reader.traffic();
         let mut header = [0; 8];
-        for at in [0, 100, FIRST - 8] {
+        for at in [0, 100, FIRST_REQUEST - 8] {
             reader.seek(SeekFrom::Start(at)).unwrap();
             reader.read_exact(&mut header).unwrap();
         }
-        assert_eq!(*asked.lock().unwrap(), vec![0..FIRST]);
-        assert_eq!((traffic.reads(), traffic.bytes()), (1, FIRST));
+        assert_eq!(*requests.lock().unwrap(), vec![0..FIRST_REQUEST]);
+        assert_eq!((traffic.reads(), traffic.bytes()), (1, FIRST_REQUEST));
     }
 
     #[test]
-    fn reading_on_asks_for_more_and_more_at_once() {
-        let (mut reader, asked) = reader(4 << 20);
+    fn sequential_reads_double_the_request() {
+        let (mut reader, requests) = reader(4 << 20);
         io::copy(&mut reader, &mut io::sink()).unwrap();
-        let sizes: Vec<u64> = asked
+        let sizes: Vec<u64> = requests
             .lock()
             .unwrap()
             .iter()
@@ -233,31 +227,24 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_starts_small_again_and_seeking_alone_asks_nothing() {
-        let (mut reader, asked) = reader(1 << 20);
+    fn a_jump_starts_small_and_a_seek_sends_nothing() {
+        let (mut reader, requests) = reader(1 << 20);
         assert_eq!(reader.seek(SeekFrom::End(-10)).unwrap(), (1 << 20) - 10);
         assert_eq!(reader.seek(SeekFrom::Current(-10)).unwrap(), (1 << 20) - 20);
         assert!(reader.seek(SeekFrom::Current(-(2 << 20))).is_err());
-        assert!(asked.lock().unwrap().is_empty());
+        assert!(requests.lock().unwrap().is_empty());
         assert_eq!(reader.read(&mut [0; 100]).unwrap(), 20);
         reader.seek(SeekFrom::Start(500)).unwrap();
         reader.read_exact(&mut [0; 1]).unwrap();
         let end = 1 << 20;
         assert_eq!(
-            *asked.lock().unwrap(),
-            vec![end - 20..end, 500..500 + FIRST]
+            *requests.lock().unwrap(),
+            vec![end - 20..end, 500..500 + FIRST_REQUEST]
         );
     }
 
     #[test]
-    fn the_first_request_can_be_as_long_as_the_index() {
-        let (reader, asked) = reader(1 << 20);
-        reader.with_first(4321).read_exact(&mut [0; 5]).unwrap();
-        assert_eq!(*asked.lock().unwrap(), vec![0..4321]);
-    }
-
-    #[test]
-    fn bytes_that_do_not_come_are_an_error_and_not_an_end() {
+    fn missing_bytes_are_an_error_and_no_end() {
         let mut reader = RangeReader::new(100, |_| Ok(Bytes::from_static(b"short")));
         let error = reader.read(&mut [0; 10]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
@@ -277,7 +264,7 @@ mod tests {
         let put = runtime.block_on(bucket.put_once("a/b", bytes.clone(), &sums, &metadata));
         let _ = put.unwrap();
         let size = bytes.len() as u64;
-        let mut reader = RangeReader::over(
+        let mut reader = RangeReader::for_object(
             bucket.clone(),
             "a/b".to_owned(),
             size,
@@ -287,9 +274,10 @@ mod tests {
         reader.read_to_end(&mut read).unwrap();
         assert_eq!(read, bytes);
         let mut absent =
-            RangeReader::over(bucket, "a/c".to_owned(), size, runtime.handle().clone());
+            RangeReader::for_object(bucket, "a/c".to_owned(), size, runtime.handle().clone());
         let error = absent.read(&mut [0; 1]).unwrap_err();
-        assert!(error.to_string().contains("no such object"), "{error}");
+        let chain = crispy_fault::chain(&error);
+        assert!(chain.contains("no such object"), "{chain}");
     }
 
     #[derive(Clone, Debug)]
@@ -301,14 +289,14 @@ mod tests {
     proptest! {
         /// Against a cursor over the same bytes.
         #[test]
-        fn it_reads_what_a_file_would(
+        fn it_reads_as_a_file_does(
             len in 0..300_000_u64,
             steps in proptest::collection::vec(
                 prop_oneof![(0..320_000_u64).prop_map(Step::Seek), (0..100_000_usize).prop_map(Step::Read)],
                 0..20,
             ),
         ) {
-            let (mut reader, asked) = reader(len);
+            let (mut reader, requests) = reader(len);
             let whole: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
             let mut file = io::Cursor::new(&whole);
             for step in steps {
@@ -322,7 +310,7 @@ mod tests {
                     }
                 }
             }
-            prop_assert!(asked.lock().unwrap().iter().all(|range| !range.is_empty() && range.end <= len));
+            prop_assert!(requests.lock().unwrap().iter().all(|range| !range.is_empty() && range.end <= len));
         }
     }
 }

@@ -1,20 +1,24 @@
-//! The span of what is asked of a bucket about one object.
+//! Spans of operations on one object.
 
 use std::sync::Arc;
 
 use tracing::{Instrument, Span, field::Empty, info_span};
 use url::Url;
 
-use super::{Bucket, Store, asked::Asked};
+use crate::{Bucket, request_log::SpanRequests};
 
 impl Bucket {
-    /// Asks something about one object in a span `{method} object`: one request, or several that are one to whoever asks. Where the bucket is reached
-    /// over HTTP it says by which method and of whom, what the answer's status was or how the request broke, and how often it was sent again: by
-    /// this bucket, and by the caller, who had sent it `resent` times before. All in the words of OpenTelemetry's conventions; the bucket's URL
-    /// holds no credentials, and no other URL is told.
+    /// Runs `work` on one object in a span `{method} object`: one request, or several that are one
+    /// to the caller.
     ///
-    /// The work may record `bytes`, `reads`, and `outcome` where there is more than one way to succeed. That it failed is for its owner to
-    /// say, who knows the whole reason.
+    /// For a remote bucket the span has the request's method, the server, the answer's status or
+    /// the failure of the request, and the number of repetitions: by this bucket, and by the
+    /// caller, which had sent the request `resent` times before. All names are those of
+    /// OpenTelemetry's conventions. The bucket's URL has no credentials, and no other URL is
+    /// recorded.
+    ///
+    /// The work may record `bytes`, `reads`, and `outcome` where there is more than one way to
+    /// succeed. The caller, which knows the whole reason, sets the span's error status.
     pub async fn in_span<T, E>(
         &self,
         method: &'static str,
@@ -22,32 +26,30 @@ impl Bucket {
         resent: u32,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        // What is asked of a store is a deep future: on the heap it is moved through the layers here at no cost, and not on a worker's stack.
-        let work = Box::pin(work);
         let span = self.span(method, key);
         if span.is_disabled() {
             return work.await;
         }
-        let asked = Asked::new(method, key);
-        let result = Arc::clone(&asked)
-            .within(work)
+        let requests = SpanRequests::new(method, key);
+        let result = Arc::clone(&requests)
+            .scope(work)
             .instrument(span.clone())
             .await;
-        if self.endpoint().is_some() {
-            let notes = asked.notes();
-            // Unsigned numbers would be told as text.
-            span.record("http.response.status_code", notes.status.map(i64::from));
-            let resent = i64::from(resent + notes.resent);
+        if self.backend.endpoint().is_some() {
+            let summary = requests.summary();
+            // Unsigned numbers would be exported as text.
+            span.record("http.response.status_code", summary.status.map(i64::from));
+            let resent = i64::from(resent + summary.resent);
             span.record("http.request.resend_count", (resent > 0).then_some(resent));
             if result.is_err() {
-                span.record("error.type", notes.error_type());
+                span.record("error.type", summary.error_type());
             }
         }
         result
     }
 
     fn span(&self, method: &'static str, key: &str) -> Span {
-        let endpoint = self.endpoint();
+        let endpoint = self.backend.endpoint();
         info_span!(
             "object",
             otel.name = format_args!("{method} object"),
@@ -64,12 +66,5 @@ impl Bucket {
             reads = Empty,
             outcome = Empty,
         )
-    }
-
-    fn endpoint(&self) -> Option<&Url> {
-        match &self.store {
-            Store::Folder(_) => None,
-            Store::Objects(objects) => objects.endpoint(),
-        }
     }
 }

@@ -21,10 +21,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use crispy_bucket::{
-    Bucket, BucketOptions, Found, GetError, Head, Listed, Lookup, Metadata, Put, PutError,
-};
+use crispy_bucket::{Bucket, BucketOptions, ForeignObject, Head, ListEntry, Lookup, Metadata, Put};
 use crispy_checksum::Checksums;
+use crispy_fault::Fault;
 use crispy_testbed::{AzureServer, GcsServer, S3Server, gcs};
 use proptest::{
     prelude::*,
@@ -52,6 +51,12 @@ impl Subject {
         self._keep = Some(Box::new(keep));
         self
     }
+}
+
+/// The kind of a failure; `ok` without one.
+fn kind<T>(result: &Result<T, Fault>) -> &'static str {
+    let fault = result.as_ref().err();
+    fault.map_or("ok", |fault| fault.kind().as_str())
 }
 
 fn memory(_: &str) -> Subject {
@@ -82,9 +87,11 @@ fn google_without_generations(_: &str) -> Subject {
     })
 }
 
-/// One server for all claims that run at the same time, each below a prefix of its own: it takes seconds to start.
+/// One server for all claims that run at the same time, each below a prefix of its own: it takes
+/// seconds to start.
 ///
-/// A thread of its own starts it and waits: the kernel kills a server when the thread that started it ends.
+/// A thread of its own starts it and waits: the kernel kills a server when the thread that started
+/// it ends.
 struct Shared {
     url: String,
     /// Both are there until it is dropped.
@@ -162,13 +169,13 @@ macro_rules! claims {
 }
 
 every_bucket!(memory folder google google_without_generations amazon azure: (
-    what_was_put_is_there,
+    a_put_object_can_be_read,
     the_same_bytes_again_are_mine,
     other_bytes_are_foreign_and_change_nothing,
     of_fifty_writers_one_stores,
-    of_writers_with_different_bytes_one_wins_and_keeps_its_metadata,
+    one_of_many_different_writers_wins_with_its_metadata,
     ranges_are_those_of_the_object,
-    what_is_absent_is_said_to_be,
+    absent_objects_are_reported_absent,
     hostile_metadata_comes_back_as_it_was,
     every_legal_key_can_be_used,
     keys_of_another_form_are_refused,
@@ -201,7 +208,7 @@ fn pairs(metadata: &Metadata) -> Vec<(&str, &str)> {
     metadata.iter().collect()
 }
 
-async fn what_was_put_is_there(bucket: &Bucket) {
+async fn a_put_object_can_be_read(bucket: &Bucket) {
     let sums = Checksums::new(b"some bytes");
     let stored = put(
         bucket,
@@ -249,7 +256,7 @@ async fn other_bytes_are_foreign_and_change_nothing(bucket: &Bucket) {
     let _ = put(bucket, KEY, b"first", &metadata(&[("who", "first")])).await;
     let before = head(bucket, KEY).await;
     for other in [&b"other"[..], b"longer than the first", b""] {
-        let Put::Foreign(Found { size, .. }) =
+        let Put::Foreign(ForeignObject { size, .. }) =
             put(bucket, KEY, other, &metadata(&[("who", "other")])).await
         else {
             panic!("{other:?} was not foreign")
@@ -287,7 +294,7 @@ async fn of_fifty_writers_one_stores(bucket: &Bucket) {
     assert!(head(bucket, KEY).await.metadata.get("writer").is_some());
 }
 
-async fn of_writers_with_different_bytes_one_wins_and_keeps_its_metadata(bucket: &Bucket) {
+async fn one_of_many_different_writers_wins_with_its_metadata(bucket: &Bucket) {
     for round in 0..20 {
         let key = format!("round/{round}");
         let writers: Vec<_> = (0..8_u8)
@@ -339,14 +346,11 @@ async fn ranges_are_those_of_the_object(bucket: &Bucket) {
     }
     for start in [10, 11, u64::MAX - 1] {
         let beyond = bucket.get_range(KEY, start..u64::MAX).await;
-        assert!(
-            matches!(beyond, Err(GetError::Invalid { .. })),
-            "{start}: {beyond:?}"
-        );
+        assert!(kind(&beyond) == "rejected", "{start}: {beyond:?}");
     }
 }
 
-async fn what_is_absent_is_said_to_be(bucket: &Bucket) {
+async fn absent_objects_are_reported_absent(bucket: &Bucket) {
     let _ = put(bucket, "a/b", b"there", &Metadata::new()).await;
     // Beside an object, below one, above one, and far from any.
     for key in ["a/c", "a/b/c", "a", "x/y/z"] {
@@ -356,15 +360,11 @@ async fn what_is_absent_is_said_to_be(bucket: &Bucket) {
             "{key}"
         );
         let head = bucket.head(key).await;
-        assert!(
-            matches!(head, Err(GetError::Absent { .. })),
-            "{key}: {head:?}"
-        );
+        assert!(kind(&head) == "not_found", "{key}: {head:?}");
         let range = bucket.get_range(key, 0..1).await;
-        let Err(error @ GetError::Absent { .. }) = range else {
-            panic!("{key}: {range:?}")
-        };
-        assert!(error.to_string().contains(key), "{error}");
+        assert_eq!(kind(&range), "not_found", "{key}");
+        let fault = range.unwrap_err();
+        assert!(fault.to_string().contains(key), "{fault}");
     }
 }
 
@@ -492,25 +492,16 @@ async fn keys_of_another_form_are_refused(bucket: &Bucket) {
         let put = bucket
             .put_once(key, Bytes::new(), &Checksums::new(b""), &Metadata::new())
             .await;
-        assert!(
-            matches!(put, Err(PutError::Invalid { .. })),
-            "{key:?}: {put:?}"
-        );
+        assert!(kind(&put) == "rejected", "{key:?}: {put:?}");
         for refused in [
-            bucket.lookup(key, 0, &[0; 32]).await.err(),
-            bucket.head(key).await.err(),
-            bucket.get_range(key, 0..1).await.err(),
+            bucket.lookup(key, 0, &[0; 32]).await.map(drop),
+            bucket.head(key).await.map(drop),
+            bucket.get_range(key, 0..1).await.map(drop),
         ] {
-            assert!(
-                matches!(refused, Some(GetError::Invalid { .. })),
-                "{key:?}: {refused:?}"
-            );
+            assert!(kind(&refused) == "rejected", "{key:?}: {refused:?}");
         }
     }
-    assert!(matches!(
-        bucket.list("../x").await,
-        Err(GetError::Invalid { .. })
-    ));
+    assert!(kind(&bucket.list("../x").await) == "rejected");
 }
 
 async fn a_listing_is_in_order_and_of_whole_folders(bucket: &Bucket) {
@@ -519,7 +510,7 @@ async fn a_listing_is_in_order_and_of_whole_folders(bucket: &Bucket) {
     ] {
         let _ = put(bucket, key, b"12345", &Metadata::new()).await;
     }
-    let keys = |listed: Vec<Listed>| {
+    let keys = |listed: Vec<ListEntry>| {
         listed
             .into_iter()
             .map(|object| object.key)

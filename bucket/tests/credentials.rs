@@ -1,12 +1,12 @@
-//! Who we are, by every way that Google, S3 and Azure know, as far as it can be walked on this machine: what gives tokens is played by a
-//! door of this file, which writes down who came with what.
+//! Who we are, by every way that Google, S3 and Azure know, as far as it can be walked on this
+//! machine: what gives tokens is played by a door of this file, which writes down who came with
+//! what.
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"
 )]
 
 use std::{
-    error::Error,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     path::PathBuf,
@@ -15,11 +15,12 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use crispy_bucket::{Bucket, BucketOptions, Metadata, Put, PutError};
+use crispy_bucket::{Bucket, BucketOptions, Metadata, Put};
 use crispy_checksum::Checksums;
+use crispy_fault::Fault;
 use crispy_testbed::{
     GcsServer,
-    gcs::{Effect, Fault, Options, Permission},
+    gcs::{self, Effect, Options, Permission},
     private_key,
 };
 use serde_json::json;
@@ -29,7 +30,8 @@ const SECRET: &str = "hush";
 /// Where a service account's token is lent: its name is read from there.
 const LEND: &str = "POST /v1/projects/-/serviceAccounts/robot:generateAccessToken";
 
-/// Answers requests by their paths, and writes them down, heads and bodies. It ends with the process.
+/// Answers requests by their paths, and writes them down, heads and bodies. It ends with the
+/// process.
 struct Door {
     url: String,
     asked: Arc<Mutex<Vec<String>>>,
@@ -105,11 +107,11 @@ fn google(endpoint: &str) -> BucketOptions {
         .unwrap()
 }
 
-async fn put(url: &str, options: &BucketOptions) -> Result<Put, PutError> {
+async fn put(url: &str, options: &BucketOptions) -> Result<Put, Fault> {
     put_into(&Bucket::open_with(url, options).unwrap(), "key").await
 }
 
-async fn put_into(bucket: &Bucket, key: &str) -> Result<Put, PutError> {
+async fn put_into(bucket: &Bucket, key: &str) -> Result<Put, Fault> {
     let sums = Checksums::new(b"bytes");
     bucket
         .put_once(key, "bytes".into(), &sums, &Metadata::new())
@@ -120,9 +122,9 @@ fn gs() -> String {
     format!("gs://{}", GcsServer::BUCKET)
 }
 
-fn said(error: &dyn Error) -> String {
-    let source = error.source().map(ToString::to_string).unwrap_or_default();
-    format!("{error}: {source} {error:?}")
+/// The whole text of a fault in a log, and its debug form.
+fn shown(fault: &Fault) -> String {
+    format!("{fault:#} {fault:?}")
 }
 
 fn file(folder: &TempDir, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
@@ -140,7 +142,7 @@ fn authorized_user(token_url: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_emulator_is_believed_by_host_and_port_too() {
+async fn an_emulator_may_be_given_by_host_and_port() {
     let server = GcsServer::start();
     for host in [server.url().to_owned(), server.address().to_string()] {
         let options = BucketOptions::new().with_variable("STORAGE_EMULATOR_HOST", &host);
@@ -149,7 +151,7 @@ async fn an_emulator_is_believed_by_host_and_port_too() {
 }
 
 #[tokio::test]
-async fn a_person_s_file_gets_a_token_from_where_it_says() {
+async fn a_users_file_names_its_token_server() {
     let (server, folder) = (strict(), tempfile::tempdir().unwrap());
     let text = authorized_user(&server.token_url());
     let named = file(&folder, "named.json", &text);
@@ -178,7 +180,7 @@ async fn a_machine_asks_its_metadata_server() {
 }
 
 #[tokio::test]
-async fn a_service_account_signs_for_itself() {
+async fn a_service_account_signs_its_own_token() {
     let (store, folder) = (any_store(), tempfile::tempdir().unwrap());
     let key = json!({
         "type": "service_account", "client_email": "robot@project.example", "private_key_id": "the-key",
@@ -227,7 +229,7 @@ fn exchange(server: &GcsServer) -> Door {
 }
 
 #[tokio::test]
-async fn a_workload_s_identity_is_exchanged_and_lent_a_service_account() {
+async fn a_workload_identity_is_exchanged_and_may_impersonate() {
     let (server, folder) = (strict(), tempfile::tempdir().unwrap());
     let door = exchange(&server);
     let subject = file(&folder, "subject", "the-workload-s-own-token");
@@ -263,7 +265,7 @@ async fn a_workload_s_identity_is_exchanged_and_lent_a_service_account() {
 }
 
 #[tokio::test]
-async fn a_person_may_be_lent_a_service_account() {
+async fn a_user_may_impersonate_a_service_account() {
     let (server, folder) = (strict(), tempfile::tempdir().unwrap());
     let door = exchange(&server);
     let config = json!({
@@ -279,7 +281,7 @@ async fn a_person_may_be_lent_a_service_account() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_over_in_mid_run_is_replaced_and_nothing_is_lost() {
+async fn an_expired_token_is_replaced_and_nothing_is_lost() {
     let server = strict();
     let options =
         google(server.url()).with_variable("GCE_METADATA_HOST", &server.address().to_string());
@@ -304,16 +306,13 @@ async fn a_token_that_is_over_in_mid_run_is_replaced_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_refused_is_asked_for_anew_once_and_not_for_ever() {
+async fn a_refused_token_is_refreshed_once() {
     let server = strict();
     let options =
         google(server.url()).with_variable("GCE_METADATA_HOST", &server.address().to_string());
-    server.inject(Fault::new(Effect::Status(401)));
+    server.inject(gcs::Fault::new(Effect::Status(401)));
     let refused = put(&gs(), &options).await.unwrap_err();
-    assert!(
-        matches!(refused, PutError::Unavailable { .. }),
-        "{refused:?}"
-    );
+    assert!(refused.is_unavailable(), "{refused:?}");
     let puts = server
         .requests()
         .into_iter()
@@ -322,7 +321,7 @@ async fn a_token_that_is_refused_is_asked_for_anew_once_and_not_for_ever() {
 }
 
 #[tokio::test]
-async fn credentials_that_give_no_token_make_the_bucket_unavailable_until_they_are_mended() {
+async fn credentials_without_a_token_are_an_outage_until_fixed() {
     let (server, folder) = (strict(), tempfile::tempdir().unwrap());
     let path = folder.path().join("key.json");
     let options = google(server.url())
@@ -338,20 +337,14 @@ async fn credentials_that_give_no_token_make_the_bucket_unavailable_until_they_a
             std::fs::write(&path, text).unwrap();
         }
         let refused = put_into(&bucket, "key").await.unwrap_err();
-        assert!(
-            matches!(refused, PutError::Unavailable { .. }),
-            "{text:?}: {refused:?}"
-        );
-        assert!(said(&refused).contains("key.json"), "{}", said(&refused));
-        assert!(!said(&refused).contains("hush\""), "{}", said(&refused));
+        assert!(refused.is_unavailable(), "{text:?}: {refused:?}");
+        assert!(shown(&refused).contains("key.json"), "{}", shown(&refused));
+        assert!(!shown(&refused).contains("hush\""), "{}", shown(&refused));
     }
     std::fs::write(&path, authorized_user(&server.token_url())).unwrap();
-    server.inject(Fault::new(Effect::Status(400)).on_tokens().times(2));
+    server.inject(gcs::Fault::new(Effect::Status(400)).on_tokens().times(2));
     let refused = put_into(&bucket, "key").await.unwrap_err();
-    assert!(
-        matches!(refused, PutError::Unavailable { .. }),
-        "{refused:?}"
-    );
+    assert!(refused.is_unavailable(), "{refused:?}");
     server.clear_faults();
     assert!(matches!(
         put_into(&bucket, "key").await,
@@ -360,7 +353,7 @@ async fn credentials_that_give_no_token_make_the_bucket_unavailable_until_they_a
 }
 
 #[tokio::test]
-async fn nobody_s_credentials_are_said_to_be_missing() {
+async fn missing_credentials_are_reported_as_missing() {
     let nobody = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -368,24 +361,21 @@ async fn nobody_s_credentials_are_said_to_be_missing() {
     let store = any_store();
     let options = google(&store.url).with_variable("GCE_METADATA_HOST", &nobody.to_string());
     let refused = put("gs://b", &options).await.unwrap_err();
+    assert!(refused.is_unavailable(), "{refused:?}");
     assert!(
-        matches!(refused, PutError::Unavailable { .. }),
-        "{refused:?}"
+        shown(&refused).contains("Connection refused"),
+        "{}",
+        shown(&refused)
     );
     assert!(
-        said(&refused).contains("Connection refused"),
+        shown(&refused).contains("GOOGLE_APPLICATION_CREDENTIALS"),
         "{}",
-        said(&refused)
-    );
-    assert!(
-        said(&refused).contains("GOOGLE_APPLICATION_CREDENTIALS"),
-        "{}",
-        said(&refused)
+        shown(&refused)
     );
 }
 
 #[tokio::test]
-async fn an_s3_key_signs_and_a_machine_s_role_is_asked_for_one() {
+async fn an_s3_key_signs_and_a_machine_role_provides_one() {
     let store = any_store();
     let options = BucketOptions::new()
         .with_variable("AWS_ENDPOINT_URL_S3", &store.url)
@@ -427,7 +417,7 @@ async fn an_s3_key_signs_and_a_machine_s_role_is_asked_for_one() {
 }
 
 #[tokio::test]
-async fn azure_s_secrets_and_the_machine_s_identity_give_tokens() {
+async fn azure_secrets_and_machine_identities_give_tokens() {
     let store = any_store();
     let token = Door::open(|target| {
         let until = "4070908800";
@@ -495,10 +485,10 @@ async fn no_error_and_no_debug_form_shows_a_secret() {
         let shown = [
             format!("{bucket:?} {options:?} {}", bucket.url()),
             bucket.media_link("key", "1"),
-            said(&put_into(&bucket, "key").await.unwrap_err()),
-            said(&bucket.head("key").await.unwrap_err()),
-            said(&bucket.list("a").await.unwrap_err()),
-            said(&bucket.check_writable(1).await.unwrap_err()),
+            shown(&put_into(&bucket, "key").await.unwrap_err()),
+            shown(&bucket.head("key").await.unwrap_err()),
+            shown(&bucket.list("a").await.unwrap_err()),
+            shown(&bucket.check_writable(1).await.unwrap_err()),
         ];
         assert!(
             shown.iter().all(|shown| !shown.contains(SECRET)),
@@ -509,7 +499,7 @@ async fn no_error_and_no_debug_form_shows_a_secret() {
 
 #[test]
 #[allow(clippy::too_many_lines, reason = "a table")]
-fn a_link_is_the_store_s_own_url_of_the_bytes() {
+fn a_link_is_the_stores_own_url_of_the_bytes() {
     let with = |options: &[&str]| {
         options.iter().fold(BucketOptions::new(), |all, option| {
             all.with_option(option).unwrap()
@@ -569,7 +559,7 @@ fn a_link_is_the_store_s_own_url_of_the_bytes() {
 }
 
 #[test]
-fn options_that_do_not_fit_are_refused_with_what_would() {
+fn unfit_options_are_refused_with_their_correction() {
     for (url, option, hint) in [
         ("az://c", None, "account_name"),
         ("gs://b", Some("base_url=ftp://x"), "http://host:port"),
@@ -589,7 +579,7 @@ fn options_that_do_not_fit_are_refused_with_what_would() {
 }
 
 #[test]
-fn credentials_are_not_sent_where_others_can_read_them() {
+fn credentials_are_not_sent_without_tls() {
     let options = google("http://store.example");
     let refused = Bucket::open_with("gs://b", &options)
         .unwrap_err()

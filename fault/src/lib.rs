@@ -1,13 +1,13 @@
-//! The one failure type: what was being done, whether it can work later, and what to do about it.
+//! The one failure type: kind, context, cause and hint.
 //!
 //! ```text
-//!   HTTP answer, errno ──► bucket, spool ──► uploader, inspector ──► worker: retry, wait or dead letter
-//!                          make a Fault      add what they did       └► runtime: exit code
+//!   HTTP, errno ──► bucket, spool ──► uploader, inspector ──► worker: retry, wait or dead letter
+//!                   make a Fault      add context             └► runtime: exit code
 //! ```
 //!
-//! A [`Fault`] is made where a failure is first understood. Each layer above may say what it was
-//! doing ([`Fault::context`]) and never changes the [`Kind`]. Whoever decides (the worker about a
-//! message, the runtime about an exit code) reads the kind and nothing else.
+//! A [`Fault`] is made where a failure is first understood. Each layer above adds what it was doing
+//! ([`Fault::context`]). Decisions (the worker's about a message, the runtime's about an exit code)
+//! depend on the [`Kind`] and on nothing else.
 #![warn(missing_docs)]
 
 use std::{borrow::Cow, error::Error, fmt, time::Duration};
@@ -15,32 +15,32 @@ use std::{borrow::Cow, error::Error, fmt, time::Duration};
 /// Any error: every `thiserror` enum and `anyhow::Error` turn into it.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// What helps against a failure. The only thing that decisions depend on.
+/// The kind of a failure, by its remedy. The only thing that decisions depend on.
 ///
-/// | kind | true of | next |
-/// |---|---|---|
-/// | `NotFound` | this thing | it is absent: create it, or go on without it |
-/// | `Conflict` | this name | other content is there already: never overwrite it |
-/// | `Corrupt` | these bytes | read them again from where they came; else give them up |
-/// | `Rejected` | this request, however often it is made | give it up |
-/// | `Transient` | this once | try again, counted |
-/// | `Unavailable` | everything that needs the dependency | wait for it, not counted |
+/// | kind | concerns | remedy | worker |
+/// |---|---|---|---|
+/// | `NotFound` | this thing | create it, or go on without it | dead letter |
+/// | `Conflict` | this name | never overwrite its other content | dead letter |
+/// | `Corrupt` | these bytes | read them again from their origin | dead letter |
+/// | `Rejected` | this request, always | give it up | dead letter |
+/// | `Transient` | this attempt | try again | retry, counted |
+/// | `Unavailable` | every use of the dependency | wait for it | wait, not counted |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// There is no such thing.
+    /// It does not exist.
     NotFound,
-    /// Something else is stored under this name.
+    /// Other content is stored under this name.
     Conflict,
-    /// The bytes are not those of their checksum, or not what their type says.
+    /// The bytes do not have their checksum, or are not of their declared type.
     Corrupt,
     /// It can never work: wrong input, a forbidden name, a limit that it will always exceed.
     Rejected,
-    /// It did not work this once.
+    /// This attempt failed; the next one may succeed.
     Transient {
-        /// The least wait that the other side asks for (`Retry-After`).
+        /// The least wait that the other side asked for (`Retry-After`).
         retry_after: Option<Duration>,
     },
-    /// A dependency cannot be used now, whatever is asked of it.
+    /// A dependency cannot be used now, for any request.
     Unavailable(Dependency),
 }
 
@@ -64,14 +64,14 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What is unavailable, and whether every message needs it.
+/// An unavailable dependency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dependency {
-    /// Which one.
+    /// Its identity.
     pub id: DependencyId,
     /// Every message needs it: the worker pauses. Otherwise only messages that need it are delayed.
     pub shared: bool,
-    /// The least wait that the other side asks for (`Retry-After`).
+    /// The least wait that the other side asked for (`Retry-After`).
     pub retry_after: Option<Duration>,
 }
 
@@ -98,9 +98,11 @@ impl fmt::Display for DependencyId {
 
 /// A failure.
 ///
-/// * Its `Display` is what was being done, in lower case, without its source: print the whole
-///   chain with [`chain`].
-/// * Its kind is the kind of the failure that caused it: context never changes it.
+/// * `{}` prints its own message: what was being done, in lower case, without the source.
+/// * `{:#}` prints the whole chain and the hint: `put object: 403 Forbidden; grant …`. [`chain`]
+///   prints the chain alone.
+/// * Context keeps the kind. Only [`into_outage`](Self::into_outage) and
+///   [`into_transient`](Self::into_transient) change it.
 #[derive(Debug)]
 pub struct Fault {
     kind: Kind,
@@ -140,7 +142,7 @@ impl Fault {
         Self::new(Kind::Rejected, doing)
     }
 
-    /// [`Kind::Transient`], without a wait that anyone asked for.
+    /// [`Kind::Transient`], without a `Retry-After`.
     pub fn transient(doing: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Transient { retry_after: None }, doing)
     }
@@ -176,14 +178,14 @@ impl Fault {
         self
     }
 
-    /// Adds what an operator can do about it, as an imperative sentence.
+    /// Adds an operator's remedy, as an imperative sentence.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Adds the least wait that the other side asked for. Kinds that are never tried again ignore it.
+    /// Adds the least wait that the other side asked for. Kinds without a retry ignore it.
     #[must_use]
     pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
         match &mut self.kind {
@@ -194,7 +196,8 @@ impl Fault {
         self
     }
 
-    /// The same failure, seen from a layer above that was `doing` something. Kind and hint stay.
+    /// The same failure as the cause of a layer's own, which was `doing` something. Kind and hint
+    /// stay.
     #[must_use]
     pub fn context(mut self, doing: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -205,12 +208,34 @@ impl Fault {
         }
     }
 
-    /// What helps.
+    /// The same failure as an outage of a dependency that every message needs, for a layer that
+    /// knows more: a timeout of a bucket that fails its probe too. The wait stays.
+    #[must_use]
+    pub fn into_outage(mut self, id: DependencyId) -> Self {
+        self.kind = Kind::Unavailable(Dependency {
+            id,
+            shared: true,
+            retry_after: self.retry_after(),
+        });
+        self
+    }
+
+    /// The same failure as one that the next attempt may not meet: a missing object that may still
+    /// appear, bytes that may be read whole the next time. The wait stays.
+    #[must_use]
+    pub fn into_transient(mut self) -> Self {
+        self.kind = Kind::Transient {
+            retry_after: self.retry_after(),
+        };
+        self
+    }
+
+    /// Its kind.
     pub fn kind(&self) -> &Kind {
         &self.kind
     }
 
-    /// What an operator can do about it.
+    /// An operator's remedy, as an imperative sentence.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
@@ -224,7 +249,7 @@ impl Fault {
         }
     }
 
-    /// What is unavailable, if that is the kind.
+    /// The dependency of [`Kind::Unavailable`].
     pub fn dependency(&self) -> Option<&Dependency> {
         match &self.kind {
             Kind::Unavailable(dependency) => Some(dependency),
@@ -237,6 +262,11 @@ impl Fault {
         matches!(self.kind, Kind::Unavailable(_))
     }
 
+    /// Whether it is [`Kind::Transient`].
+    pub fn is_transient(&self) -> bool {
+        matches!(self.kind, Kind::Transient { .. })
+    }
+
     /// Whether it is [`Kind::NotFound`].
     pub fn is_not_found(&self) -> bool {
         self.kind == Kind::NotFound
@@ -245,7 +275,14 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.doing)
+        if !f.alternate() {
+            return f.write_str(&self.doing);
+        }
+        f.write_str(&chain(self))?;
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -281,11 +318,26 @@ mod tests {
         assert!(fault.is_unavailable());
         assert_eq!(fault.hint(), Some("grant storage.objects.create"));
         assert_eq!(fault.retry_after(), Some(Duration::from_secs(3)));
+        assert_eq!(fault.to_string(), "upload chunk");
         assert_eq!(chain(&fault), "upload chunk: put object: 403 Forbidden");
+        assert_eq!(
+            format!("{fault:#}"),
+            "upload chunk: put object: 403 Forbidden; grant storage.objects.create"
+        );
     }
 
     #[test]
-    fn only_what_is_tried_again_has_a_wait() {
+    fn another_kind_keeps_the_wait() {
+        let wait = Some(Duration::from_secs(1));
+        let outage = Fault::transient("put object").with_retry_after(wait);
+        let outage = outage.into_outage(DependencyId::Queue);
+        assert!(outage.is_unavailable());
+        assert_eq!(outage.retry_after(), wait);
+        assert!(Fault::corrupt("put object").into_transient().is_transient());
+    }
+
+    #[test]
+    fn only_kinds_with_a_retry_keep_a_wait() {
         let wait = Some(Duration::from_secs(1));
         assert_eq!(
             Fault::rejected("put object")

@@ -1,10 +1,11 @@
-//! What an inspector is told: which buckets it reads, and how many chunks at a time.
+//! Configuration of an inspector.
 
-/// Read a little of each uploaded chunk back, hold it against its descriptor, and log what it is
+/// Read a little of each uploaded chunk back, compare it with its descriptor, and log the result
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "crispy-inspector", version, after_help = EXAMPLES)]
 pub struct Config {
-    /// A bucket that uploaders write to, as a URL: gs://bucket, s3://bucket, az://container or file:///some/folder; once for each
+    /// A bucket that uploaders write to, as a URL: gs://bucket, s3://bucket, az://container or
+    /// file:///some/folder; once for each
     #[arg(
         long,
         env = "CRISPY_BUCKET",
@@ -14,7 +15,7 @@ pub struct Config {
     )]
     pub bucket: Vec<String>,
 
-    /// What each of these buckets is told beside its URL.
+    /// Options of these buckets.
     #[command(flatten)]
     pub options: crispy_runtime::BucketFlags,
 
@@ -22,7 +23,7 @@ pub struct Config {
     #[arg(long, env = "CRISPY_CONCURRENCY", value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
 
-    /// Where the queue is, and who asks.
+    /// Address and credentials of the queue.
     #[command(flatten)]
     pub nats: crispy_runtime::NatsFlags,
 }

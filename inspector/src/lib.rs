@@ -1,31 +1,33 @@
-//! The inspector: bucket to inspection.
+//! The inspector: reads uploaded objects back, and compares them with their descriptors.
 //!
 //! ```text
-//!   JetStream ── ChunkUploaded ─► inspect ── a few ranges of the object ── agree ─► log line, ChunkInspected
+//!   JetStream ── ChunkUploaded ─► inspect ── ranges of the object ── compare ─► log, ChunkInspected
 //! ```
 //!
-//! Nobody believes an upload because the uploader says so. The inspector hears of each, reads just enough of the object back to learn
-//! its resolution (height, width, colour channels) and exact duration, and holds that against the descriptor that was written when the
-//! chunk was cut. FFmpeg's C code reads what strangers' cameras produced: should it crash, it takes this process and nothing else.
+//! An upload is proved by another process than its uploader. The inspector reads just enough of
+//! each object to learn its resolution (height, width, colour channels) and exact duration, and
+//! compares them with the descriptor that was written when the chunk was cut. FFmpeg's C code
+//! parses untrusted cameras' output: a crash takes down this process and nothing else.
 //!
-//! * [`config`]: what it is told
-//! * [`inspect`]: the handler
-//! * [`agree`]: the comparison, pure
-//! * [`report`]: the message and the log line
+//! * `inspect`: the handler
+//! * `compare`: the comparison, pure
+//! * `report`: the message and the log line
 #![warn(missing_docs)]
 
-pub mod agree;
-pub mod config;
-pub mod inspect;
-mod measured;
-pub mod report;
+mod compare;
+mod config;
+mod inspect;
+mod metrics;
+mod report;
+#[doc(hidden)]
+pub mod testing;
 
 pub use config::Config;
 use crispy_queue::Stage;
 use crispy_runtime::{Failed, Stop};
-use inspect::Inspect;
+use inspect::InspectHandler;
 
-/// Inspects until it is told to stop.
+/// Inspects until it is stopped.
 pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
     let mut buckets = Vec::with_capacity(config.bucket.len());
     for url in &config.bucket {
@@ -37,7 +39,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
     )
     .await?;
     let producer = crispy_runtime::producer(env!("CARGO_PKG_VERSION"));
-    let inspect = Inspect {
+    let handler = InspectHandler {
         buckets,
         publisher: connection.publisher().await,
         subjects: connection.subjects(),
@@ -47,7 +49,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         connection,
         Stage::Inspector,
         config.concurrency,
-        inspect,
+        handler,
         &producer,
         &stop,
     )

@@ -1,4 +1,4 @@
-//! What an inspection says: as a message for programs, as a line for people.
+//! The result of an inspection, as a message for programs and a log line for people.
 
 use crispy_media::Probe;
 use crispy_proto::{
@@ -9,23 +9,27 @@ use crispy_runtime::{logging::CHUNKS, now_us};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
-use crate::agree;
+use crate::compare;
 
-/// What was read back.
+/// The result of a read.
 #[derive(Debug, Default)]
-pub struct Report {
-    /// What the object says it is; nothing if it cannot be read as video.
-    pub probe: Option<Probe>,
-    /// Where it differs from its descriptor.
-    pub disagreements: Vec<Disagreement>,
+pub(crate) struct Report {
+    /// The object's own description; `None` if it is no readable video.
+    pub(crate) probe: Option<Probe>,
+    /// Differences from its descriptor.
+    pub(crate) disagreements: Vec<Disagreement>,
     /// Bytes of it that were read.
-    pub bytes_read: u64,
-    /// In how many requests.
-    pub reads: u64,
+    pub(crate) bytes_read: u64,
+    /// Requests of these reads.
+    pub(crate) reads: u64,
 }
 
-/// The report as it is published.
-pub fn message(upload: ChunkUploaded, report: Report, producer: &v1::Producer) -> ChunkInspected {
+/// The message of a report.
+pub(crate) fn message(
+    upload: ChunkUploaded,
+    report: Report,
+    producer: &v1::Producer,
+) -> ChunkInspected {
     let described = upload
         .chunk
         .as_ref()
@@ -58,14 +62,14 @@ pub fn message(upload: ChunkUploaded, report: Report, producer: &v1::Producer) -
             }),
             origin_ticks: described.origin_ticks,
         }),
-        duration_us: agree::duration_us(&probe).unwrap_or(0),
+        duration_us: compare::duration_us(&probe).unwrap_or(0),
         packets: probe.packets,
         ..inspected
     }
 }
 
-/// One line a chunk: what it is, how long, where, and whether that is what its descriptor says.
-pub fn log(id: &ChunkId, inspected: &ChunkInspected) {
+/// Logs one line a chunk: resolution, duration, link, and agreement with its descriptor.
+pub(crate) fn log(id: &ChunkId, inspected: &ChunkInspected) {
     let upload = inspected.upload.clone().unwrap_or_default();
     let wall = upload
         .chunk
@@ -79,7 +83,7 @@ pub fn log(id: &ChunkId, inspected: &ChunkInspected) {
     let (duration, from, to) = (
         match &inspected.found {
             Some(_) => seconds(inspected.duration_us),
-            // Its container does not say.
+            // Its container has no duration.
             None => "unknown".into(),
         },
         time(wall.start_us),
@@ -94,13 +98,14 @@ pub fn log(id: &ChunkId, inspected: &ChunkInspected) {
         let differs = differences(&inspected.disagreements);
         warn!(
             chunk = %id, resolution, duration, from, to, media_link, agrees, differs,
-            "the object is not what its descriptor says: keep both, and compare with the camera"
+            hint = "keep object and descriptor, and compare them with the camera",
+            "object differs from its descriptor"
         );
     }
 }
 
 /// `packets: expected 90, found 89; …`
-pub fn differences(disagreements: &[Disagreement]) -> String {
+pub(crate) fn differences(disagreements: &[Disagreement]) -> String {
     let one = |d: &Disagreement| format!("{}: expected {}, found {}", d.field, d.expected, d.found);
     disagreements.iter().map(one).collect::<Vec<_>>().join("; ")
 }

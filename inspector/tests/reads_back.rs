@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use crispy_bucket::{Bucket, BucketOptions, Metadata};
 use crispy_checksum::Checksums;
-use crispy_inspector::inspect::Inspect;
+use crispy_inspector::testing::{self, InspectHandler};
 use crispy_jetstream::{Cause, ConnectOptions, Delivery, Drained, Failure, Limits, WorkerState};
 use crispy_media::{Chunks, Spec};
 use crispy_proto::{
@@ -39,7 +39,7 @@ const OBJECT: &str = "v1/demo/front/chunk.mp4";
 struct Scene {
     _server: NatsServer,
     connection: Connection,
-    inspect: Inspect,
+    handler: InspectHandler,
     bucket: Bucket,
     bytes: Bytes,
     descriptor: ChunkReady,
@@ -61,17 +61,12 @@ impl Scene {
             .unwrap();
         let plan = topology::plan(&connection, None, false).await.unwrap();
         plan.apply().await.unwrap();
-        let inspect = Inspect {
-            buckets: vec![bucket.clone()],
-            publisher: connection.publisher().await,
-            subjects: connection.subjects(),
-            producer: v1::Producer::default(),
-        };
+        let handler = testing::handler(&connection, bucket.clone()).await;
         let (bytes, descriptor) = chunk();
         Self {
             _server: server,
             connection,
-            inspect,
+            handler,
             bucket,
             bytes,
             descriptor,
@@ -100,7 +95,7 @@ impl Scene {
         let worker = Worker::bind(&self.connection, config).await.unwrap();
         let (stop, state) = (CancellationToken::new(), worker.state());
         Hand {
-            task: tokio::spawn(worker.run(Arc::new(self.inspect), stop.clone())),
+            task: tokio::spawn(worker.run(Arc::new(self.handler), stop.clone())),
             stop,
             state,
             connection: self.connection,
@@ -131,7 +126,7 @@ impl Scene {
             message_id: Some("up:demo".into()),
             ..Default::default()
         };
-        self.inspect.handle(event, &delivery).await
+        self.handler.handle(event, &delivery).await
     }
 
     async fn first<M: Message>(&self, stream: Stream) -> M {
@@ -215,7 +210,7 @@ fn chunk() -> (Bytes, ChunkReady) {
 }
 
 #[tokio::test]
-async fn a_good_object_is_known_from_a_few_ranges_and_agrees() {
+async fn a_good_object_agrees_after_a_few_range_reads() {
     let scene = Scene::open().await;
     scene.put(scene.bytes.clone()).await;
     scene.handle(scene.event()).await.unwrap();
@@ -227,7 +222,7 @@ async fn a_good_object_is_known_from_a_few_ranges_and_agrees() {
 }
 
 #[tokio::test]
-async fn an_object_that_differs_is_reported_by_field_and_as_an_event() {
+async fn a_difference_is_reported_by_field_and_event() {
     let mut scene = Scene::open().await;
     scene.put(scene.bytes.clone()).await;
     scene.descriptor.packets += 1;
@@ -245,7 +240,7 @@ async fn an_object_that_differs_is_reported_by_field_and_as_an_event() {
 }
 
 #[tokio::test]
-async fn an_object_that_lost_its_end_disagrees() {
+async fn a_truncated_object_disagrees() {
     let scene = Scene::open().await;
     scene.put(scene.bytes.slice(..scene.bytes.len() / 2)).await;
     scene.handle(scene.event()).await.unwrap();
@@ -255,14 +250,14 @@ async fn an_object_that_lost_its_end_disagrees() {
 }
 
 #[tokio::test]
-async fn an_object_that_is_not_there_is_tried_again() {
+async fn an_absent_object_is_retried() {
     let scene = Scene::open().await;
     let outcome = scene.handle(scene.event()).await;
     assert!(matches!(outcome, Err(Failure::Retry(_))), "{outcome:?}");
 }
 
 #[tokio::test]
-async fn a_bucket_that_only_the_event_names_is_not_read_and_holds_up_nobody() {
+async fn an_unknown_bucket_is_not_read_and_delays_only_its_objects() {
     let scene = Scene::open().await;
     let elsewhere = ChunkUploaded {
         bucket: "file:///etc".into(),
@@ -275,7 +270,7 @@ async fn a_bucket_that_only_the_event_names_is_not_read_and_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_was_moved_is_known_by_its_bytes() {
+async fn a_moved_bucket_is_known_by_its_bytes() {
     let scene = Scene::open().await;
     scene.put(scene.bytes.clone()).await;
     let moved = ChunkUploaded {
@@ -291,7 +286,7 @@ async fn a_bucket_that_was_moved_is_known_by_its_bytes() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_fails_costs_no_inspection_an_attempt() {
+async fn a_bucket_outage_costs_no_attempt() {
     for effect in [Effect::Status(503), Effect::BlackHole] {
         let server = GcsServer::start();
         let scene = Scene::over(bucket(&server)).await;
@@ -311,7 +306,7 @@ async fn a_bucket_that_fails_costs_no_inspection_an_attempt() {
 }
 
 #[tokio::test]
-async fn an_object_that_the_store_always_fails_on_is_never_taken_for_an_outage() {
+async fn an_object_that_always_fails_is_no_outage() {
     let server = GcsServer::start();
     let scene = Scene::over(bucket(&server)).await;
     scene.put(scene.bytes.clone()).await;

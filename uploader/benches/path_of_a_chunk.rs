@@ -1,6 +1,8 @@
-//! What the bytes of a chunk cost from the cut to the bucket: sums, commit, read and put of 20 chunks of 1.5 MB.
+//! What the bytes of a chunk cost from the cut to the bucket: sums, commit, read and put of 20
+//! chunks of 1.5 MB.
 //!
-//! `cargo bench -p crispy-uploader`. Processor time of all threads, the best of several rounds; wall time beside it, which is mostly the disk's.
+//! `cargo bench -p crispy-uploader`. Processor time of all threads, the best of several rounds;
+//! wall time beside it, which is mostly the disk's.
 #![allow(
     clippy::print_stdout,
     reason = "a benchmark reports to whoever started it"

@@ -1,7 +1,9 @@
-//! An uploader without a queue: chunks of 1.5 MB are read from a spool, checked, and put into a bucket, so many at a time.
+//! An uploader without a queue: chunks of 1.5 MB are read from a spool, checked, and put into a
+//! bucket, so many at a time.
 //!
-//! `STORAGE_EMULATOR_HOST=... puts BUCKET COUNT HANDS` prints one line of JSON: seconds, processor milliseconds a put, how many of them went
-//! into reading and SHA-256, and what a put took, in milliseconds. `tools/bench-puts` is its caller, and starts the bucket.
+//! `STORAGE_EMULATOR_HOST=... puts BUCKET COUNT HANDS` prints one line of JSON: seconds, processor
+//! milliseconds a put, how many of them went into reading and SHA-256, and what a put took, in
+//! milliseconds. `tools/bench-puts` is its caller, and starts the bucket.
 #![allow(clippy::print_stdout, reason = "its one line is its result")]
 
 use std::{

@@ -1,14 +1,15 @@
-//! What an uploader is told: where bytes are found, where they go, how many at a time.
+//! Configuration of an uploader.
 
 use std::path::PathBuf;
 
-use crate::pace::Rate;
+use crate::rate_limiter::Rate;
 
 /// Take descriptors from the queue and put their chunks into the bucket
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "crispy-uploader", version, after_help = EXAMPLES)]
 pub struct Config {
-    /// Bucket as a URL: gs://bucket, s3://bucket, az://container, each with or without a /prefix, or file:///some/folder
+    /// Bucket as a URL: gs://bucket, s3://bucket, az://container, each with or without a /prefix,
+    /// or file:///some/folder
     #[arg(
         long,
         env = "CRISPY_BUCKET",
@@ -17,7 +18,7 @@ pub struct Config {
     )]
     pub bucket: String,
 
-    /// What the bucket is told beside its URL.
+    /// Options of the bucket.
     #[command(flatten)]
     pub options: crispy_runtime::BucketFlags,
 
@@ -34,16 +35,19 @@ pub struct Config {
     #[arg(long, env = "CRISPY_CONCURRENCY", value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
 
-    /// Bytes of chunks in memory at a time, read and not yet uploaded; a chunk that is larger passes alone
-    // Eight of the ordinary chunks are 12 MB. Four of the largest that are cut (64 MiB) may go at once, on hosts of 512 MB.
+    /// Bytes of chunks in memory at a time, read and not yet uploaded; a chunk that is larger
+    /// passes alone
+    // Eight ordinary chunks are 12 MB. Four of the largest chunks (64 MiB) fit at once, on hosts of
+    // 512 MB.
     #[arg(long, env = "CRISPY_MAX_IN_FLIGHT", value_name = "SIZE", default_value = "256MiB", value_parser = crispy_runtime::settings::size)]
     pub max_in_flight: u64,
 
-    /// Bytes a second that leave at most, all uploads together, like 50MiB/s; without it, what the network takes
+    /// Bytes a second that leave at most, all uploads together, like 50MiB/s; without it, what the
+    /// network takes
     #[arg(long, env = "CRISPY_MAX_UPLOAD_RATE", value_name = "RATE")]
     pub max_upload_rate: Option<Rate>,
 
-    /// Where the queue is, and who asks.
+    /// Address and credentials of the queue.
     #[command(flatten)]
     pub nats: crispy_runtime::NatsFlags,
 }
@@ -55,4 +59,4 @@ Examples:
   crispy-uploader --spool ./crispy-spool --bucket gs://my-video --max-upload-rate 5MiB/s
   crispy-uploader --spool /mnt/a --spool /mnt/b --bucket file:///srv/video --nats-server nats://hub:4222
 
-Start as many as you like, on any hosts that can read the spools: each takes what it has hands for.";
+Start as many as you like, on any hosts that can read the spools: each takes as much work as it has capacity for.";

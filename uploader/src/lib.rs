@@ -1,63 +1,64 @@
-//! The uploader: queue to bucket.
+//! The uploader: descriptors from the queue, chunks into the bucket.
 //!
 //! ```text
-//!   JetStream ── ChunkReady ─► upload ── spool ── bytes ─► bucket (create only) ── ChunkUploaded ─► JetStream
+//!   JetStream ── ChunkReady ─► upload ── spool ── bytes ─► bucket ── ChunkUploaded ─► JetStream
 //! ```
 //!
-//! It takes descriptors from the work queue, finds the bytes, writes the object with its metadata, says so, and acknowledges: in that
-//! order. Any number of them share one durable consumer; adding one adds throughput, killing one costs a redelivery.
+//! It takes descriptors from the work queue, fetches the bytes, writes the object with its
+//! metadata, announces it, and acknowledges: in that order. Any number of uploaders share one
+//! durable consumer. Adding one adds throughput; killing one costs a redelivery.
 //!
-//! * [`config`]: what it is told
-//! * [`work`]: what it is handed
-//! * [`upload`]: the handler
-//! * `sending`: one object's attempts
-//! * [`fetch`]: finding the bytes, and [`room`] for them
-//! * [`destination`]: the bucket, watched, at its [`pace`]
-//! * [`classify`]: from errors to outcomes, pure
-//! * [`metadata`], [`run_state`]: what is written beside the bytes, pure
+//! * `upload`: the handler
+//! * `attempts`: the attempts of one object; `retry`: the decisions between them, pure
+//! * `fetch`: the bytes, within a `memory_budget`
+//! * `monitored_bucket`: the bucket, with a `rate_limiter` and a probe for silence
+//! * `metadata`, `run_state`: metadata and run documents, pure
 #![warn(missing_docs)]
 
-pub mod classify;
-pub mod config;
-pub mod destination;
-pub mod fetch;
-mod measured;
-pub mod metadata;
-pub mod pace;
-pub mod room;
-pub mod run_state;
-mod sending;
-pub mod upload;
-pub mod work;
+mod attempts;
+mod config;
+mod fetch;
+mod memory_budget;
+mod metadata;
+mod metrics;
+mod monitored_bucket;
+mod rate_limiter;
+mod retry;
+mod run_state;
+#[doc(hidden)]
+pub mod testing;
+mod upload;
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 pub use config::Config;
-use crispy_bucket::{Bucket, PutError};
+use crispy_bucket::Bucket;
 use crispy_queue::Stage;
 use crispy_runtime::{Exit, Failed, Stop, WithExit, health::readiness};
-use destination::Destination;
 use fetch::Spools;
-use room::Room;
+use memory_budget::MemoryBudget;
+use monitored_bucket::MonitoredBucket;
 use tokio::time::sleep;
 use tracing::warn;
-use upload::Upload;
+use upload::UploadHandler;
 
-/// How often a bucket that failed at the start is asked again, for whoever looks at `/readyz`.
-const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// Between two checks of a bucket that failed at the start, for `/readyz`.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Uploads until it is told to stop.
+/// Uploads until it is stopped.
 pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
     let bucket = crispy_runtime::open_bucket(&config.bucket, &config.options)?;
     match bucket.check_writable(0).await {
-        // It is there, and has trouble: whoever is restarted in the middle of an outage waits for its end like all others.
-        Err(error @ PutError::Transient { .. }) => {
-            let error: &(dyn std::error::Error + 'static) = &error;
+        // An uploader that is restarted in the middle of an outage waits for its end like all
+        // others.
+        Err(fault) if fault.is_transient() => {
+            let error: &(dyn Error + 'static) = &fault;
             warn!(
                 error,
-                "the bucket fails: starting all the same, and trying until it does not; if that lasts, see to what the error names"
+                hint = "check the bucket if this lasts: uploads are retried until it recovers",
+                "bucket fails at startup"
             );
-            report_until_it_is_there(bucket.clone());
+            watch_until_healthy(bucket.clone());
         }
         checked => checked.exit(Exit::BucketUnavailable)?,
     }
@@ -66,11 +67,11 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         &config.nats.prefix,
     )
     .await?;
-    measured::begins();
+    metrics::init_at_zero();
     let producer = crispy_runtime::producer(env!("CARGO_PKG_VERSION"));
-    let upload = Upload {
-        destination: Destination::new(bucket, config.max_upload_rate),
-        spools: Spools::new(&config.spool, Room::new(config.max_in_flight)),
+    let handler = UploadHandler {
+        bucket: MonitoredBucket::new(bucket, config.max_upload_rate),
+        spools: Spools::new(&config.spool, MemoryBudget::new(config.max_in_flight)),
         publisher: connection.publisher().await,
         subjects: connection.subjects(),
         producer: producer.clone(),
@@ -79,20 +80,21 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         connection,
         Stage::Uploader,
         config.concurrency,
-        upload,
+        handler,
         &producer,
         &stop,
     )
     .await
 }
 
-/// The worker learns by its first chunk that the bucket is away. Without one we are not ready all the same.
-fn report_until_it_is_there(bucket: Bucket) {
+/// Reports the process as not ready until the bucket is healthy. The worker detects an outage only
+/// by a chunk, and there may be none.
+fn watch_until_healthy(bucket: Bucket) {
     let condition = readiness().condition("bucket");
-    condition.unmet("it has failed since the start; the log says why");
+    condition.unmet("the bucket has failed since startup; the log has its error");
     tokio::spawn(async move {
         while bucket.check_writable(0).await.is_err() {
-            sleep(ASK_AGAIN).await;
+            sleep(CHECK_INTERVAL).await;
         }
         condition.met();
     });

@@ -1,64 +1,57 @@
-//! What an object says about itself: a chunk can be filed, played and checked from the bucket alone. Pure.
+//! Metadata of a chunk's object, enough to file, play and check it from the bucket alone. Pure.
 
-use crispy_bucket::{Metadata, MetadataError};
+use crispy_bucket::Metadata;
+use crispy_checksum::hex;
+use crispy_fault::Fault;
 use crispy_proto::v1::{ChunkReady, Rational, StartKind};
 use jiff::Timestamp;
 
-/// The metadata of a chunk's object, uploaded at `traceparent`: where no trace is made of that, the object leads to the trace of the cut. The
-/// bucket adds `crc32c` and `sha256`; values that are not known are left out.
-pub fn of_chunk(
+/// The metadata of a chunk's object, uploaded in the span `traceparent`. An untraced upload links
+/// to the trace of the cut. The bucket adds `crc32c` and `sha256`; unknown values are left out.
+pub(crate) fn for_chunk(
     chunk: &ChunkReady,
     traceparent: Option<String>,
-) -> Result<Metadata, MetadataError> {
+) -> Result<Metadata, Fault> {
     let id = chunk.id.clone().unwrap_or_default();
     let video = chunk.video.clone().unwrap_or_default();
     let wall = chunk.wall.unwrap_or_default();
-    let mut metadata = Metadata::default();
-    let mut say = |key: &str, value: String| {
-        if value.is_empty() {
-            Ok(())
-        } else {
-            metadata.insert(key, value)
-        }
+    let us = chunk.duration_us;
+    let gap = chunk.gap_before_us.map(|us| us.to_string());
+    let codec = if video.codec_string.is_empty() {
+        video.codec
+    } else {
+        video.codec_string
     };
-    say("camera", id.camera)?;
-    say("site", id.site)?;
-    say("run", id.run)?;
-    say("sequence", id.sequence.to_string())?;
-    say("from", rfc3339(wall.start_us))?;
-    say("to", rfc3339(wall.end_us))?;
-    say(
-        "duration",
-        format!(
-            "{}.{:06}",
-            chunk.duration_us / 1_000_000,
-            chunk.duration_us % 1_000_000
+    let mut metadata = Metadata::default();
+    for (key, value) in [
+        ("camera", id.camera),
+        ("site", id.site),
+        ("run", id.run),
+        ("sequence", id.sequence.to_string()),
+        ("from", rfc3339(wall.start_us)),
+        ("to", rfc3339(wall.end_us)),
+        (
+            "duration",
+            format!("{}.{:06}", us / 1_000_000, us % 1_000_000),
         ),
-    )?;
-    say("ticks", ticks(chunk))?;
-    say("packets", chunk.packets.to_string())?;
-    say("frames", chunk.frames.to_string())?;
-    say("resolution", format!("{}x{}", video.width, video.height))?;
-    say("channels", video.channels.to_string())?;
-    say(
-        "codec",
-        if video.codec_string.is_empty() {
-            video.codec
-        } else {
-            video.codec_string
-        },
-    )?;
-    say("start", start(chunk))?;
-    say(
-        "gap",
-        chunk
-            .gap_before_us
-            .map(|us| us.to_string())
-            .unwrap_or_default(),
-    )?;
-    say("prev", hex(&chunk.previous_sha256))?;
-    let of_the_cut = || chunk.traceparent.clone();
-    say("traceparent", traceparent.unwrap_or_else(of_the_cut))?;
+        ("ticks", ticks(chunk)),
+        ("packets", chunk.packets.to_string()),
+        ("frames", chunk.frames.to_string()),
+        ("resolution", format!("{}x{}", video.width, video.height)),
+        ("channels", video.channels.to_string()),
+        ("codec", codec),
+        ("start", start(chunk)),
+        ("gap", gap.unwrap_or_default()),
+        ("prev", hex(&chunk.previous_sha256)),
+        (
+            "traceparent",
+            traceparent.unwrap_or_else(|| chunk.traceparent.clone()),
+        ),
+    ] {
+        if !value.is_empty() {
+            metadata.insert(key, value)?;
+        }
+    }
     Ok(metadata)
 }
 
@@ -79,16 +72,11 @@ fn start(chunk: &ChunkReady) -> String {
     }
 }
 
-/// RFC 3339 in UTC with microseconds. Empty for a time that no calendar has.
-pub fn rfc3339(us: i64) -> String {
+/// RFC 3339 in UTC with microseconds. Empty for a time beyond the calendar.
+pub(crate) fn rfc3339(us: i64) -> String {
     Timestamp::from_microsecond(us)
         .map(|at| format!("{at:.6}"))
         .unwrap_or_default()
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -97,7 +85,7 @@ mod tests {
     use crispy_proto::v1;
 
     #[test]
-    fn an_object_says_what_the_descriptor_says() {
+    fn metadata_is_that_of_the_descriptor() {
         let chunk = ChunkReady {
             id: Some(v1::ChunkId {
                 site: "demo".into(),
@@ -126,18 +114,18 @@ mod tests {
             traceparent: "00-of-the-cut-01".into(),
             ..Default::default()
         };
-        let metadata = of_chunk(&chunk, None).unwrap();
-        let said = |key: &str| metadata.get(key).unwrap_or_default().to_owned();
-        assert_eq!(said("from"), "2025-11-22T19:30:03.000001Z");
-        assert_eq!(said("duration"), "3.000000");
-        assert_eq!(said("ticks"), "-5,46075,1/15360");
+        let metadata = for_chunk(&chunk, None).unwrap();
+        let value = |key: &str| metadata.get(key).unwrap_or_default().to_owned();
+        assert_eq!(value("from"), "2025-11-22T19:30:03.000001Z");
+        assert_eq!(value("duration"), "3.000000");
+        assert_eq!(value("ticks"), "-5,46075,1/15360");
         assert_eq!(
-            (said("start"), said("prev")),
+            (value("start"), value("prev")),
             ("open:2".into(), "fe".repeat(32))
         );
         assert_eq!(metadata.get("gap"), None);
-        assert_eq!(said("traceparent"), "00-of-the-cut-01");
-        let traced = of_chunk(&chunk, Some("00-of-the-upload-01".into())).unwrap();
+        assert_eq!(value("traceparent"), "00-of-the-cut-01");
+        let traced = for_chunk(&chunk, Some("00-of-the-upload-01".into())).unwrap();
         assert_eq!(traced.get("traceparent"), Some("00-of-the-upload-01"));
     }
 }

@@ -1,13 +1,15 @@
-//! A run's state as it is stored: JSON that people and scripts can read. Pure.
+//! The JSON document of a run's state, for people and scripts. Pure.
 
 use bytes::Bytes;
+use crispy_checksum::hex;
 use crispy_proto::v1::RunState;
 use serde_json::json;
 
-use crate::metadata::{hex, rfc3339};
+use crate::metadata::rfc3339;
 
-/// The document. It says nothing of who wrote it and when: the same run sent again must give the same bytes, or the second would be refused.
-pub fn json(state: &RunState) -> Bytes {
+/// The document. It has neither its writer nor its time: the same run sent again must give the same
+/// bytes, or the second put would be refused.
+pub(crate) fn json(state: &RunState) -> Bytes {
     let wall = state.wall.unwrap_or_default();
     let media = state.media.unwrap_or_default();
     let timebase = media.timebase.unwrap_or_default();
@@ -44,7 +46,7 @@ mod tests {
     use crispy_proto::v1;
 
     #[test]
-    fn the_same_run_gives_the_same_bytes_whoever_writes_it() {
+    fn the_same_run_gives_the_same_bytes() {
         let state = RunState {
             site: "demo".into(),
             next_sequence: 20,

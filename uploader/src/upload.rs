@@ -1,84 +1,103 @@
-//! The handler: one chunk from its spool into the bucket, and the word that it is there.
+//! The handler: puts one chunk from its spool into the bucket, and announces it.
 //!
 //! ```text
-//!   descriptor ── name, checksums, metadata ── object in the bucket (sending) ── ChunkUploaded ── (the worker acks)
+//!   descriptor ── name, checksums, metadata ── object (attempts) ── ChunkUploaded ── the worker's ack
 //! ```
 //!
-//! The order is the proof: put, then the event's publish ack, then the ack. Killed anywhere, the next delivery finds how far it came.
+//! Every guarantee rests on the order: put, then the event's publish ack, then the ack. After a
+//! crash at any point the next delivery finds the steps that are done.
 
 use std::sync::Arc;
 
 use crispy_bucket::Metadata;
 use crispy_checksum::Checksums;
+use crispy_fault::{Fault, Kind};
 use crispy_jetstream::{Delivery, Failure};
 use crispy_proto::{
     id::{ObjectKey, run_state_key},
     v1::{self, ChunkReady, ChunkUploaded, RunState},
 };
-use crispy_queue::{Handler, Publisher, Subjects, message_id};
+use crispy_queue::{Decode, DecodeError, Handler, Message, Publisher, Subjects, message_id};
 use crispy_runtime::{logging::CHUNKS, now_us};
 use crispy_telemetry::context;
 use tracing::{info, warn};
 
 use crate::{
-    classify::{UploadError, classify},
-    destination::Destination,
+    attempts::{ByteSource, UploadAttempts},
     fetch::Spools,
-    measured, metadata, run_state,
-    sending::{Origin, Sending},
-    work::Work,
+    metadata, metrics,
+    monitored_bucket::MonitoredBucket,
+    run_state,
 };
 
-/// Everything that an upload needs.
-pub struct Upload {
-    /// Where objects go.
-    pub destination: Destination,
-    /// Where bytes are found.
-    pub spools: Spools,
-    /// Where events go.
-    pub publisher: Publisher,
-    /// What events are called.
-    pub subjects: Subjects,
-    /// This process.
-    pub producer: v1::Producer,
+/// A message of the chunks' stream.
+#[derive(Clone, Debug)]
+pub enum ChunkMessage {
+    /// A chunk in some spool, to be put into the bucket.
+    Chunk(Box<ChunkReady>),
+    /// The state of a run, to be put into the bucket as JSON.
+    Run(Box<RunState>),
 }
 
-impl Handler for Upload {
-    type Message = Work;
-
-    async fn handle(&self, work: Work, delivery: &Delivery) -> Result<(), Failure> {
-        match work {
-            Work::Chunk(chunk) => self.chunk(Arc::from(chunk), delivery).await,
-            Work::Run(state) => self.run_state(&state).await,
+impl Decode for ChunkMessage {
+    fn decode(type_name: &str, payload: &[u8]) -> Result<Self, DecodeError> {
+        match type_name {
+            RunState::TYPE => <RunState as Decode>::decode(type_name, payload)
+                .map(|state| Self::Run(Box::new(state))),
+            _ => <ChunkReady as Decode>::decode(type_name, payload)
+                .map(|chunk| Self::Chunk(Box::new(chunk))),
         }
-        .map_err(classify)
+    }
+}
+
+/// The handler of an uploader's worker.
+pub struct UploadHandler {
+    pub(crate) bucket: MonitoredBucket,
+    pub(crate) spools: Spools,
+    pub(crate) publisher: Publisher,
+    pub(crate) subjects: Subjects,
+    /// This process.
+    pub(crate) producer: v1::Producer,
+}
+
+impl Handler for UploadHandler {
+    type Message = ChunkMessage;
+
+    async fn handle(&self, message: ChunkMessage, delivery: &Delivery) -> Result<(), Failure> {
+        let handled = match message {
+            ChunkMessage::Chunk(chunk) => self.upload_chunk(Arc::from(chunk), delivery).await,
+            ChunkMessage::Run(state) => self.store_run_state(&state).await,
+        };
+        handled.map_err(Failure::from)
     }
 
     async fn probe(&self) -> bool {
-        self.destination.is_back().await
+        self.bucket.has_recovered().await
     }
 }
 
-impl Upload {
-    async fn chunk(&self, chunk: Arc<ChunkReady>, delivery: &Delivery) -> Result<(), UploadError> {
-        let id = ObjectKey::from_descriptor(&chunk).map_err(UploadError::Key)?;
+impl UploadHandler {
+    async fn upload_chunk(&self, chunk: Arc<ChunkReady>, delivery: &Delivery) -> Result<(), Fault> {
+        let id = ObjectKey::from_descriptor(&chunk)
+            .map_err(|error| Fault::rejected("name object").with_source(error))?;
         let key = id.to_string();
-        let checksums =
-            Checksums::from_parts(chunk.crc32c, &chunk.sha256).ok_or(UploadError::Checksum)?;
-        let sending = Sending {
-            destination: &self.destination,
+        let checksums = Checksums::from_parts(chunk.crc32c, &chunk.sha256)
+            .ok_or_else(|| Fault::rejected("descriptor has no whole SHA-256"))?;
+        let metadata = metadata::for_chunk(&chunk, context::traceparent())
+            .map_err(|fault| fault.context("describe object"))?;
+        let attempts = UploadAttempts {
+            bucket: &self.bucket,
             spools: &self.spools,
             key: &key,
             size: chunk.size,
             checksums,
-            metadata: metadata::of_chunk(&chunk, context::traceparent())
-                .map_err(UploadError::Metadata)?,
-            origin: Origin::Spool(Arc::clone(&chunk)),
-            ask_first: delivery.is_repeated(),
+            metadata,
+            source: ByteSource::Spool(Arc::clone(&chunk)),
+            look_up_first: delivery.is_repeated(),
         };
-        let object = sending.complete().await?;
+        let object = attempts.run().await?;
         info!(target: CHUNKS, chunk = %id.chunk, object = key, bytes = chunk.size, already_there = object.already_there, "uploaded");
-        let bucket = self.destination.bucket();
+        let bucket = self.bucket.inner();
         let event = ChunkUploaded {
             bucket: bucket.url().to_owned(),
             media_link: bucket.media_link(&key, &object.generation),
@@ -93,35 +112,37 @@ impl Upload {
             needs: Vec::new(),
             chunk: Some(Arc::unwrap_or_clone(chunk)),
         };
-        let answered =
+        let message_id =
             message_id::uploaded(delivery.message_id.as_deref().unwrap_or(&event.object));
         let subject = self.subjects.uploaded(&id.chunk.camera);
         self.publisher
-            .publish(subject, &answered, &event)
+            .publish(subject, &message_id, &event)
             .await
-            .map_err(UploadError::Announce)?;
-        event.chunk.as_ref().map(measured::uploaded);
+            .map_err(|error| Fault::transient("announce upload").with_source(error))?;
+        event.chunk.as_ref().map(metrics::uploaded);
         Ok(())
     }
 
-    async fn run_state(&self, state: &RunState) -> Result<(), UploadError> {
-        let key = run_state_key(state).map_err(UploadError::Key)?;
+    async fn store_run_state(&self, state: &RunState) -> Result<(), Fault> {
+        let key = run_state_key(state)
+            .map_err(|error| Fault::rejected("name run state").with_source(error))?;
         let json = run_state::json(state);
-        let sending = Sending {
-            destination: &self.destination,
+        let attempts = UploadAttempts {
+            bucket: &self.bucket,
             spools: &self.spools,
             key: &key,
             size: json.len() as u64,
             checksums: Checksums::new(&json),
             metadata: Metadata::new(),
-            origin: Origin::Memory(json),
-            ask_first: false,
+            source: ByteSource::Memory(json),
+            look_up_first: false,
         };
-        match sending.complete().await {
-            // Another version may have written the same run in other words. What was said first stays.
-            Err(UploadError::Foreign { object }) => warn!(
-                object,
-                "the run's state is stored already, in other words, and kept: all is well if another version of crispy wrote it, else see who writes under this key"
+        match attempts.run().await {
+            // Another version may have written the same run in other words. The first one stays.
+            Err(fault) if *fault.kind() == Kind::Conflict => warn!(
+                object = key,
+                hint = "find the writer of this key, unless another version of crispy wrote it",
+                "run state differs from the stored one"
             ),
             stored => {
                 let already_there = stored?.already_there;

@@ -1,4 +1,4 @@
-//! The hidden file with an object's metadata: one JSON object of strings, for people and programs alike.
+//! The hidden file of an object's metadata: one JSON object of strings, for people and programs.
 
 use std::{
     collections::BTreeMap,
@@ -6,13 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::super::Metadata;
 use crispy_checksum::Checksums;
+
+use crate::Metadata;
 
 const ENDING: &str = ".json";
 const SHA256_DIGITS: usize = 64;
 
-/// Where the metadata of an object with these bytes lies.
+/// The path of the metadata of an object with these bytes.
 pub(super) fn path(object: &Path, checksums: &Checksums) -> PathBuf {
     object.with_file_name(format!(
         "{}{}{ENDING}",
@@ -28,10 +29,10 @@ pub(super) fn encode(metadata: &Metadata) -> Vec<u8> {
     json
 }
 
-/// The metadata of an object; none where it has no such file, as when somebody copied the object here.
+/// The metadata of an object; empty if it has no such file, as after a copy of the object alone.
 ///
-/// A writer that lost with other bytes may have left a second file. Only then the object's own SHA-256 is asked for, which means reading
-/// all of it.
+/// A writer that lost with other bytes may have left a second file. Only then `sha256` is called
+/// for the object's own SHA-256, which reads all of it.
 pub(super) fn read(
     object: &Path,
     sha256: impl FnOnce() -> io::Result<String>,

@@ -1,207 +1,127 @@
-//! Objects through object_store: in memory, and in every store that is reached over HTTP.
+//! The object_store backend: memory, and every store that is reached over HTTP.
 //!
-//! A put is create-only, and whatever does not clearly say what came of it is settled by looking what lies there:
+//! A put is create-only, and an ambiguous answer is reconciled by a look-up:
 //!
 //! ```text
-//!   put ── 200 ───────────────────────────────────────────────────► Stored
-//!    ├── 403, 409, 412, 5xx, no answer, reset ── look up ── mine ──► AlreadyMine (perhaps by this very put)
-//!    │                                              ├────── other ─► Foreign
-//!    │                                              └────── none ──► the error
-//!    └── any other refusal ────────────────────────────────────────► the error
+//!   put ── 200 ────────────────────────────────────────────► Stored
+//!    ├── 403, 409, 412, 5xx, timeout ── look up ── mine ───► AlreadyMine (perhaps by this very put)
+//!    │                                     ├────── other ──► Foreign
+//!    │                                     └────── none ───► the fault
+//!    └── any other error ──────────────────────────────────► the fault
 //! ```
 //!
-//! Stores are known that ignore the condition of a put, some emulators and old S3-likes among them. [`Objects::check_writable`] finds
-//! that out, and from then on a put looks first. That leaves a gap between looking and putting, in which a second writer is not noticed:
-//! use such a store for tests only.
+//! The look-up is no retry of policy: it sends no bytes, and decides what the put's fault means.
+//!
+//! Some stores ignore the condition of a put, among them emulators and old S3-likes.
+//! [`Objects::check_writable`] detects that, and from then on a put is preceded by a look-up. That
+//! leaves a gap between the two, in which a second writer is not noticed: use such a store for
+//! tests only.
 
 mod reading;
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
+use async_trait::async_trait;
 use bytes::Bytes;
+use crispy_checksum::{Checksums, hex};
+use crispy_fault::Fault;
 use object_store::{
     Attribute, Attributes, Extensions, ObjectStore, PutMode, PutOptions, PutPayload, PutResult,
     UpdateVersion,
 };
 use url::Url;
 
-use super::{
-    Found, Lookup, Metadata, PROBE, Put,
-    fault::Fault,
-    location::Kind,
+use crate::{
+    ForeignObject, Head, ListEntry, Lookup, Metadata, PROBE, Put,
+    backend::Backend,
+    location::Provider,
     metadata,
-    remote::{Connection, Deed, GoogleCrc32c, Verdict},
+    remote::{Classification, Connection, GoogleCrc32c, Operation},
 };
-use crispy_checksum::{Checksums, hex};
 
-/// The most that a check sends, in bytes. What kills large requests and lets small ones pass (packets that are too large for a tunnel, a proxy
-/// that gives up in mid-body) does so to less than this; and it is gone within the 2 s of a probe on the slowest line that is worth it, also where
-/// every round trip takes a quarter of a second. More would make a large chunk's trouble that of all.
-const MOST_OF_A_PROBE: u64 = 64 << 10;
+/// The largest body of a check, in bytes. A network that breaks only large requests (packets too
+/// large for a tunnel, a proxy that gives up in mid-body) breaks less than this. It is sent within
+/// the 2 s of a probe on the slowest supported line, even with round trips of a quarter of a
+/// second. A larger one would turn a large chunk's problem into an outage for all.
+const MAX_PROBE: u64 = 64 << 10;
 /// A version that no object has ever had: Google's are microseconds since 1970.
 const NO_GENERATION: &str = "1";
-/// Nor this one: an etag is a hash of some kind.
+/// An etag that no object has: etags are hashes.
 const NO_ETAG: &str = "\"crispy-probe\"";
 
-/// Guarantee: two objects are called equal when their sizes are, and their SHA-256, by the metadata that every put stores or, where
-/// somebody else wrote the object without, by its bytes; and, where the store itself keeps a CRC32C, when that is the metadata's.
+/// Guarantee: two objects are called equal when their sizes and their SHA-256 are equal, by the
+/// metadata that every put stores or, for an object of another writer without it, by its bytes;
+/// and, where the store itself keeps a CRC32C, when that is the metadata's.
 #[derive(Debug)]
 pub(crate) struct Objects {
     connection: Connection,
 }
 
-impl Objects {
-    pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection }
-    }
-
-    /// Where the store listens; none where it is memory.
-    pub(crate) fn endpoint(&self) -> Option<&Url> {
-        self.connection.endpoint()
-    }
-
-    pub(crate) async fn put_once(
+#[async_trait]
+impl Backend for Objects {
+    async fn put_once(
         &self,
         key: &str,
         bytes: Bytes,
-        checksums: &Checksums,
-        metadata: &Metadata,
+        checksums: Checksums,
+        metadata: Metadata,
     ) -> Result<Put, Fault> {
         let size = bytes.len() as u64;
-        if self.connection.known.ignores_conditions()
-            && let Some(put) = self.settled(key, size, checksums).await?
+        let reconcile = || self.reconcile(key, size, &checksums);
+        if self.connection.ignores_preconditions()
+            && let Some(put) = reconcile().await?
         {
             return Ok(put);
         }
-        let doubt = match self.create(key, bytes, checksums, metadata).await {
-            Ok(result) => match self.proved(key, size, result, checksums).await? {
+        let fault = match self.create(key, bytes, &checksums, &metadata).await {
+            Ok(result) => match self.verify_put(key, size, result, &checksums).await? {
                 Some(put) => return Ok(put),
-                None => Fault::transient("the store says that it has other bytes than were sent"),
+                None => Fault::transient("store reports other bytes than were sent"),
             },
-            Err(Verdict::Conflict(words)) => {
-                let settled = self.settled(key, size, checksums).await?;
-                return settled.ok_or_else(|| {
-                    Fault::transient(format!("{words}; and then it was gone again"))
-                });
+            Err(Classification::Conflict(fault)) => {
+                let found = reconcile().await?;
+                return found.ok_or_else(|| fault.context("object disappeared after a conflict"));
             }
-            Err(Verdict::Forbidden(fault)) => {
-                let settled = self.settled(key, size, checksums).await;
-                return settled.ok().flatten().ok_or(fault);
+            Err(Classification::Forbidden(fault)) => {
+                return reconcile().await.ok().flatten().ok_or(fault);
             }
-            Err(verdict) => verdict.into_fault(),
+            Err(classification) => classification.into_fault(),
         };
-        match doubt {
-            Fault::Transient(..) => match self.settled(key, size, checksums).await {
-                Ok(Some(put)) => Ok(put),
-                // A connection that broke is trouble of this object's, until there is no other to be had.
-                Err(outage @ Fault::Unavailable(..)) => Err(outage),
-                // What could not be asked now is asked by the next attempt.
-                Ok(None) | Err(_) => Err(doubt),
-            },
-            fault => Err(fault),
+        if !fault.is_transient() {
+            return Err(fault);
+        }
+        match reconcile().await {
+            Ok(Some(put)) => Ok(put),
+            // A broken connection concerns this object, unless there is no other to be had.
+            Err(outage) if outage.is_unavailable() => Err(outage),
+            // The next attempt looks up again.
+            Ok(None) | Err(_) => Err(fault),
         }
     }
 
-    async fn create(
-        &self,
-        key: &str,
-        bytes: Bytes,
-        checksums: &Checksums,
-        metadata: &Metadata,
-    ) -> Result<PutResult, Verdict> {
-        let path = self.connection.path(key).map_err(Verdict::Fault)?;
-        let mut extensions = Extensions::new();
-        if self.connection.kind() == Some(Kind::Google) {
-            extensions.insert(GoogleCrc32c(checksums.crc32c));
-        }
-        let options = PutOptions {
-            mode: PutMode::Create,
-            attributes: attributes(metadata),
-            extensions,
-            ..PutOptions::default()
-        };
-        let size = bytes.len() as u64;
-        let put = |store: Arc<dyn ObjectStore>| {
-            let payload = PutPayload::from_bytes(bytes.clone());
-            let (path, options) = (path.clone(), options.clone());
-            async move { store.put_opts(&path, payload, options).await }
-        };
-        self.connection.ask(Deed::Put, size, put).await
-    }
-
-    /// What was stored; none where the answer's own checksum is of other bytes. Some of those who speak as Google does answer without a
-    /// generation, and a link needs it: then what lies there must be ours, too, since such a store may have let somebody else overwrite it.
-    async fn proved(
-        &self,
-        key: &str,
-        size: u64,
-        result: PutResult,
-        checksums: &Checksums,
-    ) -> Result<Option<Put>, Fault> {
-        let sum = result.extensions.get::<GoogleCrc32c>();
-        if sum.is_some_and(|sum| sum.0 != checksums.crc32c) {
-            return Ok(None);
-        }
-        if result.version.is_none() && self.connection.kind() == Some(Kind::Google) {
-            return match self.settled(key, size, checksums).await? {
-                Some(Put::AlreadyMine { generation }) => Ok(Some(Put::Stored { generation })),
-                Some(other) => Ok(Some(other)),
-                None => Err(Fault::transient(
-                    "the store says that it has it, and then that it has not",
-                )),
-            };
-        }
-        let generation = result.version.unwrap_or_default();
-        Ok(Some(Put::Stored { generation }))
-    }
-
-    async fn settled(
-        &self,
-        key: &str,
-        size: u64,
-        checksums: &Checksums,
-    ) -> Result<Option<Put>, Fault> {
-        Ok(match self.lookup(key, size, &checksums.sha256).await? {
-            Lookup::Absent => None,
-            Lookup::Mine { generation } => Some(Put::AlreadyMine { generation }),
-            Lookup::Foreign(found) => Some(Put::Foreign(found)),
-        })
-    }
-
-    pub(crate) async fn lookup(
-        &self,
-        key: &str,
-        size: u64,
-        sha256: &[u8; 32],
-    ) -> Result<Lookup, Fault> {
+    async fn lookup(&self, key: &str, size: u64, sha256: &[u8; 32]) -> Result<Lookup, Fault> {
         let (head, sum) = match self.head_and_sum(key).await {
-            Err(Fault::Absent) => return Ok(Lookup::Absent),
+            Err(fault) if fault.is_not_found() => return Ok(Lookup::Absent),
             head => head?,
         };
         let foreign = |sha256| {
-            Ok(Lookup::Foreign(Found {
+            Ok(Lookup::Foreign(ForeignObject {
                 size: head.size,
                 sha256,
             }))
         };
-        if head.size != size || !agrees(sum, &head.metadata) {
+        if head.size != size || !is_consistent(sum, &head.metadata) {
             return foreign(None);
         }
-        let (wanted, mine) = (
-            hex(sha256),
-            Lookup::Mine {
-                generation: head.generation,
-            },
-        );
+        let mine = Lookup::Mine {
+            generation: head.generation,
+        };
         match head.metadata.get(metadata::SHA256) {
-            Some(found) if found == wanted => Ok(mine),
+            Some(found) if found == hex(sha256) => Ok(mine),
             Some(_) => foreign(None),
             None => {
-                let whole = self
-                    .bytes(key, size, None)
-                    .await
-                    .map_err(Verdict::into_fault)?;
-                let found = Checksums::new(&whole).sha256;
+                let whole = self.bytes(key, size, None).await;
+                let found = Checksums::new(&whole.map_err(Classification::into_fault)?).sha256;
                 if found == *sha256 {
                     Ok(mine)
                 } else {
@@ -211,15 +131,16 @@ impl Objects {
         }
     }
 
-    /// Asks for a put that must be refused, over the very way that puts go: who may not write, or has no bucket, or no connection, hears of
-    /// it, and nothing is written. Then asks for an object that is not there: who may not list is told that it is forbidden, and
-    /// could never learn that an object is absent. The put has a body of `size` bytes, [`MOST_OF_A_PROBE`] at most.
-    pub(crate) async fn check_writable(&self, size: u64) -> Result<(), Fault> {
-        if self.connection.kind().is_none() {
+    /// Sends a put that must be refused, by the very route of puts: a writer without rights, bucket
+    /// or connection gets a fault, and nothing is written. Then asks for an absent object: a reader
+    /// without the right to list is refused, and could never learn that an object is absent. The
+    /// put has a body of `size` bytes, [`MAX_PROBE`] at most.
+    async fn check_writable(&self, size: u64) -> Result<(), Fault> {
+        if self.connection.provider().is_none() {
             return Ok(());
         }
         let path = self.connection.path(PROBE)?;
-        let size = size.min(MOST_OF_A_PROBE);
+        let size = size.min(MAX_PROBE);
         let body = Bytes::from(vec![0; size as usize]);
         let put = |store: Arc<dyn ObjectStore>| {
             let (path, body) = (path.clone(), body.clone());
@@ -237,32 +158,122 @@ impl Objects {
                     .await
             }
         };
-        let ignored = match self.connection.ask(Deed::Put, size, put).await {
+        let ignored = match self.connection.run(Operation::Put, size, put).await {
             Ok(_) => true,
-            // There is no such object, or it has another version.
-            Err(Verdict::Conflict(_) | Verdict::Fault(Fault::Absent)) => false,
-            Err(verdict) => return Err(verdict.into_fault()),
+            // The object is absent, or has another version.
+            Err(Classification::Conflict(_)) => false,
+            Err(Classification::Fault(fault)) if fault.is_not_found() => false,
+            Err(classification) => return Err(classification.into_fault()),
         };
-        self.connection.known.note_conditions(ignored);
-        self.check_readable().await
-    }
-
-    pub(crate) async fn check_readable(&self) -> Result<(), Fault> {
+        self.connection.note_preconditions(ignored);
         match self.head(PROBE).await {
-            Ok(_) | Err(Fault::Absent) => Ok(()),
+            Ok(_) => Ok(()),
+            Err(fault) if fault.is_not_found() => Ok(()),
             Err(fault) => Err(fault),
         }
     }
 
-    pub(crate) fn link(&self, key: &str, generation: &str) -> Option<String> {
+    async fn head(&self, key: &str) -> Result<Head, Fault> {
+        Ok(self.head_and_sum(key).await?.0)
+    }
+
+    async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Fault> {
+        self.read_range(key, range).await
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<ListEntry>, Fault> {
+        self.list_folder(folder).await
+    }
+
+    fn link(&self, key: &str, generation: &str) -> Option<String> {
         self.connection.link(key, generation)
+    }
+
+    fn endpoint(&self) -> Option<&Url> {
+        self.connection.endpoint()
     }
 }
 
-/// What the store computed of the bytes that it has, against what was stored with them.
-fn agrees(sum: Option<GoogleCrc32c>, metadata: &Metadata) -> bool {
+impl Objects {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+
+    async fn create(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        checksums: &Checksums,
+        metadata: &Metadata,
+    ) -> Result<PutResult, Classification> {
+        let path = self.connection.path(key).map_err(Classification::Fault)?;
+        let mut extensions = Extensions::new();
+        if self.connection.provider() == Some(Provider::Google) {
+            extensions.insert(GoogleCrc32c(checksums.crc32c));
+        }
+        let options = PutOptions {
+            mode: PutMode::Create,
+            attributes: attributes(metadata),
+            extensions,
+            ..PutOptions::default()
+        };
+        let size = bytes.len() as u64;
+        let put = |store: Arc<dyn ObjectStore>| {
+            let payload = PutPayload::from_bytes(bytes.clone());
+            let (path, options) = (path.clone(), options.clone());
+            async move { store.put_opts(&path, payload, options).await }
+        };
+        self.connection.run(Operation::Put, size, put).await
+    }
+
+    /// The outcome of a successful put; `None` if the answer's own checksum is of other bytes.
+    ///
+    /// Some stores with Google's protocol answer without a generation, which a link needs. Then the
+    /// object is looked up and must be ours, since such a store may have let another writer
+    /// overwrite it.
+    async fn verify_put(
+        &self,
+        key: &str,
+        size: u64,
+        result: PutResult,
+        checksums: &Checksums,
+    ) -> Result<Option<Put>, Fault> {
+        let sum = result.extensions.get::<GoogleCrc32c>();
+        if sum.is_some_and(|sum| sum.0 != checksums.crc32c) {
+            return Ok(None);
+        }
+        if result.version.is_none() && self.connection.provider() == Some(Provider::Google) {
+            return match self.reconcile(key, size, checksums).await? {
+                Some(Put::AlreadyMine { generation }) => Ok(Some(Put::Stored { generation })),
+                Some(other) => Ok(Some(other)),
+                None => Err(Fault::transient(
+                    "store does not have an object it accepted",
+                )),
+            };
+        }
+        let generation = result.version.unwrap_or_default();
+        Ok(Some(Put::Stored { generation }))
+    }
+
+    /// The outcome of an ambiguous put, by a look-up; `None` if there is no object.
+    async fn reconcile(
+        &self,
+        key: &str,
+        size: u64,
+        checksums: &Checksums,
+    ) -> Result<Option<Put>, Fault> {
+        Ok(match self.lookup(key, size, &checksums.sha256).await? {
+            Lookup::Absent => None,
+            Lookup::Mine { generation } => Some(Put::AlreadyMine { generation }),
+            Lookup::Foreign(object) => Some(Put::Foreign(object)),
+        })
+    }
+}
+
+/// Compares the store's own checksum of an object with the one in its metadata.
+fn is_consistent(sum: Option<GoogleCrc32c>, metadata: &Metadata) -> bool {
     match (sum, metadata.get(metadata::CRC32C)) {
-        (Some(GoogleCrc32c(sum)), Some(told)) => format!("{sum:08x}") == told,
+        (Some(GoogleCrc32c(sum)), Some(stored)) => format!("{sum:08x}") == stored,
         _ => true,
     }
 }

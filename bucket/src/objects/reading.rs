@@ -1,26 +1,19 @@
-//! Objects that are there, and the question whether they are.
+//! Reads of objects: head, ranges, listings.
 
 use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
+use crispy_fault::Fault;
 use futures_util::TryStreamExt;
 use object_store::{Attribute, GetOptions, GetRange, ObjectStore, path::Path};
 
-use super::{
-    super::{
-        Head, Listed, Metadata,
-        fault::Fault,
-        key,
-        remote::{Deed, GoogleCrc32c, Verdict},
-    },
-    Objects,
+use super::Objects;
+use crate::{
+    Head, ListEntry, Metadata, key,
+    remote::{Classification, GoogleCrc32c, Operation},
 };
 
 impl Objects {
-    pub(crate) async fn head(&self, key: &str) -> Result<Head, Fault> {
-        Ok(self.head_and_sum(key).await?.0)
-    }
-
     pub(super) async fn head_and_sum(
         &self,
         key: &str,
@@ -34,9 +27,13 @@ impl Objects {
             };
             async move { store.get_opts(&path, options).await }
         };
-        let found = match self.connection.ask(Deed::Get, 0, head).await {
-            Err(Verdict::Fault(Fault::Absent)) => return Err(self.absence(key).await),
-            found => found.map_err(Verdict::into_fault)?,
+        let answer = self.connection.run(Operation::Get, 0, head).await;
+        let found = match answer.map_err(Classification::into_fault) {
+            Ok(found) => found,
+            Err(fault) if fault.is_not_found() => {
+                return Err(self.verify_absence(key, fault).await);
+            }
+            Err(fault) => return Err(fault),
         };
         let stored = found
             .attributes
@@ -53,25 +50,26 @@ impl Objects {
         Ok((head, found.extensions.get().copied()))
     }
 
-    /// The answer to a HEAD has no words, so that a missing bucket looks like a missing object; and a chunk must not be called gone because
-    /// its bucket is. The first byte is asked for in words.
-    async fn absence(&self, key: &str) -> Fault {
-        if self.connection.kind().is_none() {
-            return Fault::Absent;
+    /// Requests the first byte of an absent object. The answer to a HEAD has no body, so a missing
+    /// bucket looks like a missing object; the answer to a GET names the missing one. A chunk must
+    /// not be called gone because its bucket is.
+    async fn verify_absence(&self, key: &str, absent: Fault) -> Fault {
+        if self.connection.provider().is_none() {
+            return absent;
         }
         match self.bytes(key, 1, Some(0..1)).await {
-            Ok(_) => Fault::transient("it came while it was asked for"),
-            Err(verdict) => verdict.into_fault(),
+            Ok(_) => Fault::transient("object appeared during the request"),
+            Err(classification) => classification.into_fault(),
         }
     }
 
     pub(super) async fn bytes(
         &self,
         key: &str,
-        most: u64,
+        limit: u64,
         range: Option<Range<u64>>,
-    ) -> Result<Bytes, Verdict> {
-        let path = self.connection.path(key).map_err(Verdict::Fault)?;
+    ) -> Result<Bytes, Classification> {
+        let path = self.connection.path(key).map_err(Classification::Fault)?;
         let get = |store: Arc<dyn ObjectStore>| {
             let path = path.clone();
             let options = GetOptions {
@@ -80,32 +78,28 @@ impl Objects {
             };
             async move { store.get_opts(&path, options).await?.bytes().await }
         };
-        self.connection.ask(Deed::Get, most, get).await
+        self.connection.run(Operation::Get, limit, get).await
     }
 
-    pub(crate) async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Fault> {
-        let verdict = match self
-            .bytes(key, range.end - range.start, Some(range.clone()))
-            .await
-        {
+    pub(super) async fn read_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Fault> {
+        let bytes = self.bytes(key, range.end - range.start, Some(range.clone()));
+        let fault = match bytes.await.map_err(Classification::into_fault) {
             Ok(bytes) => return Ok(bytes),
-            Err(Verdict::Fault(fault @ (Fault::Absent | Fault::Unavailable(..)))) => {
-                return Err(fault);
-            }
-            Err(verdict) => verdict,
+            Err(fault) if fault.is_not_found() || fault.is_unavailable() => return Err(fault),
+            Err(fault) => fault,
         };
-        // Stores have no common word for a range beyond the end, so the size has the say.
-        let size = self.head(key).await?.size;
+        // Stores have no common answer to a range beyond the end, so the size decides.
+        let size = self.head_and_sum(key).await?.0.size;
         if range.start >= size {
-            return Err(Fault::invalid(format!(
-                "it has {size} bytes, none from {} on",
+            return Err(Fault::rejected(format!(
+                "object has {size} bytes, none from {} on",
                 range.start
             )));
         }
-        Err(verdict.into_fault())
+        Err(fault)
     }
 
-    pub(crate) async fn list(&self, folder: &str) -> Result<Vec<Listed>, Fault> {
+    pub(super) async fn list_folder(&self, folder: &str) -> Result<Vec<ListEntry>, Fault> {
         let path = self.connection.path(folder)?;
         let list = |store: Arc<dyn ObjectStore>| {
             let path = path.clone();
@@ -117,15 +111,12 @@ impl Objects {
                 all.try_collect::<Vec<(Path, u64)>>().await
             }
         };
-        let all = self
-            .connection
-            .ask(Deed::List, 0, list)
-            .await
-            .map_err(Verdict::into_fault)?;
+        let all = self.connection.run(Operation::List, 0, list).await;
+        let all = all.map_err(Classification::into_fault)?;
         let ours = all.into_iter().filter_map(|(path, size)| {
             let key = self.connection.key(path.as_ref())?;
-            // The probe of a store that ignores conditions, and names that are not ours.
-            key::check(&key).is_ok().then_some(Listed { key, size })
+            // Skips the probe of a store that ignores preconditions, and foreign names.
+            key::check(&key).is_ok().then_some(ListEntry { key, size })
         });
         Ok(ours.collect())
     }

@@ -1,7 +1,8 @@
 //! Azure Blob Storage.
 //!
-//! Who we are, and which account, is told by the environment (`AZURE_*`), in object_store's words and order: a shared access signature or
-//! the account's key; a client's secret; a federated token; the machine's identity.
+//! Credentials and account come from the environment (`AZURE_*`), in object_store's words and
+//! order: a shared access signature or the account's key; a client's secret; a federated token; the
+//! machine's identity.
 
 use std::sync::Arc;
 
@@ -11,26 +12,27 @@ use object_store::{
 };
 
 use super::{
-    super::{BucketOptions, location::Place},
-    Provider, Why, check_line, client_options, endpoint, settings, text_of,
-    wire::{Patience, Wire, retries_off},
+    StoreSetup, check_tls, client_options, endpoint,
+    http::{Connector, Timeouts, no_retries},
+    settings, without_slash,
 };
+use crate::{BucketOptions, location::RemoteLocation};
 
-/// Azurite's own address, account and key, which are the same for everybody:
+/// Azurite's own address, account and key, the same in every installation:
 /// <https://learn.microsoft.com/azure/storage/common/storage-use-azurite>.
 const EMULATOR: &str = "http://127.0.0.1:10000";
 const EMULATED_ACCOUNT: &str = "devstoreaccount1";
 const EMULATED_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
-pub(super) fn provider(
-    place: &Place,
+pub(super) fn setup(
+    location: &RemoteLocation,
     options: &BucketOptions,
-    patience: Patience,
-) -> Result<Provider, Why> {
+    timeouts: Timeouts,
+) -> Result<StoreSetup, String> {
     let mut builder = MicrosoftAzureBuilder::new();
     for (key, value) in settings::<AzureConfigKey>(options, "AZURE_") {
-        // What concerns the client is the wire's.
+        // Client settings are those of `http`.
         if !matches!(key, AzureConfigKey::Client(_)) {
             builder = builder.with_config(key, value);
         }
@@ -52,23 +54,23 @@ pub(super) fn provider(
     };
     let endpoint = endpoint(&address)?;
     if emulated {
-        // object_store's own switch for it looks for the address in another variable.
+        // object_store's own switch reads the address from another variable.
         builder = builder
             .with_use_emulator(false)
             .with_account(account.as_deref().unwrap_or(EMULATED_ACCOUNT))
             .with_access_key(key.as_deref().unwrap_or(EMULATED_KEY));
     } else {
-        check_line(&endpoint, options)?;
+        check_tls(&endpoint, options)?;
     }
-    let base = text_of(&endpoint).to_owned();
-    let container = place.bucket.clone();
+    let base = without_slash(&endpoint).to_owned();
+    let container = location.bucket.clone();
     let builder = builder
         .with_endpoint(base.clone())
         .with_container_name(&container)
-        .with_client_options(client_options(&endpoint, patience))
-        .with_http_connector(Wire(patience))
-        .with_retry(retries_off());
-    Ok(Provider {
+        .with_client_options(client_options(&endpoint, timeouts))
+        .with_http_connector(Connector(timeouts))
+        .with_retry(no_retries());
+    Ok(StoreSetup {
         make: Box::new(move || Ok(Arc::new(builder.clone().build()?) as Arc<dyn ObjectStore>)),
         endpoint,
         link: Box::new(move |key, version| match version {

@@ -1,116 +1,123 @@
-//! One store at hand: every operation is observed, judged, and tried once anew where only the credentials were too old.
+//! The connection to one store: runs operations with timeouts, and refreshes stale credentials.
+//!
+//! An operation whose credentials the store calls stale is repeated once with fresh ones. That is
+//! no retry of policy: the store refused the request before it looked at it, and the same request
+//! with the same credentials would fail forever.
 
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
+use crispy_fault::Fault;
 use object_store::{ObjectStore, memory::InMemory, path::Path};
+use parking_lot::Mutex;
 use url::Url;
 
-use super::super::{
-    BucketOptions, OptionError,
-    fault::Fault,
-    key::MAX_KEY,
-    location::{Kind, Place},
-};
 use super::{
-    Provider, Why,
-    advice::Deed,
-    judge::{Judge, Verdict},
-    provider,
-    wire::{Latest, Patience, observed},
+    StoreSetup,
+    classify::{Classification, Classifier},
+    hints::Operation,
+    http::Timeouts,
+    setup,
+};
+use crate::{
+    BucketOptions,
+    key::MAX_KEY,
+    location::{Provider, RemoteLocation},
+    redact,
+    request_log::{LastRequest, observe},
 };
 
-/// Guarantees: an operation ends within its patience, is sent once, and once more only where the store called the credentials too old.
+/// Guarantees: an operation ends within its timeout, is sent once, and once more only if the store
+/// called the credentials stale.
 pub(crate) struct Connection {
-    /// None is memory.
-    provider: Option<Provider>,
+    /// `None` is memory.
+    setup: Option<StoreSetup>,
     store: Mutex<Arc<dyn ObjectStore>>,
-    judge: Judge,
-    patience: Patience,
+    classifier: Classifier,
+    timeouts: Timeouts,
     prefix: String,
-    pub(crate) known: Known,
-}
-
-/// What was found out about the store.
-#[derive(Debug, Default)]
-pub(crate) struct Known {
-    ignores_conditions: AtomicBool,
-}
-
-impl Known {
-    /// It carried out what should only be done under a condition that did not hold.
-    pub(crate) fn ignores_conditions(&self) -> bool {
-        self.ignores_conditions.load(Relaxed)
-    }
-
-    pub(crate) fn note_conditions(&self, ignored: bool) {
-        self.ignores_conditions.store(ignored, Relaxed);
-    }
+    ignores_preconditions: AtomicBool,
 }
 
 impl Connection {
-    /// Sets the store up, and sends nothing.
-    pub(crate) fn open(place: &Place, options: &BucketOptions) -> Result<Self, Why> {
-        let patience = Patience::of(options).map_err(|error: OptionError| error.to_string())?;
-        let provider = provider(place, options, patience)?;
-        let store = (provider.make)()
-            .map_err(|error| super::answer::without_secrets(&error.to_string()))?;
-        let judge = Judge {
-            kind: place.kind,
-            host: provider.endpoint.host_str().unwrap_or_default().to_owned(),
+    /// Sets up the store of the bucket `url`, without a request. The error is the mistake in the
+    /// options, and its correction.
+    pub(crate) fn open(
+        location: &RemoteLocation,
+        url: &str,
+        options: &BucketOptions,
+    ) -> Result<Self, String> {
+        let timeouts = Timeouts::from_options(options).map_err(|fault| fault.to_string())?;
+        let setup = setup(location, options, timeouts)?;
+        let store = (setup.make)().map_err(|error| redact::words(&error.to_string()))?;
+        let classifier = Classifier {
+            provider: location.provider,
+            host: setup.endpoint.host_str().unwrap_or_default().to_owned(),
+            url: url.to_owned(),
         };
         Ok(Self {
-            provider: Some(provider),
+            setup: Some(setup),
             store: Mutex::new(store),
-            judge,
-            patience,
-            prefix: place.prefix.clone(),
-            known: Known::default(),
+            classifier,
+            timeouts,
+            prefix: location.prefix.clone(),
+            ignores_preconditions: AtomicBool::default(),
         })
     }
 
     /// Memory: it has no host, refuses nothing, and answers at once.
-    pub(crate) fn memory() -> Result<Self, OptionError> {
-        Ok(Self {
-            provider: None,
+    pub(crate) fn memory() -> Self {
+        Self {
+            setup: None,
             store: Mutex::new(Arc::new(InMemory::new())),
-            judge: Judge {
-                kind: Kind::Google,
+            classifier: Classifier {
+                provider: Provider::Google,
                 host: String::new(),
+                url: "memory://".to_owned(),
             },
-            patience: Patience::of(&BucketOptions::new())?,
+            timeouts: Timeouts::default(),
             prefix: String::new(),
-            known: Known::default(),
-        })
+            ignores_preconditions: AtomicBool::default(),
+        }
     }
 
-    /// None is memory.
-    pub(crate) fn kind(&self) -> Option<Kind> {
-        self.provider.as_ref().map(|_| self.judge.kind)
+    /// `None` is memory.
+    pub(crate) fn provider(&self) -> Option<Provider> {
+        self.setup.as_ref().map(|_| self.classifier.provider)
     }
 
-    /// Where the store listens; none is memory.
+    /// The store's address; `None` is memory.
     pub(crate) fn endpoint(&self) -> Option<&Url> {
-        self.provider.as_ref().map(|provider| &provider.endpoint)
+        self.setup.as_ref().map(|setup| &setup.endpoint)
     }
 
-    /// Where an object of this key is in the store.
+    /// Whether the store has performed an operation whose precondition did not hold.
+    pub(crate) fn ignores_preconditions(&self) -> bool {
+        self.ignores_preconditions.load(Relaxed)
+    }
+
+    pub(crate) fn note_preconditions(&self, ignored: bool) {
+        self.ignores_preconditions.store(ignored, Relaxed);
+    }
+
+    /// The path of a key in the store.
     pub(crate) fn path(&self, key: &str) -> Result<Path, Fault> {
-        let whole = self.whole(key);
-        if whole.len() > MAX_KEY {
-            return Err(Fault::invalid(
+        let path = self.with_prefix(key);
+        if path.len() > MAX_KEY {
+            return Err(Fault::rejected(
                 "with the bucket's prefix the key is longer than 1024 bytes",
             ));
         }
-        Path::parse(whole).map_err(Fault::invalid)
+        Path::parse(path).map_err(|error| Fault::rejected("parse key").with_source(error))
     }
 
-    /// From a path in the store to a key; none is somebody else's.
+    /// The key of a path in the store; `None` for a path outside of the prefix.
     pub(crate) fn key(&self, path: &str) -> Option<String> {
         let rest = path.strip_prefix(&self.prefix)?;
         let key = if self.prefix.is_empty() {
@@ -121,7 +128,7 @@ impl Connection {
         Some(key.to_owned())
     }
 
-    fn whole(&self, key: &str) -> String {
+    fn with_prefix(&self, key: &str) -> String {
         match (self.prefix.as_str(), key) {
             ("", key) => key.to_owned(),
             (prefix, "") => prefix.to_owned(),
@@ -129,62 +136,61 @@ impl Connection {
         }
     }
 
-    /// A URL of an object's bytes, where it has another one than the bucket's with the key behind it.
+    /// A URL of an object's bytes, where it is not the bucket's URL followed by the key.
     pub(crate) fn link(&self, key: &str, generation: &str) -> Option<String> {
-        let provider = self.provider.as_ref()?;
-        Some((provider.link)(&self.whole(key), generation))
+        let setup = self.setup.as_ref()?;
+        Some((setup.link)(&self.with_prefix(key), generation))
     }
 
-    /// Runs an operation that moves so many bytes.
-    pub(crate) async fn ask<T, F>(
+    /// Runs an operation that moves `bytes` bytes.
+    pub(crate) async fn run<T, F>(
         &self,
-        deed: Deed,
+        operation: Operation,
         bytes: u64,
-        operation: impl Fn(Arc<dyn ObjectStore>) -> F,
-    ) -> Result<T, Verdict>
+        request: impl Fn(Arc<dyn ObjectStore>) -> F,
+    ) -> Result<T, Classification>
     where
         F: Future<Output = object_store::Result<T>>,
     {
-        let used = self.store();
-        match self.once(deed, bytes, operation(Arc::clone(&used))).await {
-            Err(Verdict::Stale(fault)) => match self.renewed(&used) {
-                Some(fresh) => self.once(deed, bytes, operation(fresh)).await,
-                None => Err(Verdict::Stale(fault)),
+        let used = Arc::clone(&self.store.lock());
+        let first = self.run_once(operation, bytes, request(Arc::clone(&used)));
+        match first.await {
+            Err(Classification::StaleCredentials(fault)) => match self.refresh(&used) {
+                Some(fresh) => self.run_once(operation, bytes, request(fresh)).await,
+                None => Err(Classification::StaleCredentials(fault)),
             },
             result => result,
         }
     }
 
-    async fn once<T>(
+    async fn run_once<T>(
         &self,
-        deed: Deed,
+        operation: Operation,
         bytes: u64,
-        operation: impl Future<Output = object_store::Result<T>>,
-    ) -> Result<T, Verdict> {
-        if self.provider.is_none() {
-            // Memory has no clock either.
-            let done = operation.await;
-            return done.map_err(|error| self.judge.judge(deed, &error, &Latest::default()));
+        request: impl Future<Output = object_store::Result<T>>,
+    ) -> Result<T, Classification> {
+        let classify = |error, last: &LastRequest| {
+            let error: object_store::Error = error;
+            self.classifier.classify(operation, &error, last)
+        };
+        if self.setup.is_none() {
+            // Memory needs no runtime with timers.
+            let done = request.await;
+            return done.map_err(|error| classify(error, &LastRequest::default()));
         }
-        let patience = self.patience.whole(bytes);
-        let (result, latest) = observed(tokio::time::timeout(patience, operation)).await;
+        let timeout = self.timeouts.operation(bytes);
+        let (result, last) = observe(tokio::time::timeout(timeout, request)).await;
         match result {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => Err(self.judge.judge(deed, &error, &latest)),
-            Err(_) => Err(Verdict::Fault(too_late(deed, &latest, patience))),
+            Ok(done) => done.map_err(|error| classify(error, &last)),
+            Err(_) => Err(Classification::Fault(timed_out(operation, &last, timeout))),
         }
     }
 
-    fn store(&self) -> Arc<dyn ObjectStore> {
-        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&store)
-    }
-
-    /// The store with credentials that are read anew: files may have been replaced, and what was cached is dropped. Of many who found
-    /// the same ones too old, one makes the new ones.
-    fn renewed(&self, used: &Arc<dyn ObjectStore>) -> Option<Arc<dyn ObjectStore>> {
-        let make = &self.provider.as_ref()?.make;
-        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The store with credentials read again: files may have been replaced, and cached tokens are
+    /// dropped. Of many tasks with the same stale credentials, one refreshes them.
+    fn refresh(&self, used: &Arc<dyn ObjectStore>) -> Option<Arc<dyn ObjectStore>> {
+        let make = &self.setup.as_ref()?.make;
+        let mut store = self.store.lock();
         if Arc::ptr_eq(&store, used) {
             *store = make().ok()?;
         }
@@ -192,20 +198,17 @@ impl Connection {
     }
 }
 
-fn too_late(deed: Deed, latest: &Latest, patience: std::time::Duration) -> Fault {
-    Fault::transient(format!(
-        "{} {}: not done within {patience:?}",
-        deed.asking(),
-        latest.host
-    ))
+fn timed_out(operation: Operation, last: &LastRequest, timeout: Duration) -> Fault {
+    let (verb, host) = (operation.verb(), &last.host);
+    Fault::transient(format!("{verb} {host}: not done within {timeout:?}"))
 }
 
 impl fmt::Debug for Connection {
-    /// Never the store's own output, which may hold credentials.
+    /// Never the store's own output, which may contain credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("kind", &self.kind())
-            .field("host", &self.judge.host)
+            .field("provider", &self.provider())
+            .field("host", &self.classifier.host)
             .finish_non_exhaustive()
     }
 }

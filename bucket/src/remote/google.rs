@@ -1,22 +1,17 @@
 //! Google Cloud Storage, through its XML interface.
 //!
-//! Who we are, by the first of these that there is, as in all of Google's own clients:
+//! The source of credentials is the first of these that exists, as in all of Google's own clients:
 //!
-//! 1. `STORAGE_EMULATOR_HOST`: nobody; an emulator asks for no credentials
+//! 1. `STORAGE_EMULATOR_HOST`: none, since an emulator needs no credentials
 //! 2. the file that `GOOGLE_APPLICATION_CREDENTIALS` names
-//! 3. gcloud's: `application_default_credentials.json` in `CLOUDSDK_CONFIG` or `~/.config/gcloud`
+//! 3. gcloud's `application_default_credentials.json` in `CLOUDSDK_CONFIG` or `~/.config/gcloud`
 //! 4. the machine's own, from its metadata server (`GCE_METADATA_HOST` names another one)
 //!
-//! A file is of one of four kinds, and all are google-cloud-auth's work: object_store reads two of them only. It refreshes a token four
-//! minutes before its end; what it cannot get it does not ask for again by itself, so that after a failure it is made anew.
+//! A file has one of four types. google-cloud-auth reads all of them, object_store only two. It
+//! refreshes a token four minutes before its end. It never repeats a failed request for a token, so
+//! its client is rebuilt after a failure.
 
-use std::{
-    error::Error,
-    fmt,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{error::Error, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use google_cloud_auth::credentials::{
@@ -28,55 +23,56 @@ use object_store::{
     CredentialProvider, ObjectStore, StaticCredentialProvider,
     gcp::{GcpCredential, GcpCredentialProvider, GoogleCloudStorageBuilder},
 };
+use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
-    super::{BucketOptions, location::Place},
-    Provider, Why,
-    answer::without_secrets,
-    check_line, client_options, endpoint, text_of,
-    wire::{Patience, Wire, retries_off, with_cryptography},
+    StoreSetup, check_tls, client_options, endpoint,
+    http::{Connector, Timeouts, install_crypto, no_retries},
+    without_slash,
 };
+use crate::{BucketOptions, location::RemoteLocation, redact};
 
-/// What a part of a path must have escaped (RFC 3986), slashes too.
+/// Characters to escape in a part of a path (RFC 3986), slashes too.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 const ENDPOINT: &str = "https://storage.googleapis.com";
-/// Enough for objects, and for nothing else: a token that leaks opens no virtual machine.
+/// Enough for objects, and for nothing else: a leaked token opens no virtual machine.
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
-/// Until a token is there. The metadata server answers within 0.1 s, an exchange of tokens within 1 s.
-const TOKEN: Duration = Duration::from_secs(10);
-/// Errors of a chain that are worth reading.
-const LAST: usize = 4;
+/// For a request for a token. The metadata server answers within 0.1 s, an exchange of tokens
+/// within 1 s.
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// The innermost errors of a chain that are shown.
+const SHOWN_ERRORS: usize = 4;
 
-pub(super) fn provider(
-    place: &Place,
+pub(super) fn setup(
+    location: &RemoteLocation,
     options: &BucketOptions,
-    patience: Patience,
-) -> Result<Provider, Why> {
+    timeouts: Timeouts,
+) -> Result<StoreSetup, String> {
     let emulator = options.variable("STORAGE_EMULATOR_HOST");
     let given = options.option("base_url");
     let endpoint = endpoint(given.or(emulator).unwrap_or(ENDPOINT))?;
-    let identity = match (given, emulator) {
-        (None, Some(_)) => Identity::Nobody,
+    let source = match (given, emulator) {
+        (None, Some(_)) => CredentialSource::None,
         _ => {
-            check_line(&endpoint, options)?;
-            Identity::of(options)
+            check_tls(&endpoint, options)?;
+            CredentialSource::from_options(options)
         }
     };
-    let (bucket, base) = (place.bucket.clone(), text_of(&endpoint).to_owned());
+    let (bucket, base) = (location.bucket.clone(), without_slash(&endpoint).to_owned());
     let builder = GoogleCloudStorageBuilder::new()
         .with_bucket_name(&bucket)
         .with_base_url(&base)
-        .with_client_options(client_options(&endpoint, patience))
-        .with_http_connector(Wire(patience))
-        .with_retry(retries_off());
-    Ok(Provider {
+        .with_client_options(client_options(&endpoint, timeouts))
+        .with_http_connector(Connector(timeouts))
+        .with_retry(no_retries());
+    Ok(StoreSetup {
         make: Box::new(move || {
-            let credentials = identity.credentials();
+            let credentials = source.credentials();
             let store = builder.clone().with_credentials(credentials).build()?;
             Ok(Arc::new(store) as Arc<dyn ObjectStore>)
         }),
@@ -95,17 +91,17 @@ fn link(base: &str, bucket: &str, key: &str, generation: &str) -> String {
     format!("{base}/download/storage/v1/b/{bucket}/o/{key}?{generation}alt=media")
 }
 
-/// Where a proof of who we are comes from.
+/// The source of credentials.
 #[derive(Clone, Debug)]
-enum Identity {
-    Nobody,
+enum CredentialSource {
+    None,
     File(PathBuf),
     /// The metadata server at this URL.
     Machine(String),
 }
 
-impl Identity {
-    fn of(options: &BucketOptions) -> Self {
+impl CredentialSource {
+    fn from_options(options: &BucketOptions) -> Self {
         if let Some(path) = options.variable("GOOGLE_APPLICATION_CREDENTIALS") {
             return Self::File(path.into());
         }
@@ -129,22 +125,22 @@ impl Identity {
 
     fn credentials(&self) -> GcpCredentialProvider {
         match self {
-            Self::Nobody => Arc::new(StaticCredentialProvider::new(GcpCredential {
+            Self::None => Arc::new(StaticCredentialProvider::new(GcpCredential {
                 bearer: String::new(),
             })),
             _ => Arc::new(Tokens {
-                identity: self.clone(),
+                source: self.clone(),
                 current: Mutex::default(),
             }),
         }
     }
 
     fn build(&self) -> Result<AccessTokenCredentials, NoToken> {
-        with_cryptography();
+        install_crypto();
         let path = match self {
             Self::File(path) => path,
             Self::Machine(url) => return machine(url).map_err(|error| self.no_token(&error)),
-            Self::Nobody => return Err(self.no_token(&Unknown("nobody".into()))),
+            Self::None => return Err(self.no_token(&UnknownType("none".into()))),
         };
         let text = std::fs::read_to_string(path).map_err(|error| self.no_token(&error))?;
         let json = serde_json::from_str(&text).map_err(|error| self.no_token(&error))?;
@@ -153,7 +149,7 @@ impl Identity {
 
     fn no_token(&self, error: &(dyn Error + 'static)) -> NoToken {
         let from = match self {
-            Self::Nobody => "nobody".to_owned(),
+            Self::None => "no source".to_owned(),
             Self::File(path) => format!("the credentials in {}", path.display()),
             Self::Machine(url) => format!(
                 "the metadata server {url} (there is neither GOOGLE_APPLICATION_CREDENTIALS nor a file of gcloud auth application-default login)"
@@ -161,19 +157,19 @@ impl Identity {
         };
         NoToken {
             from,
-            said: without_secrets(&chain(error)),
+            why: redact::words(&innermost_messages(error)),
         }
     }
 }
 
-/// A machine's own scopes are what its owner gave it.
+/// A machine's own scopes are those that its owner granted.
 fn machine(url: &str) -> Result<AccessTokenCredentials, google_cloud_auth::build_errors::Error> {
     mds::Builder::default()
         .with_endpoint(url)
         .build_access_token_credentials()
 }
 
-/// A person's token has the scopes of their login, and asking for fewer is refused.
+/// A person's token has the scopes of their login, and a request for fewer is refused.
 fn from_file(json: serde_json::Value) -> Result<AccessTokenCredentials, Box<dyn Error>> {
     let kind = json["type"].as_str().unwrap_or_default().to_owned();
     Ok(match kind.as_str() {
@@ -187,7 +183,7 @@ fn from_file(json: serde_json::Value) -> Result<AccessTokenCredentials, Box<dyn 
         "impersonated_service_account" => impersonated::Builder::new(json)
             .with_scopes([SCOPE])
             .build_access_token_credentials()?,
-        _ => return Err(Unknown(kind).into()),
+        _ => return Err(UnknownType(kind).into()),
     })
 }
 
@@ -195,18 +191,19 @@ fn from_file(json: serde_json::Value) -> Result<AccessTokenCredentials, Box<dyn 
 #[error(
     "type {0:?} is unknown; known are service_account, authorized_user, external_account and impersonated_service_account"
 )]
-struct Unknown(String);
+struct UnknownType(String);
 
 /// The credentials gave no token.
 #[derive(Debug, thiserror::Error)]
-#[error("no token from {from}: {said}")]
+#[error("no token from {from}: {why}")]
 pub(super) struct NoToken {
     from: String,
-    said: String,
+    why: String,
 }
 
-/// The last errors of a chain, each without the next one's words in it: the first ones only say that there was no token.
-fn chain(error: &(dyn Error + 'static)) -> String {
+/// The last errors of a chain, each without the next one's text in it: the outer ones say only that
+/// there was no token.
+fn innermost_messages(error: &(dyn Error + 'static)) -> String {
     let mut errors = vec![error.to_string()];
     let mut next = error.source();
     while let Some(error) = next {
@@ -223,42 +220,42 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         .iter()
         .map(|error| error.trim_end_matches([':', ' ']));
     let own: Vec<&str> = own.filter(|error| !error.is_empty()).collect();
-    own[own.len().saturating_sub(LAST)..].join(": ")
+    own[own.len().saturating_sub(SHOWN_ERRORS)..].join(": ")
 }
 
-/// Guarantee: never shown, what it holds.
+/// Guarantee: its `Debug` form shows no token.
 struct Tokens {
-    identity: Identity,
-    /// Made when it is first needed, which is when there is a runtime for its refreshing.
+    source: CredentialSource,
+    /// Created at first use, inside a runtime, which its refreshing needs.
     current: Mutex<Option<AccessTokenCredentials>>,
 }
 
 impl Tokens {
     fn credentials(&self) -> Result<AccessTokenCredentials, NoToken> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current.lock();
         if let Some(credentials) = &*current {
             return Ok(credentials.clone());
         }
-        Ok(current.insert(self.identity.build()?).clone())
+        Ok(current.insert(self.source.build()?).clone())
     }
 
     async fn token(&self) -> Result<String, NoToken> {
         let credentials = self.credentials()?;
-        let token = tokio::time::timeout(TOKEN, credentials.access_token()).await;
-        let failed = match token {
+        let token = tokio::time::timeout(TOKEN_TIMEOUT, credentials.access_token()).await;
+        let error = match token {
             Ok(Ok(token)) => return Ok(token.token),
-            Ok(Err(error)) => self.identity.no_token(&error),
-            Err(_) => self.identity.no_token(&Late),
+            Ok(Err(error)) => self.source.no_token(&error),
+            Err(_) => self.source.no_token(&TokenTimeout),
         };
-        // It would give the same error for ever.
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        Err(failed)
+        // It would return the same error for ever.
+        *self.current.lock() = None;
+        Err(error)
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("no answer within {TOKEN:?}")]
-struct Late;
+#[error("no answer within {TOKEN_TIMEOUT:?}")]
+struct TokenTimeout;
 
 #[async_trait]
 impl CredentialProvider for Tokens {
@@ -279,7 +276,7 @@ impl CredentialProvider for Tokens {
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tokens")
-            .field("identity", &self.identity)
+            .field("source", &self.source)
             .finish_non_exhaustive()
     }
 }
@@ -289,7 +286,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_media_link_is_google_s_own() {
+    fn a_media_link_is_googles_own() {
         assert_eq!(
             link(ENDPOINT, "video", "v1/a b/1-2.mp4", "17"),
             "https://storage.googleapis.com/download/storage/v1/b/video/o/v1%2Fa%20b%2F1-2.mp4?generation=17&alt=media"

@@ -1,78 +1,82 @@
 //! Stores that are reached over HTTP: Google Cloud Storage, S3 and its like, Azure Blob Storage.
 //!
 //! ```text
-//!   Objects ── ask ──► Connection ──► object_store ──► Line ──► reqwest ──► store
-//!                          │                             └─ what the answer said: wire, answer
-//!                          └─ judge: what it means ── advice: what to do about it
+//!   Objects ── run ──► Connection ──► object_store ──► Service ──► reqwest ──► store
+//!                          │                              └─ error_response: the answer, read
+//!                          └─ classify: its Fault ── hints: the remedy
 //! ```
 //!
-//! What differs between the three is in [`google`], [`amazon`] and [`azure`]: who we are, where the endpoint is, what a link looks like.
+//! [`google`], [`amazon`] and [`azure`] have the differences: credentials, endpoints, links.
 
-mod advice;
 mod amazon;
-mod answer;
 mod azure;
+mod classify;
 mod connection;
+pub(crate) mod error_response;
 mod google;
-mod judge;
-mod wire;
+mod hints;
+mod http;
 
 use std::{net::IpAddr, str::FromStr, sync::Arc};
 
 use object_store::{ClientOptions, ObjectStore};
 use url::Url;
 
-use super::{
+use crate::{
     BucketOptions,
-    location::{Kind, Place},
+    location::{Provider, RemoteLocation},
 };
-use wire::Patience;
+use http::Timeouts;
 
-pub(super) use advice::Deed;
+pub(super) use classify::Classification;
 pub(super) use connection::Connection;
-pub(super) use judge::Verdict;
-pub(super) use wire::GoogleCrc32c;
+
+pub(super) use hints::Operation;
+pub(super) use http::GoogleCrc32c;
 
 type Make = Box<dyn Fn() -> object_store::Result<Arc<dyn ObjectStore>> + Send + Sync>;
 type Link = Box<dyn Fn(&str, &str) -> String + Send + Sync>;
 
-/// A store that was set up, and what is known of it.
-struct Provider {
-    /// Makes it again, with credentials that are read anew.
+/// The configuration of a store.
+struct StoreSetup {
+    /// Builds the store, with credentials read again.
     make: Make,
-    /// Where requests about objects go; the bucket may stand before the host.
+    /// The address of requests about objects. A bucket may precede its host.
     endpoint: Url,
     /// From a key, prefix included, and a generation to a URL of the bytes.
     link: Link,
 }
 
-/// Why a store could not be set up, and what would be right.
-pub(super) type Why = String;
-
-fn provider(place: &Place, options: &BucketOptions, patience: Patience) -> Result<Provider, Why> {
-    match place.kind {
-        Kind::Google => google::provider(place, options, patience),
-        Kind::Amazon => amazon::provider(place, options, patience),
-        Kind::Azure => azure::provider(place, options, patience),
+/// The setup of a store; the error is the mistake in its options, and the correction.
+fn setup(
+    location: &RemoteLocation,
+    options: &BucketOptions,
+    timeouts: Timeouts,
+) -> Result<StoreSetup, String> {
+    match location.provider {
+        Provider::Google => google::setup(location, options, timeouts),
+        Provider::Amazon => amazon::setup(location, options, timeouts),
+        Provider::Azure => azure::setup(location, options, timeouts),
     }
 }
 
-/// What object_store is told by the environment, as far as it knows it, and then by options, which have the last word.
+/// Settings of object_store: from the environment, as far as object_store knows a variable, then
+/// from options, which override it.
 fn settings<'a, K: FromStr>(
     options: &'a BucketOptions,
-    of: &'a str,
+    variables: &'a str,
 ) -> impl Iterator<Item = (K, &'a str)> {
-    let variables = options
+    let environment = options
         .variables()
-        .filter(move |(name, _)| name.starts_with(of));
-    // Some of the environment is for other programs. Options were checked.
-    variables
+        .filter(move |(name, _)| name.starts_with(variables));
+    // Some variables are for other programs. Options were checked.
+    environment
         .chain(options.options())
         .filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)))
 }
 
-/// The address of a store as a person gives it: a URL, or host and port of a server without TLS.
-fn endpoint(text: &str) -> Result<Url, Why> {
+/// The address of a store from an option: a URL, or host and port of a server without TLS.
+fn endpoint(text: &str) -> Result<Url, String> {
     let with_scheme = if text.contains("://") {
         text.to_owned()
     } else {
@@ -89,30 +93,31 @@ fn endpoint(text: &str) -> Result<Url, Why> {
     Ok(url)
 }
 
-/// Without a slash at its end.
-fn text_of(endpoint: &Url) -> &str {
+/// An address without a slash at its end.
+fn without_slash(endpoint: &Url) -> &str {
     endpoint.as_str().trim_end_matches('/')
 }
 
-/// Refuses to send what proves who we are over a line that others can read.
-fn check_line(endpoint: &Url, options: &BucketOptions) -> Result<(), Why> {
-    let here = match endpoint.host() {
+/// Refuses to send credentials over a connection without TLS to another host.
+fn check_tls(endpoint: &Url, options: &BucketOptions) -> Result<(), String> {
+    let is_local = match endpoint.host() {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(url::Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
         Some(url::Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
         None => false,
     };
-    if endpoint.scheme() == "https" || here || options.option("allow_http") == Some("true") {
+    if endpoint.scheme() == "https" || is_local || options.option("allow_http") == Some("true") {
         return Ok(());
     }
-    Err("its endpoint has no TLS, and credentials would be read on the way; where that is wanted, give --bucket-option allow_http=true".into())
+    Err("its endpoint has no TLS, so others on the network could read the credentials; to allow that, give --bucket-option allow_http=true".into())
 }
 
-/// What all three take. Patience beyond connecting is the wire's; proxies are reqwest's, by `HTTPS_PROXY` and `NO_PROXY`.
-fn client_options(endpoint: &Url, patience: Patience) -> ClientOptions {
+/// Client options of all providers. [`http`] has the other timeouts; proxies are reqwest's, by
+/// `HTTPS_PROXY` and `NO_PROXY`.
+fn client_options(endpoint: &Url, timeouts: Timeouts) -> ClientOptions {
     let mut client = ClientOptions::new()
         .with_allow_http(endpoint.scheme() == "http")
-        .with_connect_timeout(patience.connect)
+        .with_connect_timeout(timeouts.connect)
         .with_timeout_disabled()
         .with_user_agent(object_store::HeaderValue::from_static(concat!(
             "crispy-streamer/",

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crispy_fault::{DependencyId, Fault, Kind};
+
 use super::BoxError;
 
 /// Why a message was not handled, and so what becomes of it. Nothing else decides.
@@ -53,5 +55,28 @@ impl Failure {
     /// What alone has the bytes is away from here: `owner`, a spool's id or a bucket's URL. The error has to name it.
     pub fn owner(owner: impl Into<String>, error: impl Into<BoxError>) -> Self {
         Self::Unavailable(Cause::Owner(owner.into()), error.into())
+    }
+}
+
+/// By the kind alone.
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        let error: BoxError = format!("{fault:#}").into();
+        match fault.kind() {
+            Kind::Transient { retry_after } => {
+                Self::RetryAfter(retry_after.unwrap_or_default(), error)
+            }
+            Kind::Unavailable(dependency) if dependency.shared => {
+                Self::Unavailable(Cause::Destination, error)
+            }
+            Kind::Unavailable(dependency) => {
+                let owner = match &dependency.id {
+                    DependencyId::Bucket(id) | DependencyId::Spool(id) => id.clone(),
+                    DependencyId::Queue => "queue".to_owned(),
+                };
+                Self::Unavailable(Cause::Owner(owner), error)
+            }
+            Kind::NotFound | Kind::Conflict | Kind::Corrupt | Kind::Rejected => Self::Reject(error),
+        }
     }
 }

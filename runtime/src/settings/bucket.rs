@@ -30,7 +30,7 @@ pub fn open_bucket(url: &str, flags: &BucketFlags) -> Result<Bucket, Failed> {
         );
         return Err(Failed::new(Exit::UnknownScheme, message));
     }
-    let mut options = BucketOptions::of_environment();
+    let mut options = BucketOptions::from_environment();
     for text in &flags.bucket_option {
         options = options.with_option(text).map_err(|error| {
             let error = anyhow::Error::new(error).context("read --bucket-option");

@@ -1,4 +1,5 @@
-//! Every fault of a bucket, through worker and handler: what becomes of the message, what is sent, what is stored, what is said.
+//! Every fault of a bucket, through worker and handler: what becomes of the message, what is sent,
+//! what is stored, what is said.
 
 use std::time::{Duration, Instant};
 
@@ -99,7 +100,8 @@ fn that_pass() -> Vec<Row> {
         },
         passing("408", Effect::Status(408), 1, 2),
         Row {
-            // Four, then the bucket is asked and is well; at the second delivery two more, and the seventh is taken.
+            // Four, then the bucket is asked and is well; at the second delivery two more, and the
+            // seventh is taken.
             spent: 1,
             ..passing("500 six times", Effect::Status(500), 6, 7)
         },
@@ -116,7 +118,8 @@ fn that_pass() -> Vec<Row> {
         passing("a bit that flips on the way", Effect::FlipBit, 1, 2),
         Row {
             faults: vec![puts(Effect::StatusRetryAfter(503, second * 30)).times(1)],
-            // Longer than a hand is held up: the worker waits, and not longer than its own limit, which is 2 s here.
+            // Longer than a hand is held up: the worker waits, and not longer than its own limit,
+            // which is 2 s here.
             what: "503 with a long Retry-After",
             puts: 2,
             spent: 1,
@@ -219,7 +222,7 @@ fn for_ever() -> Vec<Row> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_fault_of_a_bucket_ends_as_it_must_and_nothing_is_lost_or_doubled() {
+async fn every_bucket_fault_has_its_outcome_without_loss_or_duplicate() {
     let rows = [that_pass(), in_doubt(), outages(), for_ever()];
     let played = stream::iter(rows.into_iter().flatten().map(play)).buffer_unordered(SIDE_BY_SIDE);
     let wrong: Vec<String> = played.filter_map(async |wrong| wrong).collect().await;

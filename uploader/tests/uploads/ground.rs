@@ -14,7 +14,7 @@ use crispy_queue::{
 };
 use crispy_spool::Spool;
 use crispy_testbed::{GcsServer, NatsServer};
-use crispy_uploader::{destination::Destination, fetch::Spools, room::Room, upload::Upload};
+use crispy_uploader::testing::{self, UploadHandler};
 use tokio::{
     sync::watch,
     task::JoinHandle,
@@ -87,15 +87,10 @@ impl Ground {
     }
 
     /// The handler, on a connection of its own, as another process would have it.
-    pub(crate) async fn upload(&self, bucket: &Bucket) -> Upload {
+    pub(crate) async fn upload(&self, bucket: &Bucket) -> UploadHandler {
         let connection = connect(&self.server).await;
-        Upload {
-            destination: Destination::new(bucket.clone(), None),
-            spools: Spools::new(&[self.folder.path().to_owned()], Room::new(64 << 20)),
-            publisher: connection.publisher().await,
-            subjects: connection.subjects(),
-            producer: v1::Producer::default(),
-        }
+        let spools = [self.folder.path().to_owned()];
+        testing::handler(&connection, bucket.clone(), &spools).await
     }
 
     /// A worker with the handler, whose pauses a test can wait for.

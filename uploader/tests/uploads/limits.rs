@@ -26,7 +26,7 @@ async fn publish(ground: &Ground, sequences: Range<u64>, size: u64) {
 }
 
 #[tokio::test]
-async fn chunks_in_flight_take_no_more_memory_than_their_limit_however_many_hands_there_are() {
+async fn chunks_in_flight_stay_within_the_memory_limit() {
     const ROOM: u64 = 64 * MIB;
     // Answers take their time, so that every hand has its chunk in it.
     let slow = Options {

@@ -39,14 +39,15 @@ enum Away {
     BlackHole,
 }
 
-/// How long it is away: `make outage` makes it a minute. By default somewhat longer than it takes to find a black hole out.
+/// How long it is away: `make outage` makes it a minute. By default somewhat longer than it takes
+/// to find a black hole out.
 fn how_long() -> Duration {
     let seconds = env::var("CRISPY_OUTAGE_SECONDS").map(|text| text.parse().unwrap());
     Duration::from_secs(seconds.unwrap_or(25))
 }
 
 #[tokio::test]
-async fn a_bucket_that_is_away_in_any_way_costs_no_attempt_and_uploads_go_on_soon_after() {
+async fn an_outage_costs_no_attempt_and_uploads_resume_soon() {
     join3(
         wait_out(Away::Refused),
         wait_out(Away::Status503),
@@ -56,7 +57,7 @@ async fn a_bucket_that_is_away_in_any_way_costs_no_attempt_and_uploads_go_on_soo
 }
 
 #[tokio::test]
-async fn an_uploader_that_is_started_while_its_bucket_fails_waits_for_it() {
+async fn an_uploader_started_during_an_outage_waits() {
     let (ground, server) = (Ground::new().await, GcsServer::start());
     server.inject(Fault::new(Effect::Status(503)));
     let uploader = Uploader::start(&ground, server.url(), &[]);

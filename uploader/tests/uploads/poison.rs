@@ -8,7 +8,7 @@ use crate::ground::{Ground, bucket, key};
 const GOOD: u64 = 40;
 
 #[tokio::test]
-async fn a_chunk_that_the_store_always_fails_on_holds_up_no_other_and_ends_as_a_dead_letter() {
+async fn a_chunk_that_always_fails_delays_no_other() {
     let (ground, server) = (Ground::new().await, GcsServer::start());
     let bucket = bucket(&server);
     let poison = ground.commit(0, b"whatever");

@@ -17,7 +17,8 @@ pub(crate) struct Uploader {
 }
 
 impl Uploader {
-    /// Starts it on this ground, with a bucket at this address, and nothing of the environment of whoever runs the tests.
+    /// Starts it on this ground, with a bucket at this address, and nothing of the environment of
+    /// whoever runs the tests.
     pub(crate) fn start(ground: &Ground, bucket: &str, arguments: &[&str]) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
         // setpriv (util-linux) has the kernel kill the program with its test, however that ends.

@@ -8,7 +8,7 @@ use crispy_proto::{
     v1::{ChunkReady, RunState},
 };
 use crispy_queue::Handler;
-use crispy_uploader::{upload::Upload, work::Work};
+use crispy_uploader::testing::{ChunkMessage, UploadHandler};
 
 use crate::ground::{Ground, key};
 
@@ -18,7 +18,7 @@ const BYTES: &[u8] = b"not video, and the uploader does not care";
 struct Scene {
     ground: Ground,
     bucket: Bucket,
-    upload: Upload,
+    handler: UploadHandler,
     chunk: ChunkReady,
     key: String,
 }
@@ -29,7 +29,7 @@ impl Scene {
         let chunk = ground.commit(0, BYTES);
         let bucket = Bucket::open("memory://").unwrap();
         Self {
-            upload: ground.upload(&bucket).await,
+            handler: ground.upload(&bucket).await,
             key: key(&chunk),
             ground,
             bucket,
@@ -45,8 +45,8 @@ impl Scene {
             deliveries: n,
             ..Default::default()
         };
-        let work = Work::Chunk(Box::new(self.chunk.clone()));
-        self.upload.handle(work, &delivery).await
+        let message = ChunkMessage::Chunk(Box::new(self.chunk.clone()));
+        self.handler.handle(message, &delivery).await
     }
 
     fn free(&self) {
@@ -69,7 +69,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn a_chunk_is_stored_with_what_it_is_and_announced() {
+async fn a_chunk_is_stored_with_metadata_and_announced() {
     let scene = Scene::open().await;
     scene.deliver(1).await.unwrap();
     assert_eq!(scene.events(1).await, [false]);
@@ -88,7 +88,7 @@ async fn a_second_delivery_stores_nothing_and_announces_again() {
 }
 
 #[tokio::test]
-async fn a_chunk_that_was_freed_is_looked_for_in_the_bucket_before_it_is_called_gone() {
+async fn a_freed_chunk_is_looked_up_before_it_is_gone() {
     let scene = Scene::open().await;
     scene.deliver(1).await.unwrap();
     scene.free();
@@ -98,7 +98,7 @@ async fn a_chunk_that_was_freed_is_looked_for_in_the_bucket_before_it_is_called_
 }
 
 #[tokio::test]
-async fn a_chunk_that_nobody_has_is_rejected() {
+async fn a_lost_chunk_is_rejected() {
     let scene = Scene::open().await;
     scene.free();
     let outcome = scene.deliver(1).await;
@@ -127,7 +127,7 @@ async fn other_bytes_under_the_key_are_rejected_and_stay() {
 }
 
 #[tokio::test]
-async fn a_spool_that_is_not_on_this_host_is_its_owners_absence() {
+async fn a_spool_of_another_host_delays_only_its_chunks() {
     let mut scene = Scene::open().await;
     scene.chunk.spool_id = "somewhere-else".into();
     match scene.deliver(1).await {
@@ -137,7 +137,7 @@ async fn a_spool_that_is_not_on_this_host_is_its_owners_absence() {
 }
 
 #[tokio::test]
-async fn a_runs_state_is_stored_once_whoever_sends_it_again() {
+async fn a_run_state_is_stored_once() {
     let scene = Scene::open().await;
     let state = RunState {
         site: "demo".into(),
@@ -148,13 +148,13 @@ async fn a_runs_state_is_stored_once_whoever_sends_it_again() {
         ..Default::default()
     };
     for written_us in [1, 2] {
-        let work = Work::Run(Box::new(RunState {
+        let message = ChunkMessage::Run(Box::new(RunState {
             written_us,
             ..state.clone()
         }));
         scene
-            .upload
-            .handle(work, &Delivery::default())
+            .handler
+            .handle(message, &Delivery::default())
             .await
             .unwrap();
     }

@@ -1,11 +1,12 @@
-//! Two uploaders with the same chunk at the same moment: a lease that ran out while its owner was still at it.
+//! Two uploaders with the same chunk at the same moment: a lease that ran out while its owner was
+//! still at it.
 
 use std::collections::HashMap;
 
 use crispy_jetstream::Delivery;
 use crispy_queue::Handler;
 use crispy_testbed::gcs::GcsServer;
-use crispy_uploader::work::Work;
+use crispy_uploader::testing::ChunkMessage;
 use futures_util::future::join;
 
 use crate::ground::{Ground, bucket};
@@ -13,14 +14,13 @@ use crate::ground::{Ground, bucket};
 const CHUNKS: u64 = 1000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_uploaders_with_the_same_chunk_one_stores_it_and_the_other_finds_it_a_thousand_times()
- {
+async fn of_two_uploaders_with_one_chunk_one_stores_it() {
     let (ground, server) = (Ground::new().await, GcsServer::start());
     let bucket = bucket(&server);
     let (one, other) = join(ground.upload(&bucket), ground.upload(&bucket)).await;
     for sequence in 0..CHUNKS {
         let chunk = ground.commit(sequence, &sequence.to_le_bytes());
-        let work = || Work::Chunk(Box::new(chunk.clone()));
+        let message = || ChunkMessage::Chunk(Box::new(chunk.clone()));
         // As if each had its own sending: the stream would hide the second announcement otherwise.
         let delivery = |whose: &str| Delivery {
             message_id: Some(format!("{sequence}-{whose}")),
@@ -28,7 +28,11 @@ async fn of_two_uploaders_with_the_same_chunk_one_stores_it_and_the_other_finds_
             ..Delivery::default()
         };
         let (first, second) = (delivery("one"), delivery("other"));
-        let (first, second) = join(one.handle(work(), &first), other.handle(work(), &second)).await;
+        let (first, second) = join(
+            one.handle(message(), &first),
+            other.handle(message(), &second),
+        )
+        .await;
         first.and(second).unwrap();
     }
     let counts = server.counts();

@@ -21,7 +21,7 @@ fn bucket(server: &GcsServer) -> Bucket {
 }
 
 #[tokio::test]
-async fn a_token_that_expires_in_mid_run_is_seen_by_no_chunk() {
+async fn an_expired_token_affects_no_chunk() {
     let server = GcsServer::start_with(Options {
         token_required: true,
         ..Options::default()

@@ -1,9 +1,11 @@
-//! A file in the making, which gets its name when it is whole, and only if the name is free.
+//! Temporary files, which get their names when they are whole, and only free names.
 //!
-//! Linux can make a file without any name (`O_TMPFILE`) and give it one later (linkat(2) by way of `/proc`): a crash leaves nothing.
-//! Elsewhere it is written under a hidden name and linked to its own, and a crash leaves that hidden file: harmless, never listed,
-//! safe to delete. Both ways end in a hard link because link(2) fails where the name is taken, atomically, on every POSIX file
-//! system; rename(2) would overwrite, and its `RENAME_NOREPLACE` is known to fewer file systems than links are.
+//! Linux can create a file without any name (`O_TMPFILE`) and name it later (linkat(2) by way of
+//! `/proc`): a crash leaves nothing. Elsewhere the file is written under a hidden name and linked
+//! to its own, and a crash leaves the hidden file: harmless, never listed, safe to delete. Both
+//! ways end in a hard link because link(2) fails where the name is taken, atomically, on every
+//! POSIX file system; rename(2) would overwrite, and fewer file systems support its
+//! `RENAME_NOREPLACE` than links.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -11,42 +13,42 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The way that a file system allows.
+/// The name of a temporary file, as the file system allows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Drafts {
-    Nameless,
+pub(super) enum Naming {
+    None,
     Hidden,
 }
 
-impl Drafts {
-    /// Tries it out; this also shows whether the folder can be written at all.
-    pub(super) fn suited_to(root: &Path) -> io::Result<Self> {
-        if let Ok(file) = open_nameless(root)
+impl Naming {
+    /// Tries both ways, which also shows whether the folder is writable.
+    pub(super) fn detect(root: &Path) -> io::Result<Self> {
+        if let Ok(file) = open_unnamed(root)
             && fs::exists(by_descriptor(&file)).unwrap_or(false)
         {
-            return Ok(Self::Nameless);
+            return Ok(Self::None);
         }
-        Draft::write(Self::Hidden, root, b"").map(|_| Self::Hidden)
+        TempFile::write(Self::Hidden, root, b"").map(|_| Self::Hidden)
     }
 }
 
-/// Guarantee: its bytes are synced. Dropped without being published, it is gone.
+/// Guarantee: its bytes are synced. Dropped before it is published, it is removed.
 #[derive(Debug)]
-pub(super) struct Draft {
+pub(super) struct TempFile {
     file: File,
-    /// Where it has one.
+    /// Its hidden name, if it has one.
     hidden: Option<PathBuf>,
 }
 
-impl Draft {
-    /// Writes a draft in the folder in which it is to be published.
-    pub(super) fn write(drafts: Drafts, folder: &Path, bytes: &[u8]) -> io::Result<Self> {
-        let mut draft = match drafts {
-            Drafts::Nameless => Self {
-                file: open_nameless(folder)?,
+impl TempFile {
+    /// Writes a file in the folder in which it will be published.
+    pub(super) fn write(naming: Naming, folder: &Path, bytes: &[u8]) -> io::Result<Self> {
+        let mut temp = match naming {
+            Naming::None => Self {
+                file: open_unnamed(folder)?,
                 hidden: None,
             },
-            Drafts::Hidden => {
+            Naming::Hidden => {
                 let path = folder.join(format!(".draft-{:016x}", rand::random::<u64>()));
                 Self {
                     file: OpenOptions::new()
@@ -57,16 +59,16 @@ impl Draft {
                 }
             }
         };
-        draft.file.write_all(bytes)?;
-        draft.file.sync_data()?;
-        Ok(draft)
+        temp.file.write_all(bytes)?;
+        temp.file.sync_data()?;
+        Ok(temp)
     }
 
-    /// Gives it its name; `false` where that is taken. The name is not synced yet.
+    /// Names the file; `false` if the name is taken. The name is not synced yet.
     pub(super) fn publish(self, path: &Path) -> io::Result<bool> {
         let linked = match &self.hidden {
             Some(hidden) => fs::hard_link(hidden, path),
-            None => link_nameless(&self.file, path),
+            None => link_unnamed(&self.file, path),
         };
         match linked {
             Ok(()) => Ok(true),
@@ -76,10 +78,10 @@ impl Draft {
     }
 }
 
-impl Drop for Draft {
+impl Drop for TempFile {
     fn drop(&mut self) {
         if let Some(hidden) = &self.hidden {
-            // What cannot be removed is harmless: see above.
+            // A file that cannot be removed is harmless: see above.
             let _ = fs::remove_file(hidden);
         }
     }
@@ -91,14 +93,14 @@ fn by_descriptor(file: &File) -> PathBuf {
 }
 
 #[cfg(target_os = "linux")]
-fn open_nameless(folder: &Path) -> io::Result<File> {
+fn open_unnamed(folder: &Path) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags};
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     Ok(rustix::fs::open(folder, flags, Mode::from_raw_mode(0o666))?.into())
 }
 
 #[cfg(target_os = "linux")]
-fn link_nameless(file: &File, path: &Path) -> io::Result<()> {
+fn link_unnamed(file: &File, path: &Path) -> io::Result<()> {
     use rustix::fs::{AtFlags, CWD, linkat};
     // The entry in /proc is a symbolic link to the file itself.
     Ok(linkat(
@@ -111,12 +113,12 @@ fn link_nameless(file: &File, path: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn open_nameless(_folder: &Path) -> io::Result<File> {
+fn open_unnamed(_folder: &Path) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(not(target_os = "linux"))]
-fn link_nameless(_file: &File, _path: &Path) -> io::Result<()> {
+fn link_unnamed(_file: &File, _path: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -124,23 +126,23 @@ fn link_nameless(_file: &File, _path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Both ways, whatever this machine's file system allows.
-    fn ways(folder: &Path) -> Vec<Drafts> {
-        let best = Drafts::suited_to(folder).unwrap();
-        if best == Drafts::Nameless {
-            vec![best, Drafts::Hidden]
+    /// All ways that this machine's file system allows.
+    fn ways(folder: &Path) -> Vec<Naming> {
+        let best = Naming::detect(folder).unwrap();
+        if best == Naming::None {
+            vec![best, Naming::Hidden]
         } else {
             vec![best]
         }
     }
 
     #[test]
-    fn a_draft_takes_a_free_name_and_leaves_a_taken_one_alone() {
+    fn a_temp_file_takes_only_a_free_name() {
         let folder = tempfile::tempdir().unwrap();
         for (number, way) in ways(folder.path()).into_iter().enumerate() {
             let path = folder.path().join(number.to_string());
             let publish = |bytes| {
-                Draft::write(way, folder.path(), bytes)
+                TempFile::write(way, folder.path(), bytes)
                     .unwrap()
                     .publish(&path)
                     .unwrap()
@@ -152,10 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_that_is_dropped_leaves_nothing() {
+    fn a_dropped_temp_file_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         for way in ways(folder.path()) {
-            drop(Draft::write(way, folder.path(), b"bytes").unwrap());
+            drop(TempFile::write(way, folder.path(), b"bytes").unwrap());
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{way:?}");
         }
     }

@@ -1,13 +1,14 @@
-//! Whether an object is what its descriptor says. Pure.
+//! Comparison of an object with its descriptor. Pure.
 //!
-//! Each container knows its own things: mp4 all of them to the tick, Matroska milliseconds and no count, MPEG-TS neither.
-//! What it does not know is not compared; what differs is named with both values.
+//! Containers differ in their fields: mp4 has all of them to the tick, Matroska milliseconds and no
+//! packet count, MPEG-TS neither. Missing fields are not compared; a difference is reported with
+//! both values.
 
 use crispy_media::{Container, Probe};
 use crispy_proto::v1::{ChunkReady, Disagreement};
 
 /// Every field in which the object differs from its descriptor, in the order of the descriptor.
-pub fn disagreements(
+pub(crate) fn disagreements(
     descriptor: &ChunkReady,
     object_size: u64,
     probe: &Probe,
@@ -30,7 +31,7 @@ pub fn disagreements(
     compare("codec", video.codec, probe.codec.name().into());
     compare("width", video.width.to_string(), probe.width.to_string());
     compare("height", video.height.to_string(), probe.height.to_string());
-    // Zero: the headers do not say. That is not a difference.
+    // Zero means that the headers have no such field. That is not a difference.
     if video.channels > 0 && probe.channels > 0 {
         compare(
             "channels",
@@ -51,12 +52,13 @@ pub fn disagreements(
     found
 }
 
-/// The one comparison that allows a difference: what the container cannot say exactly.
+/// The one comparison with a tolerance, where the container is not exact.
 fn duration(descriptor: &ChunkReady, probe: &Probe) -> Option<Disagreement> {
     let expected_us = descriptor.duration_us;
     let found_us = duration_us(probe)?;
     let allowed_us = match probe.container {
-        // An mp4 of an open group of pictures is short by its leading ones: its index starts at the first packet's time.
+        // An mp4 of an open group of pictures lacks its leading ones: its index starts at the first
+        // packet's time.
         Container::Mp4 => 1 + leading_us(descriptor),
         Container::Mkv | Container::MpegTs => 1_000 + leading_us(descriptor),
     };
@@ -67,14 +69,14 @@ fn duration(descriptor: &ChunkReady, probe: &Probe) -> Option<Disagreement> {
     })
 }
 
-/// How long the object says it is, in microseconds.
-pub fn duration_us(probe: &Probe) -> Option<i64> {
+/// The object's own duration, in microseconds.
+pub(crate) fn duration_us(probe: &Probe) -> Option<i64> {
     Some(probe.timebase.microseconds(probe.duration_ticks?))
 }
 
 fn leading_us(descriptor: &ChunkReady) -> i64 {
     let frames = i64::try_from(descriptor.frames.max(1)).unwrap_or(i64::MAX);
-    // The longest a frame of this chunk can be on average, doubled: variable frame rates have longer ones.
+    // Twice the average duration of a frame: variable frame rates have longer ones.
     i64::from(descriptor.leading_pictures) * (2 * descriptor.duration_us / frames)
 }
 
@@ -126,12 +128,12 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_is_what_it_should_be_agrees() {
+    fn an_equal_object_agrees() {
         assert!(fields(&descriptor(), 1000, &probe(Container::Mp4)).is_empty());
     }
 
     #[test]
-    fn each_field_that_differs_is_named_with_both_values() {
+    fn each_difference_is_named_with_both_values() {
         let good = probe(Container::Mp4);
         let but = |change: fn(&mut Probe)| {
             let mut probe = good.clone();
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_container_does_not_know_is_not_compared() {
+    fn fields_that_a_container_lacks_are_not_compared() {
         let blind = Probe {
             channels: 0,
             packets: None,
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn matroska_is_right_to_a_millisecond() {
+    fn matroska_is_exact_to_a_millisecond() {
         let timebase = Timebase::new(1, 1000).unwrap();
         let lasts = |ms| Probe {
             duration_ticks: Some(ms),
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_group_is_short_by_its_leading_pictures_at_most() {
+    fn an_open_group_lacks_its_leading_pictures_at_most() {
         let open = ChunkReady {
             leading_pictures: 2,
             ..descriptor()
@@ -205,7 +207,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn one_tick_more_or_less_is_never_missed(ticks in 1..10_000_000_i64, den in 1..=500_000_u32, off in prop_oneof![Just(-1), Just(1)]) {
+        fn a_difference_of_one_tick_is_never_missed(ticks in 1..10_000_000_i64, den in 1..=500_000_u32, off in prop_oneof![Just(-1), Just(1)]) {
             let timebase = Timebase::new(1, den).unwrap();
             let chunk = ChunkReady { duration_us: timebase.microseconds(ticks), ..descriptor() };
             let lasts = |ticks| Probe { duration_ticks: Some(ticks), timebase, ..probe(Container::Mp4) };

@@ -1,4 +1,4 @@
-//! How fast bytes may leave: one pace for all uploads of a process.
+//! A limit on the upload rate of a process.
 
 use std::{fmt, num::NonZeroU64, str::FromStr, time::Duration};
 
@@ -12,16 +12,16 @@ use tokio::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate(NonZeroU64);
 
-/// Why a text is not a rate.
+/// Text that is not a rate.
 #[derive(Debug, thiserror::Error)]
 pub enum RateError {
     /// It does not end in `/s`.
     #[error("expected a size a second, like 50MiB/s")]
     NoUnit,
-    /// What stands before that is no size.
+    /// The part before it is no size.
     #[error(transparent)]
     Size(#[from] SizeError),
-    /// Nothing would ever be uploaded.
+    /// A rate of zero would stop all uploads.
     #[error("a rate is at least 1B/s; leave the flag out for no limit")]
     Zero,
 }
@@ -29,7 +29,7 @@ pub enum RateError {
 impl FromStr for Rate {
     type Err = RateError;
 
-    /// A size as all flags have it, and `/s`: `50MiB/s`, `500KB/s`.
+    /// A size in the syntax of all flags, and `/s`: `50MiB/s`, `500KB/s`.
     fn from_str(text: &str) -> Result<Self, RateError> {
         let size = text.strip_suffix("/s").ok_or(RateError::NoUnit)?;
         let bytes = NonZeroU64::new(crispy_runtime::settings::size(size)?);
@@ -44,43 +44,45 @@ impl fmt::Display for Rate {
 }
 
 impl Rate {
-    /// How long so many bytes take.
+    /// The time that so many bytes take.
     fn time(self, bytes: u64) -> Duration {
         let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(self.0.get());
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }
 
-/// The turn to send.
+/// A limit on the rate of all uploads together.
 ///
-/// Whole chunks take turns: one may begin when the time of those before it is over, and then goes as fast as the network takes it. So in any
-/// time no more leaves than the rate gives, and one chunk. Time in which nobody sent is not saved up. No crate does this: `governor` refuses what
-/// is larger than its burst, and a chunk may be larger than a second of its rate.
+/// Whole chunks take turns: one starts when the time of those before it is over, and then goes as
+/// fast as the network takes it. So in any period no more bytes are sent than the rate permits, and
+/// one chunk. Unused time is not saved up. No crate does this: `governor` refuses a request larger
+/// than its burst, and a chunk may be larger than a second of its rate.
 #[derive(Debug)]
-pub struct Pace {
+pub(crate) struct RateLimiter {
     rate: Option<Rate>,
-    /// When the next may begin. Held while somebody waits for it, so that who gives up waiting has taken nobody's time.
+    /// The start of the next chunk. The lock is held while waiting, so a cancelled upload consumes
+    /// no budget.
     next: Mutex<Instant>,
 }
 
-impl Pace {
-    /// This many bytes a second; without a rate, as many as the network takes.
-    pub fn new(rate: Option<Rate>) -> Self {
+impl RateLimiter {
+    /// A limiter; without a rate, it never waits.
+    pub(crate) fn new(rate: Option<Rate>) -> Self {
         Self {
             rate,
             next: Mutex::new(Instant::now()),
         }
     }
 
-    /// Waits for the turn of so many bytes. First come, first served.
-    pub async fn turn(&self, bytes: u64) {
+    /// Waits until so many bytes may be sent. First come, first served.
+    pub(crate) async fn acquire(&self, bytes: u64) {
         let Some(rate) = self.rate else {
             return;
         };
         let mut next = self.next.lock().await;
-        let begins = (*next).max(Instant::now());
-        sleep_until(begins).await;
-        *next = begins + rate.time(bytes);
+        let start = (*next).max(Instant::now());
+        sleep_until(start).await;
+        *next = start + rate.time(bytes);
     }
 }
 
@@ -113,27 +115,28 @@ mod tests {
         }
     }
 
-    /// Sends chunks of these sizes from so many hands at once; for each, when it began and its size, in order.
-    async fn send(pace: &Pace, hands: usize, sizes: &[u64]) -> Vec<(Duration, u64)> {
+    /// Sends chunks of these sizes from so many tasks at once; returns the start and the size of
+    /// each, in order.
+    async fn send(limiter: &RateLimiter, tasks: usize, sizes: &[u64]) -> Vec<(Duration, u64)> {
         let start = Instant::now();
-        let begun = std::sync::Mutex::new(Vec::new());
-        let hand = async |mine: &[u64]| {
+        let started = std::sync::Mutex::new(Vec::new());
+        let task = async |mine: &[u64]| {
             for size in mine {
-                pace.turn(*size).await;
-                begun.lock().unwrap().push((start.elapsed(), *size));
+                limiter.acquire(*size).await;
+                started.lock().unwrap().push((start.elapsed(), *size));
             }
         };
-        let share = sizes.len().div_ceil(hands).max(1);
-        join_all(sizes.chunks(share).map(hand)).await;
-        begun.into_inner().unwrap()
+        let share = sizes.len().div_ceil(tasks).max(1);
+        join_all(sizes.chunks(share).map(task)).await;
+        started.into_inner().unwrap()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn eight_hands_together_keep_the_rate() {
-        let pace = Pace::new(Some(rate("50MiB/s")));
+    async fn eight_tasks_together_keep_the_rate() {
+        let limiter = RateLimiter::new(Some(rate("50MiB/s")));
         let sizes: Vec<u64> = (0..400).map(|n| (n % 7 + 1) * MIB / 2).collect();
-        let begun = send(&pace, 8, &sizes).await;
-        let (last, size) = *begun.last().unwrap();
+        let started = send(&limiter, 8, &sizes).await;
+        let (last, size) = *started.last().unwrap();
         let all: u64 = sizes.iter().sum();
         let reached = (all - size) as f64 / last.as_secs_f64() / (50 * MIB) as f64;
         assert!((0.999..1.001).contains(&reached), "{reached} of the rate");
@@ -141,21 +144,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn in_no_time_does_more_leave_than_the_rate_gives_and_one_chunk(
-            sizes in proptest::collection::vec(1..64 * MIB, 1..40), hands in 1..9_usize,
+        fn no_period_exceeds_the_rate_by_more_than_one_chunk(
+            sizes in proptest::collection::vec(1..64 * MIB, 1..40), tasks in 1..9_usize,
         ) {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_time()
                 .start_paused(true)
                 .build()
                 .unwrap();
-            let pace = runtime.block_on(async { Pace::new(Some(rate("10MiB/s"))) });
-            let begun = runtime.block_on(send(&pace, hands, &sizes));
-            for first in 0..begun.len() {
-                for last in first..begun.len() {
-                    let left: u64 = begun[first..last].iter().map(|(_, size)| size).sum();
-                    // A timer's own grain is a millisecond.
-                    let time = begun[last].0 - begun[first].0 + Duration::from_millis(2);
+            let limiter = runtime.block_on(async { RateLimiter::new(Some(rate("10MiB/s"))) });
+            let started = runtime.block_on(send(&limiter, tasks, &sizes));
+            for first in 0..started.len() {
+                for last in first..started.len() {
+                    let left: u64 = started[first..last].iter().map(|(_, size)| size).sum();
+                    // Timers have a resolution of a millisecond.
+                    let time = started[last].0 - started[first].0 + Duration::from_millis(2);
                     prop_assert!(rate("10MiB/s").time(left) <= time, "{left} bytes in {time:?}");
                 }
             }
@@ -163,20 +166,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_gives_up_waiting_takes_nobodys_time() {
-        let pace = Pace::new(Some(rate("1MiB/s")));
-        pace.turn(MIB).await;
+    async fn a_cancelled_wait_consumes_no_budget() {
+        let limiter = RateLimiter::new(Some(rate("1MiB/s")));
+        limiter.acquire(MIB).await;
         for _ in 0..100 {
-            assert!(pace.turn(64 * MIB).now_or_never().is_none());
+            assert!(limiter.acquire(64 * MIB).now_or_never().is_none());
         }
         let start = Instant::now();
-        pace.turn(MIB).await;
+        limiter.acquire(MIB).await;
         assert!(start.elapsed() <= Duration::from_millis(1001));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_rate_nobody_waits() {
-        let pace = Pace::new(None);
-        assert!(pace.turn(u64::MAX).now_or_never().is_some());
+    async fn without_a_rate_nothing_waits() {
+        let limiter = RateLimiter::new(None);
+        assert!(limiter.acquire(u64::MAX).now_or_never().is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! What an inspector measures, by the names of the catalogue.
+//! Metrics of an inspector, by the names of the catalogue.
 
 use crispy_proto::{id::ChunkId, v1::ChunkInspected};
 use crispy_telemetry::catalogue::{
@@ -6,15 +6,15 @@ use crispy_telemetry::catalogue::{
     INSPECTOR_IO, OUTCOME, SITE,
 };
 
-/// Bytes of an object were read, whatever they said.
+/// Records bytes read of an object, of any outcome.
 pub(crate) fn read(bytes: u64) {
     INSPECTOR_IO.add(bytes, &[]);
 }
 
-/// A chunk was inspected, and that has been said.
+/// Records a chunk that was inspected and announced.
 pub(crate) fn inspected(id: &ChunkId, inspected: &ChunkInspected) {
     let (site, camera) = (id.camera.site.as_str(), id.camera.camera.as_str());
-    // None yet is a number too: an alert hears of the first one as of an increase.
+    // Both outcomes are exported from the first one on, so that `increase()` sees the first event.
     for (outcome, holds) in [
         ("agrees", inspected.agrees),
         ("disagrees", !inspected.agrees),
@@ -22,7 +22,7 @@ pub(crate) fn inspected(id: &ChunkId, inspected: &ChunkInspected) {
         let of = [(SITE, site), (CAMERA, camera), (OUTCOME, outcome)];
         INSPECTOR_INSPECTIONS.add(holds.into(), &of);
     }
-    // Fields are those that `agree` compares: a dozen.
+    // A dozen fields at most: those of `compare`.
     for differs in &inspected.disagreements {
         let of = [(SITE, site), (CAMERA, camera), (FIELD, &differs.field)];
         INSPECTOR_DISAGREEMENTS.add(1, &of);

@@ -6,7 +6,7 @@ use crispy_proto::{
     v1::{self, dead_letter::Kind},
 };
 
-use crate::{Prefix, Publisher, Stage, Subjects, Topic, message_id};
+use crate::{Prefix, Publisher, Stage, Subjects, message_id};
 
 /// The longest reason, in bytes. An error chain may quote its input.
 const MAX_REASON: usize = 4096;
@@ -29,7 +29,7 @@ impl DeadLetterDraft<'_> {
         let subjects = Subjects::new(prefix);
         let camera = subjects
             .parse(&self.letter.delivery.subject)
-            .map_or_else(unknown_camera, |topic: Topic| topic.camera().clone());
+            .map_or_else(unknown_camera, |(_, camera)| camera);
         let id = message_id::dead(
             self.stage,
             self.letter.delivery.stream_created_us,

@@ -127,7 +127,7 @@ impl DeadLetters {
                 Err(fault) => return Err(fault),
             };
             let topic = self.connection.subjects().parse(&received.subject);
-            if let Some(Topic::Dead(stage, camera)) = topic {
+            if let Some((Topic::Dead(stage), camera)) = topic {
                 visit(StoredDeadLetter {
                     sequence: received.sequence,
                     stage,
@@ -178,8 +178,8 @@ impl DeadLetters {
             sequence, letter, ..
         } = stored;
         let stream = match self.connection.subjects().parse(&letter.subject) {
-            Some(Topic::Chunks(_) | Topic::Runs(_)) => Stream::Chunks,
-            Some(Topic::Uploaded(_)) => Stream::Uploaded,
+            Some((Topic::Chunks | Topic::Runs, _)) => Stream::Chunks,
+            Some((Topic::Uploaded, _)) => Stream::Uploaded,
             _ => {
                 let subject = &letter.subject;
                 return Err(Fault::rejected(format!(
@@ -253,8 +253,8 @@ impl DeadLetters {
     }
 
     fn read(&self, sequence: u64, message: &StreamMessage) -> Option<StoredDeadLetter> {
-        let topic = self.connection.subjects().parse(&message.subject)?;
-        let Topic::Dead(stage, camera) = topic else {
+        let parsed = self.connection.subjects().parse(&message.subject);
+        let Some((Topic::Dead(stage), camera)) = parsed else {
             return None;
         };
         Some(StoredDeadLetter {

@@ -23,19 +23,10 @@ pub trait Message: prost::Message + Default + Send + Sync + 'static {
     }
 }
 
-macro_rules! type_name {
-    ($message:ident) => {
-        concat!("crispy.v1.", stringify!($message))
-    };
-    ($message:ident $name:literal) => {
-        concat!("crispy.v1.", $name)
-    };
-}
-
 macro_rules! messages {
-    ($($message:ident $(named $name:literal)? $(needs $needs:ident)? $(about $chunk:ident)?),* $(,)?) => {$(
+    ($($message:ident $(needs $needs:ident)? $(about $chunk:ident)?),* $(,)?) => {$(
         impl Message for v1::$message {
-            const TYPE: &'static str = type_name!($message $($name)?);
+            const TYPE: &'static str = concat!("crispy.v1.", stringify!($message));
             $(fn needs(&self) -> &[String] {
                 &self.$needs
             })?
@@ -54,10 +45,13 @@ messages!(
     ChunkDropped,
     CameraEvent,
     DeadLetter about dead,
-    // Its name on the wire is older than its name here.
-    DeadLetterDecision named "DeadRuling",
     SpoolRecord,
 );
+
+impl Message for v1::DeadLetterDecision {
+    // Older than the name of the type, and part of the wire format.
+    const TYPE: &'static str = "crispy.v1.DeadRuling";
+}
 
 fn ready(chunk: &v1::ChunkReady) -> Option<ChunkId> {
     ChunkId::from_wire(chunk.id.as_ref()).ok()

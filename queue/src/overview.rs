@@ -177,7 +177,7 @@ async fn dead(connection: &Connection) -> Result<BTreeMap<Stage, u64>, Fault> {
         return Ok(counts);
     };
     for (subject, count) in state.subjects {
-        if let Some(Topic::Dead(stage, _)) = connection.subjects().parse(&subject) {
+        if let Some((Topic::Dead(stage), _)) = connection.subjects().parse(&subject) {
             *counts.entry(stage).or_default() += count;
         }
     }
@@ -202,8 +202,8 @@ async fn cameras(connection: &Connection) -> Result<BTreeMap<CameraId, Timestamp
     while !reader.is_at_end() {
         match reader.next::<ChunkUploaded>().await {
             Ok(last) => {
-                if let Some(topic) = connection.subjects().parse(&last.subject) {
-                    cameras.insert(topic.camera().clone(), last.published);
+                if let Some((_, camera)) = connection.subjects().parse(&last.subject) {
+                    cameras.insert(camera, last.published);
                 }
             }
             // A foreign message under our subjects.

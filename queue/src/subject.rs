@@ -34,36 +34,22 @@ impl fmt::Display for Subject {
     }
 }
 
-/// The content of a subject of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The topic of a subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Topic {
-    /// Committed chunks of a camera.
-    Chunks(CameraId),
-    /// Run states of a camera.
-    Runs(CameraId),
-    /// Uploaded chunks of a camera.
-    Uploaded(CameraId),
-    /// Inspected chunks of a camera.
-    Inspected(CameraId),
+    /// Committed chunks.
+    Chunks,
+    /// Run states.
+    Runs,
+    /// Upload events.
+    Uploaded,
+    /// Inspections.
+    Inspected,
     /// Events of a camera.
-    Events(CameraId),
-    /// Dead letters of a stage about a camera.
-    Dead(Stage, CameraId),
-}
-
-impl Topic {
-    /// Its camera.
-    pub fn camera(&self) -> &CameraId {
-        match self {
-            Self::Chunks(camera)
-            | Self::Runs(camera)
-            | Self::Uploaded(camera)
-            | Self::Inspected(camera)
-            | Self::Events(camera)
-            | Self::Dead(_, camera) => camera,
-        }
-    }
+    Events,
+    /// Dead letters of a stage.
+    Dead(Stage),
 }
 
 /// The subjects under one prefix: `{prefix}.{topic}.{site}.{camera}`.
@@ -117,26 +103,19 @@ impl Subjects {
     }
 
     /// Parses `subject`; `None` where it is not one of ours.
-    pub fn parse(&self, subject: &str) -> Option<Topic> {
+    pub fn parse(&self, subject: &str) -> Option<(Topic, CameraId)> {
         let rest = subject.strip_prefix(self.prefix.as_str())?;
         let tokens: Vec<&str> = rest.strip_prefix('.')?.split('.').collect();
         let (topic, site, camera) = match tokens[..] {
-            ["dead", stage, site, camera] => (stage, site, camera),
-            [topic, site, camera] => (topic, site, camera),
+            ["chunks", site, camera] => (Topic::Chunks, site, camera),
+            ["runs", site, camera] => (Topic::Runs, site, camera),
+            ["uploaded", site, camera] => (Topic::Uploaded, site, camera),
+            ["inspected", site, camera] => (Topic::Inspected, site, camera),
+            ["events", site, camera] => (Topic::Events, site, camera),
+            ["dead", stage, site, camera] => (Topic::Dead(stage.parse().ok()?), site, camera),
             _ => return None,
         };
-        let camera = CameraId::from_wire(site, camera).ok()?;
-        if tokens.len() == 4 {
-            return Some(Topic::Dead(topic.parse().ok()?, camera));
-        }
-        Some(match topic {
-            "chunks" => Topic::Chunks(camera),
-            "runs" => Topic::Runs(camera),
-            "uploaded" => Topic::Uploaded(camera),
-            "inspected" => Topic::Inspected(camera),
-            "events" => Topic::Events(camera),
-            _ => return None,
-        })
+        Some((topic, CameraId::from_wire(site, camera).ok()?))
     }
 
     fn build(&self, topic: &str, camera: &CameraId, stream: Stream) -> Subject {
@@ -161,17 +140,17 @@ mod tests {
         ) {
             let subjects = Subjects::new(&prefix.parse().unwrap());
             let camera = CameraId::from_wire(&site, &camera).unwrap();
-            let dead = |stage| (subjects.dead(stage, &camera), Topic::Dead(stage, camera.clone()));
+            let dead = |stage| (subjects.dead(stage, &camera), Topic::Dead(stage));
             for (subject, topic) in [
-                (subjects.chunks(&camera), Topic::Chunks(camera.clone())),
-                (subjects.runs(&camera), Topic::Runs(camera.clone())),
-                (subjects.uploaded(&camera), Topic::Uploaded(camera.clone())),
-                (subjects.inspected(&camera), Topic::Inspected(camera.clone())),
-                (subjects.events(&camera), Topic::Events(camera.clone())),
+                (subjects.chunks(&camera), Topic::Chunks),
+                (subjects.runs(&camera), Topic::Runs),
+                (subjects.uploaded(&camera), Topic::Uploaded),
+                (subjects.inspected(&camera), Topic::Inspected),
+                (subjects.events(&camera), Topic::Events),
                 dead(Stage::Uploader),
                 dead(Stage::Inspector),
             ] {
-                prop_assert_eq!(subjects.parse(subject.as_str()), Some(topic));
+                prop_assert_eq!(subjects.parse(subject.as_str()), Some((topic, camera.clone())));
             }
         }
 

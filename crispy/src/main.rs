@@ -1,13 +1,13 @@
 //! The operator's command.
 //!
 //! * `crispy up` runs everything on this machine: [`up`]
-//! * `crispy setup` makes the streams on a server: [`setup`]
-//! * `crispy dead` looks at work that was given up, sends it again or lets go of it: [`dead`]
-//! * `crispy status` shows how the queue stands, and whether it needs a human: [`status`]
-//! * `crispy trace` draws the way of one chunk: [`trace`]
+//! * `crispy setup` creates the streams on a server: [`setup`]
+//! * `crispy dead` lists, replays and drops dead letters: [`dead`]
+//! * `crispy status` shows the queue, and what needs attention: [`status`]
+//! * `crispy trace` draws the trace of one chunk: [`trace`]
 
 mod dead;
-mod leash;
+mod die_with_parent;
 mod output;
 mod setup;
 mod status;
@@ -41,7 +41,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    if let Some(code) = leash::asked_for() {
+    if let Some(code) = die_with_parent::run() {
         return code;
     }
     let about = About {

@@ -57,7 +57,7 @@ exits! {
     NatsUnreachable = 43, "the NATS server cannot be reached", "check address and network";
     StreamsMissing = 44, "the streams are not there", "run `crispy setup`";
     NatsRefused = 45, "the NATS server refused the credentials", "check credentials and permissions";
-    JaegerMissing = 46, "Jaeger is not installed", "put `jaeger` on PATH, or use one that runs with `--otlp-endpoint`";
+    JaegerMissing = 46, "no Jaeger runs on this machine", "start one, or use `--jaeger=running` or `--otlp-endpoint`";
     JaegerUnreachable = 47, "Jaeger does not answer", "check its address (`--jaeger-url`), and that it runs";
     ChildDies = 50, "a child process keeps dying", "read its last log lines";
     Disagreement = 51, "a chunk disagrees with its descriptor", "read the inspector's warning: it names chunk and field";

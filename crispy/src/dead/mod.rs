@@ -1,13 +1,14 @@
-//! `crispy dead`: work that was given up.
+//! `crispy dead`: lists, shows, replays and drops dead letters.
 //!
 //! ```text
-//!   list ──► show NUMBER ──► mend the reason ──► replay: back into the queue │ drop: its bytes may go, and the loss is declared
+//!   list ─► show NUMBER ─► fix the reason ─► replay: back into the queue
+//!                                            drop: free its bytes, declare the loss
 //! ```
 //!
-//! What is replayed or dropped leaves the list once the queue, or the owner of the chunk's bytes, has been told: each step may be repeated.
+//! A dead letter leaves the list once its replay or drop is published: each step can be repeated.
 
+mod render;
 mod selection;
-mod show;
 
 use std::io::{self, Write};
 
@@ -15,23 +16,22 @@ use anyhow::anyhow;
 use crispy_fault::Fault;
 use crispy_proto::v1::Producer;
 use crispy_queue::{Connection, DeadLetters, StoredDeadLetter};
-use crispy_runtime::NatsFlags;
-use crispy_runtime::{Exit, Failed};
+use crispy_runtime::{Exit, Failed, NatsFlags};
 use serde_json::json;
 
-use crate::output::{Form, print};
+use crate::output::{Format, print};
 use selection::Selection;
 
-/// Look at work that was given up, send it again, or let go of it
+/// List, replay or drop dead letters: messages that a stage has given up
 #[derive(Clone, Debug, clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = true, after_help = EXAMPLES)]
 pub(crate) struct Dead {
     #[command(subcommand)]
-    deed: Deed,
+    command: DeadCommand,
 }
 
 #[derive(Clone, Debug, clap::Subcommand)]
-enum Deed {
+enum DeadCommand {
     /// List dead letters, oldest first
     List {
         #[command(flatten)]
@@ -39,7 +39,7 @@ enum Deed {
         #[command(flatten)]
         common: Common,
     },
-    /// Show all that single dead letters say
+    /// Show every field of a dead letter
     Show {
         /// Numbers from the list
         #[arg(value_name = "NUMBER", required = true)]
@@ -47,25 +47,25 @@ enum Deed {
         #[command(flatten)]
         common: Common,
     },
-    /// Send work again, all of it unless numbers or filters choose
-    Replay(Chosen),
-    /// Let go of work for good: a chunk that only a spool has is lost, and its ingestor declares so
+    /// Publish their messages again: all, or those chosen by numbers or filters
+    Replay(Targets),
+    /// Remove them for good: a chunk that only a spool has is lost, and its ingestor declares the loss
     Drop {
         #[command(flatten)]
-        chosen: Chosen,
-        /// Drop everything, where neither numbers nor filters choose
+        targets: Targets,
+        /// Drop all, if neither numbers nor filters are given
         #[arg(long)]
         yes: bool,
     },
 }
 
-/// Which letters something shall be done with.
+/// The dead letters to replay or drop.
 #[derive(Clone, Debug, clap::Args)]
-struct Chosen {
+struct Targets {
     /// Numbers from the list
     #[arg(value_name = "NUMBER", conflicts_with_all = ["stage", "site", "camera", "reason", "since", "until"])]
     numbers: Vec<u64>,
-    /// Show what would be done, and do nothing
+    /// Show the outcome without doing anything
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -76,15 +76,15 @@ struct Chosen {
 
 #[derive(Clone, Debug, clap::Args)]
 struct Common {
-    /// What is written to stdout
+    /// Format of stdout
     #[arg(
         help_heading = "Options",
         short,
         long,
-        value_name = "FORM",
+        value_name = "FORMAT",
         default_value = "table"
     )]
-    output: Form,
+    output: Format,
     #[command(flatten)]
     nats: NatsFlags,
 }
@@ -97,62 +97,63 @@ Examples:
   crispy dead replay 17 18
   crispy dead drop 17
 
-Doing it twice does no harm.";
+A second replay or drop does no harm.";
 
-/// Does what was asked for.
+/// Runs the subcommand.
 pub(crate) async fn run(dead: Dead) -> Result<(), Failed> {
-    let common = dead.deed.common();
-    let connection =
-        crispy_runtime::connect(&common.nats.options("crispy dead")?, &common.nats.prefix).await?;
+    let common = dead.command.common();
+    let options = common.nats.options("crispy dead")?;
+    let connection = crispy_runtime::connect(&options, &common.nats.prefix).await?;
     crispy_runtime::check_streams(&connection, &[crispy_queue::Stream::Dead]).await?;
-    let outcome = dead.deed.done(&connection).await;
+    let outcome = dead.command.run(&connection).await;
     connection.close().await;
     outcome
 }
 
-impl Deed {
+impl DeadCommand {
     fn common(&self) -> &Common {
         match self {
             Self::List { common, .. } | Self::Show { common, .. } => common,
-            Self::Replay(chosen) | Self::Drop { chosen, .. } => &chosen.common,
+            Self::Replay(targets) | Self::Drop { targets, .. } => &targets.common,
         }
     }
 
-    async fn done(&self, connection: &Connection) -> Result<(), Failed> {
+    async fn run(&self, connection: &Connection) -> Result<(), Failed> {
         let letters = DeadLetters::new(connection);
         match self {
             Self::List { selection, common } => list(&letters, selection, common.output).await,
             Self::Show { numbers, common } => show(&letters, numbers, common.output).await,
-            Self::Replay(chosen) => deal(&letters, chosen, Action::Replay).await,
-            Self::Drop { chosen, yes } => {
-                if chosen.numbers.is_empty() && chosen.selection.is_all() && !yes {
-                    let what = "this would drop every dead letter: give numbers or filters, or --yes if that is meant";
-                    return Err(Failed::new(Exit::Usage, anyhow!(what)));
+            Self::Replay(targets) => resolve(&letters, targets, Action::Replay).await,
+            Self::Drop { targets, yes } => {
+                if targets.numbers.is_empty() && targets.selection.is_all() && !yes {
+                    let message =
+                        anyhow!("this would drop every dead letter: add numbers, filters or --yes");
+                    return Err(Failed::new(Exit::Usage, message));
                 }
-                deal(&letters, chosen, Action::Drop).await
+                resolve(&letters, targets, Action::Drop).await
             }
         }
     }
 }
 
-async fn list(letters: &DeadLetters, selection: &Selection, form: Form) -> Result<(), Failed> {
+async fn list(letters: &DeadLetters, selection: &Selection, format: Format) -> Result<(), Failed> {
     let found = selected(letters, selection).await?;
-    match form {
-        Form::Table => print(&show::table(&found))?,
-        Form::Jsonl => {
-            for buried in &found {
-                print(&show::json(buried).to_string())?;
+    match format {
+        Format::Table => print(&render::table(&found))?,
+        Format::Jsonl => {
+            for letter in &found {
+                print(&render::json(letter).to_string())?;
             }
         }
     }
     Ok(())
 }
 
-async fn show(letters: &DeadLetters, numbers: &[u64], form: Form) -> Result<(), Failed> {
-    for buried in numbered(letters, numbers).await? {
-        match form {
-            Form::Table => print(&show::page(&buried))?,
-            Form::Jsonl => print(&show::json(&buried).to_string())?,
+async fn show(letters: &DeadLetters, numbers: &[u64], format: Format) -> Result<(), Failed> {
+    for letter in numbered(letters, numbers).await? {
+        match format {
+            Format::Table => print(&render::page(&letter))?,
+            Format::Jsonl => print(&render::json(&letter).to_string())?,
         }
     }
     Ok(())
@@ -164,21 +165,21 @@ enum Action {
     Drop,
 }
 
-/// Deals with each letter that was chosen. One that cannot be dealt with does not keep the others from it.
-async fn deal(letters: &DeadLetters, chosen: &Chosen, action: Action) -> Result<(), Failed> {
-    let found = match chosen.numbers.is_empty() {
-        true => selected(letters, &chosen.selection).await?,
-        false => numbered(letters, &chosen.numbers).await?,
+/// Replays or drops each target. A failure does not stop the others.
+async fn resolve(letters: &DeadLetters, targets: &Targets, action: Action) -> Result<(), Failed> {
+    let found = match targets.numbers.is_empty() {
+        true => selected(letters, &targets.selection).await?,
+        false => numbered(letters, &targets.numbers).await?,
     };
     let by = crispy_runtime::producer(env!("CARGO_PKG_VERSION"));
     let mut failures = 0_usize;
-    for buried in &found {
-        let said = match chosen.dry_run {
-            true => Ok(would(action)),
-            false => act(letters, buried, action, &by).await,
+    for letter in &found {
+        let outcome = match targets.dry_run {
+            true => Ok(planned_outcome(action)),
+            false => apply(letters, letter, action, &by).await,
         };
-        match said {
-            Ok(outcome) => print(&told(buried, outcome, chosen.common.output))?,
+        match outcome {
+            Ok(outcome) => print(&outcome_line(letter, outcome, targets.common.output))?,
             Err(error) => {
                 failures += 1;
                 let error = anyhow::Error::new(error);
@@ -188,45 +189,45 @@ async fn deal(letters: &DeadLetters, chosen: &Chosen, action: Action) -> Result<
     }
     if failures > 0 {
         let total = found.len();
-        return Err(anyhow!("{failures} of {total} dead letters are as they were").into());
+        return Err(anyhow!("{failures} of {total} dead letters could not be changed").into());
     }
-    if found.is_empty() && chosen.common.output == Form::Table {
+    if found.is_empty() && targets.common.output == Format::Table {
         print("no dead letters")?;
     }
     Ok(())
 }
 
-fn would(action: Action) -> &'static str {
+fn planned_outcome(action: Action) -> &'static str {
     match action {
         Action::Replay => "would be replayed",
         Action::Drop => "would be dropped",
     }
 }
 
-async fn act(
+async fn apply(
     letters: &DeadLetters,
-    buried: &StoredDeadLetter,
+    letter: &StoredDeadLetter,
     action: Action,
     by: &Producer,
 ) -> Result<&'static str, Fault> {
     Ok(match action {
-        Action::Replay => match letters.replay(buried, by).await?.duplicate {
+        Action::Replay => match letters.replay(letter, by).await?.duplicate {
             false => "replayed",
-            true => "replayed before: the server has it already",
+            true => "already replayed",
         },
-        Action::Drop => match letters.drop(buried, by).await? {
+        Action::Drop => match letters.drop(letter, by).await? {
             true => "dropped",
-            false => "dropped before",
+            false => "already dropped",
         },
     })
 }
 
-fn told(buried: &StoredDeadLetter, outcome: &str, form: Form) -> String {
-    let (number, work) = (buried.sequence, show::work(buried));
-    match form {
-        Form::Table => format!("{number}: {work}: {outcome}"),
-        Form::Jsonl => {
-            let camera = buried.camera.to_string();
+fn outcome_line(letter: &StoredDeadLetter, outcome: &str, format: Format) -> String {
+    let (number, work) = (letter.sequence, render::subject(letter));
+    match format {
+        Format::Table => format!("{number}: {work}: {outcome}"),
+        Format::Jsonl => {
+            let camera = letter.camera.to_string();
             json!({"type": "dead_letter_outcome", "number": number, "camera": camera, "work": work, "outcome": outcome}).to_string()
         }
     }
@@ -237,24 +238,24 @@ async fn selected(
     selection: &Selection,
 ) -> Result<Vec<StoredDeadLetter>, Failed> {
     let mut found = Vec::new();
-    let collect = |buried: StoredDeadLetter| {
-        if selection.wants(&buried) {
-            found.push(buried);
+    let collect = |letter: StoredDeadLetter| {
+        if selection.matches(&letter) {
+            found.push(letter);
         }
     };
     letters
-        .each(&selection.plot(), collect)
+        .each(&selection.filter(), collect)
         .await
         .map_err(|fault| Failed::from_queue(fault.context("read the dead letters")))?;
     Ok(found)
 }
 
-/// All of them, or an error that names what is not there, before anything is done.
+/// The dead letters with these numbers, or an error that names the missing ones.
 async fn numbered(letters: &DeadLetters, numbers: &[u64]) -> Result<Vec<StoredDeadLetter>, Failed> {
     let (mut found, mut missing) = (Vec::new(), Vec::new());
     for number in numbers {
         match letters.get(*number).await? {
-            Some(buried) => found.push(buried),
+            Some(letter) => found.push(letter),
             None => missing.push(number.to_string()),
         }
     }
@@ -262,5 +263,5 @@ async fn numbered(letters: &DeadLetters, numbers: &[u64]) -> Result<Vec<StoredDe
         return Ok(found);
     }
     let missing = missing.join(", ");
-    Err(anyhow!("no dead letter {missing} (any more): see `crispy dead list`").into())
+    Err(anyhow!("no dead letter {missing}: see `crispy dead list`").into())
 }

@@ -1,4 +1,4 @@
-//! Which dead letters are meant. Pure.
+//! Filters of dead letters. Pure.
 
 use std::time::Duration;
 
@@ -6,43 +6,43 @@ use crispy_proto::id::Name;
 use crispy_queue::{DeadLetterFilter, Stage, StoredDeadLetter};
 use jiff::Timestamp;
 
-/// The flags that choose among dead letters; none of them means all.
+/// The filter flags; none of them selects all.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
-#[command(next_help_heading = "Which ones")]
+#[command(next_help_heading = "Filters")]
 pub(crate) struct Selection {
-    /// Given up by this stage: uploader or inspector
+    /// Only of this stage: uploader or inspector
     #[arg(long, value_name = "STAGE")]
     stage: Option<Stage>,
 
-    /// Of this site
+    /// Only of this site
     #[arg(long, value_name = "NAME")]
     site: Option<Name>,
 
-    /// Of this camera
+    /// Only of this camera
     #[arg(long, value_name = "NAME")]
     camera: Option<Name>,
 
-    /// With these words in the reason, in any case
-    #[arg(long, value_name = "WORDS")]
+    /// Only with this text in the reason, in any case
+    #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 
-    /// Given up at this time or later: 2026-11-22T19:00:00Z, or 2h for two hours ago
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    /// Only from this time on: 2026-11-22T19:00:00Z, or 2h for two hours ago
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     since: Option<Timestamp>,
 
-    /// Given up before this time
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    /// Only before this time
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     until: Option<Timestamp>,
 }
 
 impl Selection {
-    /// Whether it leaves nothing out.
+    /// Whether it selects all.
     pub(super) fn is_all(&self) -> bool {
         *self == Self::default()
     }
 
-    /// What the server can choose by itself.
-    pub(super) fn plot(&self) -> DeadLetterFilter {
+    /// The part of the filter that the server applies.
+    pub(super) fn filter(&self) -> DeadLetterFilter {
         DeadLetterFilter {
             stage: self.stage,
             site: self.site.clone(),
@@ -50,24 +50,24 @@ impl Selection {
         }
     }
 
-    /// Whether a letter of [`Self::plot`] is meant.
-    pub(super) fn wants(&self, buried: &StoredDeadLetter) -> bool {
-        let letter = &buried.letter;
-        let words = self.reason.as_ref().map(|words| words.to_lowercase());
+    /// Whether a letter of [`Self::filter`] is selected.
+    pub(super) fn matches(&self, stored: &StoredDeadLetter) -> bool {
+        let letter = &stored.letter;
+        let text = self.reason.as_ref().map(|text| text.to_lowercase());
         let at = letter.last_failure_us;
-        words.is_none_or(|words| letter.reason.to_lowercase().contains(&words))
+        text.is_none_or(|text| letter.reason.to_lowercase().contains(&text))
             && self.since.is_none_or(|since| at >= since.as_microsecond())
             && self.until.is_none_or(|until| at < until.as_microsecond())
     }
 }
 
-/// A time, or how long ago it was.
-fn moment(text: &str) -> Result<Timestamp, String> {
+/// Parses a time or an age.
+fn parse_time(text: &str) -> Result<Timestamp, String> {
     if let Ok(at) = text.parse() {
         return Ok(at);
     }
     let ago: Duration = crispy_runtime::settings::duration(text).map_err(|_| {
-        "neither a time (2026-11-22T19:00:00Z) nor a duration (2h: two hours ago)".to_owned()
+        "expected a time (2026-11-22T19:00:00Z) or an age (2h: two hours ago)".to_owned()
     })?;
     Timestamp::now()
         .checked_sub(ago)
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use crispy_proto::v1::DeadLetter;
 
-    fn buried(reason: &str, at_us: i64) -> StoredDeadLetter {
+    fn stored(reason: &str, at_us: i64) -> StoredDeadLetter {
         StoredDeadLetter {
             sequence: 1,
             stage: Stage::Uploader,
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn each_filter_leaves_out_what_it_does_not_name() {
+    fn each_filter_selects_its_matches() {
         let all = Selection::default();
         let words = Selection {
             reason: Some("Bucket".into()),
@@ -112,7 +112,7 @@ mod tests {
             until: at(10),
             ..all.clone()
         };
-        for (selection, reason, us, wanted) in [
+        for (selection, reason, us, expected) in [
             (&all, "anything", 5, true),
             (&words, "put object: BUCKET is read-only", 5, true),
             (&words, "gone", 5, false),
@@ -121,17 +121,20 @@ mod tests {
             (&until, "", 9, true),
             (&until, "", 10, false),
         ] {
-            let found = selection.wants(&buried(reason, us));
-            assert_eq!(found, wanted, "{selection:?} {reason:?} {us}");
+            let found = selection.matches(&stored(reason, us));
+            assert_eq!(found, expected, "{selection:?} {reason:?} {us}");
         }
         assert!(all.is_all() && !words.is_all() && !until.is_all());
     }
 
     #[test]
-    fn a_time_may_be_said_as_one_or_as_how_long_ago() {
-        assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(at(1_000_000).unwrap()));
-        let ago = Timestamp::now().duration_since(moment("2h").unwrap());
+    fn a_time_is_given_as_such_or_as_an_age() {
+        assert_eq!(
+            parse_time("1970-01-01T00:00:01Z"),
+            Ok(at(1_000_000).unwrap())
+        );
+        let ago = Timestamp::now().duration_since(parse_time("2h").unwrap());
         assert!((7190..7210).contains(&ago.as_secs()), "{ago}");
-        assert!(moment("yesterday").is_err());
+        assert!(parse_time("yesterday").is_err());
     }
 }

@@ -1,11 +1,11 @@
-//! `crispy status`: how the queue stands, and whether it needs a human.
+//! `crispy status`: shows the queue, and what needs attention.
 //!
 //! ```text
-//!   streams, consumers, dead letters, last uploads ──► concerns (pure) ──► tables or JSON lines, exit code
+//!   streams, consumers, dead letters, last uploads ─► findings (pure) ─► tables or JSON lines, exit code
 //! ```
 
-mod show;
-mod verdict;
+mod findings;
+mod render;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -14,30 +14,29 @@ use std::{
 
 use anyhow::anyhow;
 use crispy_queue::{Connection, Overview};
-use crispy_runtime::NatsFlags;
-use crispy_runtime::{Exit, Failed, Stop};
+use crispy_runtime::{Exit, Failed, NatsFlags, Stop};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use crate::output::{Form, print};
+use crate::output::{Format, print};
 
-/// Pause between two looks. Each is a dozen requests.
-const LOOK: Duration = Duration::from_secs(2);
+/// Pause between two refreshes. Each is a dozen requests.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Moves a terminal's cursor to the top and clears what was below it (ECMA-48: CUP, ED).
+/// Moves a terminal's cursor to the top and clears the screen below it (ECMA-48: CUP, ED).
 const CLEAR: &str = "\x1b[H\x1b[J";
 
-/// Show how streams, consumers and cameras stand, and whether somebody has to do something
+/// Show streams, consumers and cameras, and what needs attention
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Status {
-    /// Look again every 2 seconds, until stopped
+    /// Refresh every 2 seconds, until stopped
     #[arg(long)]
     watch: bool,
 
-    /// What is written to stdout
-    #[arg(short, long, value_name = "FORM", default_value = "table")]
-    output: Form,
+    /// Format of stdout
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Format,
 
     #[command(flatten)]
     nats: NatsFlags,
@@ -49,34 +48,35 @@ Examples:
   crispy status --watch
   crispy status -o jsonl | jq 'select(.type == \"concern\")'
 
-It ends with 0 if all is well, else with the code of the gravest concern: 44 a stream or consumer is missing, 52 there are dead letters,
-54 work waits for nobody, or a stream or a stage's work in flight is over nine tenths of its limit.";
+Exit code 0: all is well. 44: a stream or consumer is missing. 52: there are dead letters. 54: no worker takes the messages that wait, or a
+stream or the messages in flight are over nine tenths of their limit. Of several findings the most severe decides.";
 
-/// Looks once, or until it is told to stop.
+/// Shows the status once, or until a stop is requested.
 pub(crate) async fn run(status: Status, stop: Stop) -> Result<(), Failed> {
     let connection =
         crispy_runtime::connect(&status.nats.options("crispy status")?, &status.nats.prefix)
             .await?;
     let outcome = match status.watch {
-        false => look(&connection, status.output, "").await,
+        false => show(&connection, status.output, "").await,
         true => watch(&connection, status.output, &stop).await,
     };
     connection.close().await;
     outcome
 }
 
-/// What is wrong for now is shown and not an end: somebody watches it being mended.
-async fn watch(connection: &Connection, form: Form, stop: &Stop) -> Result<(), Failed> {
-    let clear = match form == Form::Table && io::stdout().is_terminal() {
+/// Shows the status repeatedly. Findings and a lost connection do not end it: an operator watches
+/// their repair.
+async fn watch(connection: &Connection, format: Format, stop: &Stop) -> Result<(), Failed> {
+    let clear = match format == Format::Table && io::stdout().is_terminal() {
         true => CLEAR,
         false => "",
     };
     loop {
-        let looked = tokio::select! {
+        let shown = tokio::select! {
             () = stop.requested() => return Ok(()),
-            looked = look(connection, form, clear) => looked,
+            shown = show(connection, format, clear) => shown,
         };
-        match looked {
+        match shown {
             Err(failed) if failed.exit == Exit::Failure => return Err(failed),
             Err(failed) if failed.exit == Exit::NatsUnreachable => {
                 writeln!(io::stderr(), "error: {failed}")?;
@@ -85,28 +85,27 @@ async fn watch(connection: &Connection, form: Form, stop: &Stop) -> Result<(), F
         }
         tokio::select! {
             () = stop.requested() => return Ok(()),
-            () = sleep(LOOK) => {}
+            () = sleep(REFRESH_INTERVAL) => {}
         }
     }
 }
 
-async fn look(connection: &Connection, form: Form, clear: &str) -> Result<(), Failed> {
-    let overview = Overview::read(connection)
-        .await
-        .map_err(Failed::from_queue)?;
-    let (concerns, now) = (verdict::concerns(&overview), Timestamp::now());
-    match form {
-        Form::Table => {
-            let text = show::tables(&overview, &concerns, now);
+async fn show(connection: &Connection, format: Format, clear: &str) -> Result<(), Failed> {
+    let overview = Overview::read(connection).await;
+    let overview = overview.map_err(Failed::from_queue)?;
+    let (findings, now) = (findings::findings(&overview), Timestamp::now());
+    match format {
+        Format::Table => {
+            let text = render::tables(&overview, &findings, now);
             print(&format!("{clear}{text}"))?;
         }
-        Form::Jsonl => {
-            for line in show::lines(&overview, &concerns, now) {
+        Format::Jsonl => {
+            for line in render::lines(&overview, &findings, now) {
                 print(&line.to_string())?;
             }
         }
     }
-    match verdict::exit(&concerns) {
+    match findings::exit(&findings) {
         Exit::Ok => Ok(()),
         exit => Err(Failed::new(exit, anyhow!("{}", exit.meaning()))),
     }

@@ -1,4 +1,4 @@
-//! Jaeger's query API: the present one (`/api/v3`), or the older (`/api`) where a server does not have that.
+//! Client of Jaeger's query API (`/api/v3`).
 
 use std::time::Duration;
 
@@ -11,129 +11,107 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::{
-    answer::{self, Answer, Form},
-    older, otlp,
+    otlp,
     span::{Span, TraceId},
 };
 
-/// Where Jaeger answers unless somebody says otherwise: the port of its pages and of this API.
+/// Default address: Jaeger's port for its pages and for this API.
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:16686";
 
-/// How long one answer may take. Storage that is searched by attributes is slow.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Timeout of one request. Storages are slow to search by attributes.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Traces that one search may find: of a chunk there is one, and a second where it was cut again.
-const MOST_FOUND: usize = 20;
+/// Limit of the traces of one search: a chunk has one, and a second if it was cut again.
+const SEARCH_DEPTH: usize = 20;
 
-/// Bytes that one answer may have. A trace of ours has some ten kilobytes; who talks without end is no Jaeger.
-const MOST_BYTES: usize = 64 << 20;
+/// Size limit of a response. A trace of ours has about ten kilobytes.
+const MAX_RESPONSE_BYTES: usize = 64 << 20;
 
-/// A Jaeger that can be asked.
+/// Client of one Jaeger.
 #[derive(Clone, Debug)]
 pub(crate) struct Jaeger {
     client: Client,
     base: Url,
 }
 
-/// Which spans a search is for.
+/// Conditions of a search for spans.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Search<'a> {
     /// The service that made them; `None`: any.
     pub service: Option<&'a str>,
-    /// What they say of themselves.
+    /// Their attributes.
     pub attributes: &'a [(&'a str, String)],
-    /// When they began.
+    /// Earliest start.
     pub from: Timestamp,
-    /// Likewise.
+    /// Latest start.
     pub to: Timestamp,
 }
 
-/// The present API's answers, and the older one's.
-static SPANS: [Form<Vec<Span>>; 2] = [
-    Form {
-        field: "result",
-        read: otlp::spans,
-    },
-    Form {
-        field: "data",
-        read: older::spans,
-    },
-];
-static SERVICES: [Form<Vec<String>>; 2] = [
-    Form {
-        field: "services",
-        read: answer::services,
-    },
-    Form {
-        field: "data",
-        read: answer::services,
-    },
-];
+/// The reason why a response is not a result.
+#[derive(Debug, PartialEq, Eq)]
+enum ResponseError {
+    /// The server does not have this API.
+    NotJaeger,
+    /// The server has the API and reports this error, or its result cannot be parsed.
+    Refused(String),
+}
 
 impl Jaeger {
-    /// The Jaeger at `url`; nobody is asked yet.
+    /// A client for the Jaeger at `url`; sends nothing yet.
     ///
     /// # Errors
-    /// [`Exit::Configuration`] for an address that is none over HTTP.
-    pub(crate) fn at(url: &str) -> Result<Self, Failed> {
+    /// [`Exit::Configuration`] if `url` is not an HTTP address.
+    pub(crate) fn new(url: &str) -> Result<Self, Failed> {
         let base = Url::parse(url.trim_end_matches('/')).ok();
         let base = base.filter(|base| matches!(base.scheme(), "http" | "https") && base.has_host());
         let base = base.ok_or_else(|| {
-            let message = anyhow!(
-                "--jaeger-url {:?} is not an address as {DEFAULT_URL}",
-                Redacted(url)
-            );
+            let url = Redacted(url);
+            let message = anyhow!("--jaeger-url {url:?} is not an address like {DEFAULT_URL}");
             Failed::new(Exit::Configuration, message)
         })?;
-        // There may be one already: the exporter's.
+        // The exporter may have installed one already.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let mut builder = Client::builder().timeout(PATIENCE);
-        if is_here(&base) {
-            // A proxy would look for it on its own machine.
+        let mut builder = Client::builder().timeout(REQUEST_TIMEOUT);
+        if is_local(&base) {
+            // A proxy would look for it on the proxy's own machine.
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(anyhow::Error::new)?;
         Ok(Self { client, base })
     }
 
-    /// Its address, as it may be shown.
-    pub(crate) fn shown(&self) -> String {
+    /// Its address without a password.
+    pub(crate) fn redacted_url(&self) -> String {
         let shown = Redacted(self.base.as_str()).to_string();
         shown.trim_end_matches('/').to_owned()
     }
 
     /// The page of a trace, for a browser.
     pub(crate) fn page(&self, trace: &TraceId) -> String {
-        format!("{}/trace/{trace}", self.shown())
+        format!("{}/trace/{trace}", self.redacted_url())
     }
 
     /// Whether it is on this machine.
-    pub(crate) fn is_here(&self) -> bool {
-        is_here(&self.base)
+    pub(crate) fn is_local(&self) -> bool {
+        is_local(&self.base)
     }
 
-    /// Whether a Jaeger answers within `patience`.
-    pub(crate) async fn answers(&self, patience: Duration) -> bool {
-        for path in ["api/v3/services", "api/services"] {
-            let asking = timeout(patience, self.get(self.at_path(path)));
-            let Ok(Ok((status, body))) = asking.await else {
-                return false;
-            };
-            if status.is_success() && serde_json::from_slice::<Value>(&body).is_ok() {
-                return true;
-            }
-        }
-        false
+    /// Whether a Jaeger answers within `limit`.
+    pub(crate) async fn is_reachable(&self, limit: Duration) -> bool {
+        let response = timeout(limit, self.get(self.endpoint("services"))).await;
+        let Ok(Ok((status, body))) = response else {
+            return false;
+        };
+        status.is_success() && serde_json::from_slice::<Value>(&body).is_ok()
     }
 
-    /// The spans of a trace; none where there is no such trace.
+    /// The spans of a trace; empty if there is no such trace.
     ///
     /// # Errors
-    /// [`Exit::JaegerUnreachable`] if nobody answers, or nobody who understands.
+    /// [`Exit::JaegerUnreachable`] if no Jaeger answers there.
     pub(crate) async fn trace(&self, id: &TraceId) -> Result<Vec<Span>, Failed> {
-        let path = |api: &str| self.at_path(&format!("{api}/traces/{id}"));
-        let answer = self.ask([path("api/v3"), path("api")], &SPANS).await?;
-        self.settle(answer)
+        let (status, body) = self.get(self.endpoint(&format!("traces/{id}"))).await?;
+        parse_spans(status, &body).map_err(|error| self.failed(error))
     }
 
     /// The names of all services that have made spans.
@@ -141,12 +119,12 @@ impl Jaeger {
     /// # Errors
     /// As [`Jaeger::trace`].
     pub(crate) async fn services(&self) -> Result<Vec<String>, Failed> {
-        let paths = ["api/v3/services", "api/services"].map(|path| self.at_path(path));
-        let answer = self.ask(paths, &SERVICES).await?;
-        self.settle(answer)
+        let (status, body) = self.get(self.endpoint("services")).await?;
+        parse_services(status, &body).map_err(|error| self.failed(error))
     }
 
-    /// The spans of all traces that a search finds. A storage that cannot be searched for spans of any service has none of them.
+    /// The spans of all traces that match. Empty if the storage cannot search across services and
+    /// `search` names none.
     ///
     /// # Errors
     /// As [`Jaeger::trace`].
@@ -155,97 +133,67 @@ impl Jaeger {
         let attributes: serde_json::Map<_, _> = attributes
             .map(|(name, value)| ((*name).to_owned(), json!(value)))
             .collect();
-        let attributes = Value::from(attributes).to_string();
-        let most = MOST_FOUND.to_string();
-        let mut present = self.at_path("api/v3/traces");
-        present.query_pairs_mut().extend_pairs([
-            ("query.attributes", &attributes),
+        let mut url = self.endpoint("traces");
+        url.query_pairs_mut().extend_pairs([
+            ("query.attributes", &Value::from(attributes).to_string()),
             ("query.startTimeMin", &search.from.to_string()),
             ("query.startTimeMax", &search.to.to_string()),
-            ("query.searchDepth", &most),
-        ]);
-        let mut older = self.at_path("api/traces");
-        older.query_pairs_mut().extend_pairs([
-            ("tags", &attributes),
-            ("start", &search.from.as_microsecond().to_string()),
-            ("end", &search.to.as_microsecond().to_string()),
-            ("limit", &most),
+            ("query.searchDepth", &SEARCH_DEPTH.to_string()),
         ]);
         if let Some(service) = search.service {
-            let mut pairs = present.query_pairs_mut();
-            pairs.append_pair("query.serviceName", service);
-            older.query_pairs_mut().append_pair("service", service);
+            url.query_pairs_mut()
+                .append_pair("query.serviceName", service);
         }
-        match self.ask([present, older], &SPANS).await? {
-            Answer::Refused(_) if search.service.is_none() => Ok(Vec::new()),
-            answer => self.settle(answer),
-        }
-    }
-
-    async fn ask<T>(
-        &self,
-        [present, older]: [Url; 2],
-        [new, old]: &[Form<T>; 2],
-    ) -> Result<Answer<T>, Failed> {
-        let (status, body) = self.get(present).await?;
-        match new.sort(status, &body) {
-            Answer::Unknown => {
-                let (status, body) = self.get(older).await?;
-                Ok(old.sort(status, &body))
-            }
-            answer => Ok(answer),
+        let (status, body) = self.get(url).await?;
+        match parse_spans(status, &body) {
+            Err(ResponseError::Refused(_)) if search.service.is_none() => Ok(Vec::new()),
+            parsed => parsed.map_err(|error| self.failed(error)),
         }
     }
 
-    /// What an answer is worth: nothing found is no error.
-    fn settle<T: Default>(&self, answer: Answer<T>) -> Result<T, Failed> {
-        let why = match answer {
-            Answer::Found(found) => return Ok(found),
-            Answer::Nothing => return Ok(T::default()),
-            Answer::Unknown => "it has neither of Jaeger's query APIs: is this the address of Jaeger's pages, port 16686 by custom?".to_owned(),
-            Answer::Refused(why) => why,
+    fn failed(&self, error: ResponseError) -> Failed {
+        let reason = match error {
+            ResponseError::NotJaeger => "it does not have Jaeger's query API (/api/v3, Jaeger 1.49 or later): is this the address of Jaeger's pages, usually port 16686?".to_owned(),
+            ResponseError::Refused(reason) => reason,
         };
-        Err(Failed::new(
-            Exit::JaegerUnreachable,
-            anyhow!("ask Jaeger at {}: {why}", self.shown()),
-        ))
+        let message = anyhow!("query Jaeger at {}: {reason}", self.redacted_url());
+        Failed::new(Exit::JaegerUnreachable, message)
     }
 
     async fn get(&self, url: Url) -> Result<(StatusCode, Vec<u8>), Failed> {
-        let asked = async {
-            // Its own words would repeat the address, password and all.
-            let own = |error: reqwest::Error| anyhow::Error::new(error.without_url());
-            let mut answer = self.client.get(url).send().await.map_err(own)?;
+        let request = async {
+            // reqwest's errors repeat the URL with its password.
+            let redact = |error: reqwest::Error| anyhow::Error::new(error.without_url());
+            let mut response = self.client.get(url).send().await.map_err(redact)?;
             let mut body = Vec::new();
-            while let Some(more) = answer.chunk().await.map_err(own)? {
-                if body.len() + more.len() > MOST_BYTES {
-                    let most = MOST_BYTES >> 20;
+            while let Some(part) = response.chunk().await.map_err(redact)? {
+                if body.len() + part.len() > MAX_RESPONSE_BYTES {
+                    let most = MAX_RESPONSE_BYTES >> 20;
                     return Err(anyhow!(
-                        "its answer has more than {most} MiB, and nothing of Jaeger's has: is this its address?"
+                        "its response has more than {most} MiB, which no trace has: is this Jaeger's address?"
                     ));
                 }
-                body.extend_from_slice(&more);
+                body.extend_from_slice(&part);
             }
-            Ok((answer.status(), body))
+            Ok((response.status(), body))
         };
-        asked.await.map_err(|error| {
-            let doing = format!("ask Jaeger at {}, which --jaeger-url changes", self.shown());
+        request.await.map_err(|error| {
+            let url = self.redacted_url();
+            let doing = format!("query Jaeger at {url} (--jaeger-url)");
             Failed::new(Exit::JaegerUnreachable, error.context(doing))
         })
     }
 
-    fn at_path(&self, path: &str) -> Url {
+    fn endpoint(&self, path: &str) -> Url {
         let mut url = self.base.clone();
-        url.set_path(&format!(
-            "{}/{path}",
-            self.base.path().trim_end_matches('/')
-        ));
+        let base = self.base.path().trim_end_matches('/');
+        url.set_path(&format!("{base}/api/v3/{path}"));
         url
     }
 }
 
 /// Whether an address is one of this machine's own.
-fn is_here(url: &Url) -> bool {
+fn is_local(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
@@ -254,28 +202,131 @@ fn is_here(url: &Url) -> bool {
     }
 }
 
+fn parse_spans(status: StatusCode, body: &[u8]) -> Result<Vec<Span>, ResponseError> {
+    parse(status, body, "result", otlp::spans)
+}
+
+fn parse_services(status: StatusCode, body: &[u8]) -> Result<Vec<String>, ResponseError> {
+    #[derive(serde::Deserialize)]
+    struct Services {
+        services: Option<Vec<String>>,
+    }
+    parse(status, body, "services", |body| {
+        let list: Services = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        Ok(list.services.unwrap_or_default())
+    })
+}
+
+/// Reads a response whose result has this `field`; a trace that does not exist is an empty result.
+///
+/// A server without this API answers 404, or 200 with a page: the body decides, not the status
+/// alone.
+fn parse<T: Default>(
+    status: StatusCode,
+    body: &[u8],
+    field: &str,
+    parse_result: impl Fn(&[u8]) -> Result<T, String>,
+) -> Result<T, ResponseError> {
+    let Ok(json) = serde_json::from_slice::<Value>(body) else {
+        let is_error = status.is_client_error() || status.is_server_error();
+        return Err(match is_error && status != StatusCode::NOT_FOUND {
+            true => ResponseError::Refused(format!("it answers {status}")),
+            false => ResponseError::NotJaeger,
+        });
+    };
+    if status.is_success() {
+        if json.get(field).is_none() {
+            return Err(ResponseError::NotJaeger);
+        }
+        return parse_result(body).map_err(|error| {
+            ResponseError::Refused(format!("its response cannot be parsed: {error}"))
+        });
+    }
+    if status == StatusCode::NOT_FOUND {
+        return Ok(T::default());
+    }
+    let reason = json["error"]["message"].as_str();
+    let reason = reason.unwrap_or("no reason given");
+    Err(ResponseError::Refused(format!(
+        "it answers {status}: {reason}"
+    )))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_checked_and_its_password_is_not_shown() {
+    fn an_address_is_checked_and_shown_without_its_password() {
         for wrong in ["", "127.0.0.1:16686", "ftp://h", "http://"] {
-            assert_eq!(
-                Jaeger::at(wrong).unwrap_err().exit,
-                Exit::Configuration,
-                "{wrong}"
-            );
+            let exit = Jaeger::new(wrong).unwrap_err().exit;
+            assert_eq!(exit, Exit::Configuration, "{wrong}");
         }
-        let jaeger = Jaeger::at("https://me:secret@h/jaeger/").unwrap();
-        assert_eq!(
-            jaeger.at_path("api/services").path(),
-            "/jaeger/api/services"
-        );
+        let jaeger = Jaeger::new("https://me:secret@h/jaeger/").unwrap();
+        let services = jaeger.endpoint("services");
+        assert_eq!(services.path(), "/jaeger/api/v3/services");
         let page = jaeger.page(&"4bf92f3577b34da6a3ce929d0e0e4736".parse().unwrap());
         assert_eq!(
             page,
             "https://h/jaeger/trace/4bf92f3577b34da6a3ce929d0e0e4736"
         );
+    }
+
+    fn parsed(status: u16, body: &str) -> Result<Vec<Span>, ResponseError> {
+        parse_spans(StatusCode::from_u16(status).unwrap(), body.as_bytes())
+    }
+
+    /// Responses of a real Jaeger, and of other servers.
+    #[test]
+    fn responses_are_classified_by_body_and_status() {
+        let page = "<!doctype html>";
+        let not_found = r#"{"error":{"httpCode":404,"message":"No traces found"}}"#;
+        let malformed = r#"{"error":{"httpCode":400,"message":"malformed parameter"}}"#;
+        let refused = |reason: &str| Err(ResponseError::Refused(reason.into()));
+        for (status, body, expected) in [
+            (404, "404 page not found\n", Err(ResponseError::NotJaeger)),
+            (200, page, Err(ResponseError::NotJaeger)),
+            (200, r#"{"data":[]}"#, Err(ResponseError::NotJaeger)),
+            (404, not_found, Ok(Vec::new())),
+            (200, r#"{"result":{}}"#, Ok(Vec::new())),
+            (
+                400,
+                malformed,
+                refused("it answers 400 Bad Request: malformed parameter"),
+            ),
+            (502, page, refused("it answers 502 Bad Gateway")),
+            (401, "", refused("it answers 401 Unauthorized")),
+        ] {
+            assert_eq!(parsed(status, body), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_span_is_reported_with_its_place() {
+        let recorded = include_str!("fixtures/v3.json");
+        for (right, wrong, place) in [
+            ("\"startTimeUnixNano\"", "\"started\"", "line "),
+            ("\"17956", "\"x17956", "startTimeUnixNano of span "),
+            ("4bf92f3577b3", "xbf92f3577b3", "traceId of span "),
+        ] {
+            let result = parsed(200, &recorded.replacen(right, wrong, 1));
+            let Err(ResponseError::Refused(reason)) = result else {
+                panic!("{wrong} is parsed")
+            };
+            assert!(
+                reason.starts_with("its response cannot be parsed: "),
+                "{reason}"
+            );
+            assert!(reason.contains(place), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_services_is_parsed() {
+        let services = |json: &str| parse_services(StatusCode::OK, json.as_bytes());
+        assert_eq!(services(r#"{"services":["a","b"]}"#).unwrap(), ["a", "b"]);
+        assert_eq!(services(r#"{"services":[]}"#).unwrap(), [""; 0]);
+        assert_eq!(services(r#"{"services":null}"#).unwrap(), [""; 0]);
+        assert!(services(r#"{"services":[1]}"#).is_err());
     }
 }

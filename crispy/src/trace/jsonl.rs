@@ -1,23 +1,24 @@
-//! A trace for programs: an object for each span in the order of the tree, one for the whole. Pure.
+//! JSON lines of a trace: one for each span in the order of the tree, then a summary. Pure.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    journey::Journey,
+    summary::TraceSummary,
     tree::{self, Row},
 };
 
 /// The lines of one trace, its summary last.
-pub(super) fn lines(journey: &Journey, url: &str) -> Vec<Value> {
-    let start = journey.start_ns();
-    let rows = tree::rows(&journey.spans);
+pub(super) fn lines(trace: &TraceSummary, url: &str) -> Vec<Value> {
+    let start = trace.start_ns();
+    let rows = tree::rows(&trace.spans);
     let mut lines: Vec<Value> = rows.iter().map(|row| span(row, start)).collect();
-    lines.push(summary(journey, url));
+    lines.push(summary(trace, url));
     lines
 }
 
-/// `{"type":"span", …}`: `depth` counts the steps down from the top, `offset_s` the time since the trace began.
+/// `{"type":"span", …}`: `depth` is the number of ancestors, `offset_s` the time since the trace's
+/// start.
 fn span(row: &Row<'_>, start: u64) -> Value {
     let span = row.span;
     json!({
@@ -39,19 +40,19 @@ fn span(row: &Row<'_>, start: u64) -> Value {
 }
 
 /// `{"type":"summary", …}`.
-fn summary(journey: &Journey, url: &str) -> Value {
-    let chunk = journey.chunk();
+fn summary(trace: &TraceSummary, url: &str) -> Value {
+    let chunk = trace.chunk();
     json!({
         "type": "summary",
-        "trace": journey.trace.to_string(),
+        "trace": trace.id.to_string(),
         "url": url,
         "chunk": chunk.as_ref().map(ToString::to_string),
-        "spans": journey.spans.len(),
-        "errors": journey.errors(),
-        "redeliveries": journey.redeliveries(),
-        "start": time(journey.start_ns()),
-        "duration_s": seconds(journey.length_ns()),
-        "cut_to_inspected_s": journey.cut_to_inspected_ns().map(seconds),
+        "spans": trace.spans.len(),
+        "errors": trace.errors(),
+        "redeliveries": trace.redeliveries(),
+        "start": time(trace.start_ns()),
+        "duration_s": seconds(trace.length_ns()),
+        "cut_to_inspected_s": trace.cut_to_inspected_ns().map(seconds),
     })
 }
 
@@ -70,10 +71,10 @@ mod tests {
     use crate::trace::otlp;
 
     #[test]
-    fn every_span_is_a_line_and_the_last_one_sums_up() {
+    fn every_span_is_a_line_before_the_summary() {
         let spans = otlp::spans(include_bytes!("fixtures/v3.json")).unwrap();
-        let journey = Journey::all(spans).remove(0);
-        let lines = lines(&journey, "http://h/trace/x");
+        let trace = TraceSummary::group(spans).remove(0);
+        let lines = lines(&trace, "http://h/trace/x");
         let (summary, spans) = lines.split_last().unwrap();
         assert_eq!(spans.len(), 9);
         assert!(spans.iter().all(|line| line["type"] == "span"));

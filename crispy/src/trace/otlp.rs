@@ -1,32 +1,32 @@
-//! Spans out of OTLP's JSON, as the present `/api/v3` of Jaeger tells them. Pure.
+//! Parses spans from OTLP's JSON, the form of Jaeger's `/api/v3`. Pure.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::span::{NoTraceId, Span};
+use super::span::{InvalidTraceId, Span};
 
-/// The status code of a span that failed (OTLP, `STATUS_CODE_ERROR`).
+/// Status code of a failed span (OTLP, `STATUS_CODE_ERROR`).
 const ERROR: u64 = 2;
 
 #[derive(Deserialize)]
-struct Answer {
-    result: Found,
+struct Response {
+    result: TracesData,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Found {
+struct TracesData {
     #[serde(default)]
-    resource_spans: Vec<OfResource>,
+    resource_spans: Vec<ResourceSpans>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct OfResource {
+struct ResourceSpans {
     #[serde(default)]
     resource: Resource,
     #[serde(default)]
-    scope_spans: Vec<OfScope>,
+    scope_spans: Vec<ScopeSpans>,
 }
 
 #[derive(Default, Deserialize)]
@@ -36,14 +36,14 @@ struct Resource {
 }
 
 #[derive(Deserialize)]
-struct OfScope {
+struct ScopeSpans {
     #[serde(default)]
-    spans: Vec<Told>,
+    spans: Vec<SpanJson>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct SpanJson {
     trace_id: String,
     span_id: String,
     #[serde(default)]
@@ -72,39 +72,40 @@ struct Attribute {
     value: Value,
 }
 
-/// The spans of an answer, of one trace or of many.
+/// The spans of a response, of one trace or of many.
 ///
 /// # Errors
-/// What is not as it should be.
+/// The place and reason of the first malformed part.
 pub(super) fn spans(json: &[u8]) -> Result<Vec<Span>, String> {
-    let answer: Answer = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    let response: Response = serde_json::from_slice(json).map_err(|error| error.to_string())?;
     let mut spans = Vec::new();
-    for of in answer.result.resource_spans {
-        let service = of.resource.attributes.iter();
+    for group in response.result.resource_spans {
+        let service = group.resource.attributes.iter();
         let service = service.filter(|attribute| attribute.key == "service.name");
         let service = service.map(Attribute::text).next().unwrap_or_default();
-        for told in of.scope_spans.into_iter().flat_map(|scope| scope.spans) {
-            spans.push(told.span(&service)?);
+        for span in group.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+            spans.push(span.into_span(&service)?);
         }
     }
     Ok(spans)
 }
 
-impl Told {
-    fn span(self, service: &str) -> Result<Span, String> {
-        let wrong = |field: &str, text: &str, why: &str| {
+impl SpanJson {
+    fn into_span(self, service: &str) -> Result<Span, String> {
+        let malformed = |field: &str, text: &str, reason: &str| {
             let id = &self.span_id;
-            format!("{field} of span {id:?} is {text:?}: {why}")
+            format!("{field} of span {id:?} is {text:?}: {reason}")
         };
         let time = |field, text: &str| {
             let time = text.parse::<u64>();
-            time.map_err(|_| wrong(field, text, "not a time in nanoseconds"))
+            time.map_err(|_| malformed(field, text, "not a time in nanoseconds"))
         };
         let start_ns = time("startTimeUnixNano", &self.start_time_unix_nano)?;
         let end_ns = time("endTimeUnixNano", &self.end_time_unix_nano)?;
         let trace = self.trace_id.parse();
-        let trace = trace
-            .map_err(|error: NoTraceId| wrong("traceId", &self.trace_id, &error.to_string()))?;
+        let trace = trace.map_err(|error: InvalidTraceId| {
+            malformed("traceId", &self.trace_id, &error.to_string())
+        })?;
         let attributes = self.attributes.iter();
         Ok(Span {
             trace,
@@ -121,17 +122,36 @@ impl Told {
 }
 
 impl Attribute {
-    /// Its value: `{"stringValue":"x"}`, `{"intValue":"3"}`, `{"boolValue":true}`; of lists and maps their JSON.
+    /// Its value as text: `{"stringValue":"x"}`, `{"intValue":"3"}`, `{"boolValue":true}`; lists and
+    /// maps as their JSON.
     fn text(&self) -> String {
         let values = self
             .value
             .as_object()
             .into_iter()
-            .flat_map(|of| of.values());
+            .flat_map(|object| object.values());
         match values.into_iter().next() {
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
             None => String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_malformed_response_is_an_error() {
+        for json in [
+            "",
+            "<!doctype html>",
+            "{}",
+            r#"{"data":null}"#,
+            r#"{"result":{"resourceSpans":[{"scopeSpans":[{"spans":[{}]}]}]}}"#,
+        ] {
+            assert!(spans(json.as_bytes()).is_err(), "{json}");
         }
     }
 }

@@ -1,30 +1,31 @@
-//! The order of spans in a picture: each below the one that caused it, siblings by time. Pure.
+//! Order of spans in the output: each below its parent, siblings by time. Pure.
 
 use std::collections::{HashMap, HashSet};
 
 use super::span::Span;
 
-/// A span and its place.
+/// A span and its position.
 #[derive(Clone, Debug)]
 pub(super) struct Row<'a> {
     pub(super) span: &'a Span,
-    /// For each step down from the top, whether it is the last of its siblings: how the lines of the tree go.
+    /// For each level from the root, whether it is the last of its siblings: the tree's lines
+    /// follow from it.
     pub(super) last: Vec<bool>,
-    /// What caused it was not kept.
+    /// Its parent is not in the trace.
     pub(super) orphan: bool,
 }
 
-/// All spans of one trace, once each, whatever their parents claim.
+/// All spans of one trace, once each, even if their parents form a cycle.
 pub(super) fn rows(spans: &[Span]) -> Vec<Row<'_>> {
     let known: HashSet<&str> = spans.iter().map(|span| span.id.as_str()).collect();
-    let mut tops: Vec<&Span> = Vec::new();
+    let mut roots: Vec<&Span> = Vec::new();
     let mut children: HashMap<&str, Vec<&Span>> = HashMap::new();
     let mut sorted: Vec<&Span> = spans.iter().collect();
     sorted.sort_by_key(|span| (span.start_ns, &span.id));
     for &span in &sorted {
         match span.parent.as_deref().filter(|id| known.contains(id)) {
             Some(parent) => children.entry(parent).or_default().push(span),
-            None => tops.push(span),
+            None => roots.push(span),
         }
     }
     let mut tree = Tree {
@@ -32,9 +33,9 @@ pub(super) fn rows(spans: &[Span]) -> Vec<Row<'_>> {
         seen: HashSet::new(),
         rows: Vec::with_capacity(spans.len()),
     };
-    // What is its own ancestor hangs from no top: it is drawn as one.
-    for top in tops.into_iter().chain(sorted) {
-        tree.grow(top);
+    // A span that is its own ancestor hangs from no root: it becomes one.
+    for root in roots.into_iter().chain(sorted) {
+        tree.add(root);
     }
     tree.rows
 }
@@ -46,18 +47,18 @@ struct Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
-    /// With a stack of its own: a trace may be deeper than a thread's.
-    fn grow(&mut self, top: &'a Span) {
-        let mut next = vec![(top, Vec::new())];
+    /// Adds a root and its descendants. Not recursive: a trace may be deeper than a thread's stack.
+    fn add(&mut self, root: &'a Span) {
+        let mut next = vec![(root, Vec::new())];
         while let Some((span, last)) = next.pop() {
             if !self.seen.insert(&span.id) {
                 continue;
             }
             let children = self.children.remove(span.id.as_str()).unwrap_or_default();
-            for (place, child) in children.iter().rev().enumerate() {
-                let mut of_child = last.clone();
-                of_child.push(place == 0);
-                next.push((child, of_child));
+            for (index, child) in children.iter().rev().enumerate() {
+                let mut child_last = last.clone();
+                child_last.push(index == 0);
+                next.push((child, child_last));
             }
             let orphan = last.is_empty() && span.parent.is_some();
             self.rows.push(Row { span, last, orphan });
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn each_span_stands_below_its_cause_and_siblings_by_time() {
+    fn spans_are_below_their_parents_and_siblings_by_time() {
         let spans = [
             span("late", Some("top"), 9),
             span("inner", Some("early"), 3),
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_whose_cause_was_not_kept_stands_on_top_and_says_so() {
+    fn a_span_without_its_parent_is_a_marked_root() {
         let spans = [span("a", Some("gone"), 1), span("b", Some("a"), 2)];
         assert_eq!(
             shape(&spans),
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_that_cause_each_other_are_drawn_once_each() {
+    fn a_cycle_of_parents_is_drawn_once() {
         let spans = [
             span("a", Some("b"), 1),
             span("b", Some("a"), 2),

@@ -1,53 +1,54 @@
-//! A trace for people: a tree, and beside it a bar for each span where it lies in time. Pure.
+//! Waterfall of a trace for a terminal: the tree of spans, and each one's bar in time. Pure.
 //!
 //! ```text
 //!   service          span                           start      took
 //!   crispy-ingestor  cut chunk                      +0 ms    9.0 ms  ██
-//!   crispy-uploader    └ process chunks.{camera}  +9.9 ms     31 ms    ██████████   ! put object: the bucket is away
+//!   crispy-uploader    └ process chunks.{camera}  +9.9 ms     31 ms    ██████████   ! put object: 503
 //! ```
 
 use jiff::Timestamp;
 
 use super::{
-    journey::Journey,
+    summary::TraceSummary,
     tree::{self, Row},
 };
 
-/// Bars that are shorter say little: before they get so, the services go without what all of ours begin with.
+/// Columns of a good bar: below it, services lose their common prefix.
 const GOOD_BAR: usize = 16;
-/// Bars that are shorter say nothing, and are left out.
-const LEAST_BAR: usize = 6;
-/// What the names of our services begin with.
-const OURS: &str = "crispy-";
-/// Names that are longer are cut: the tree must not push the bars off the screen.
-const LONGEST: usize = 60;
-/// However narrow the terminal is, so much of the tree is shown; what is narrower still wraps.
-const SHORTEST: usize = 12;
-/// Between two columns.
+/// Columns of the shortest useful bar: below it, bars are left out.
+const MIN_BAR: usize = 6;
+/// Common prefix of our services.
+const SERVICE_PREFIX: &str = "crispy-";
+/// Columns of the longest name: the tree must not push the bars off the screen.
+const MAX_NAME: usize = 60;
+/// Columns of the tree in the narrowest terminal; a narrower one wraps lines.
+const MIN_NAME: usize = 12;
+/// Spaces between two columns.
 const GAP: usize = 2;
 
-/// The picture, `width` columns wide.
-pub(super) fn render(journey: &Journey, width: usize, url: &str) -> String {
-    let rows = tree::rows(&journey.spans);
-    let begin = Timestamp::from_nanosecond(journey.start_ns().into());
+/// Draws a trace in `width` columns.
+pub(super) fn render(trace: &TraceSummary, width: usize, url: &str) -> String {
+    let rows = tree::rows(&trace.spans);
+    let begin = Timestamp::from_nanosecond(trace.start_ns().into());
     let begin = begin.map(|at| format!("{at:.6}")).unwrap_or_default();
     let mut text = String::new();
-    if let Some(chunk) = journey.chunk() {
+    if let Some(chunk) = trace.chunk() {
         text += &format!("chunk  {chunk}\n");
     }
     text += &format!("trace  {url}\nbegan  {begin}\n\n");
-    text += &table(journey, &rows, width);
+    text += &table(trace, &rows, width);
     text.push('\n');
     for row in &rows {
-        text.extend(remark(row));
+        text.extend(error_line(row));
     }
-    text += &match (journey.cut_to_inspected_ns(), journey.chunk()) {
+    text += &match (trace.cut_to_inspected_ns(), trace.chunk()) {
         (Some(ns), _) => format!("cut to inspected  {}\n", time(ns)),
-        (None, Some(_)) if journey.was_cut() => {
-            "cut to inspected  -: the trace holds no inspection that ended well\n".to_owned()
+        (None, Some(_)) if trace.has_cut() => {
+            "cut to inspected  -: no successful inspection in the trace\n".to_owned()
         }
         (None, Some(_)) => {
-            "cut to inspected  -: its cut was not kept: a sampler that keeps failures alone leaves out what went well, before and since\n".to_owned()
+            "cut to inspected  -: the cut was not sampled; only failures of this chunk were kept\n"
+                .to_owned()
         }
         // A run's state is not inspected.
         (None, None) => String::new(),
@@ -58,13 +59,13 @@ pub(super) fn render(journey: &Journey, width: usize, url: &str) -> String {
 /// A line's cells: service, span, start, took.
 type Cells = [String; 4];
 
-fn table(journey: &Journey, rows: &[Row<'_>], width: usize) -> String {
-    let (start, length) = (journey.start_ns(), journey.length_ns());
+fn table(trace: &TraceSummary, rows: &[Row<'_>], width: usize) -> String {
+    let (start, length) = (trace.start_ns(), trace.length_ns());
     let head: Cells = ["service", "span", "start", "took"].map(Into::into);
     let cells = |row: &Row<'_>| -> Cells {
         [
             plain(&row.span.service),
-            name(row, LONGEST),
+            label(row, MAX_NAME),
             format!("+{}", time(row.span.start_ns - start)),
             time(row.span.duration_ns),
         ]
@@ -83,7 +84,7 @@ fn table(journey: &Journey, rows: &[Row<'_>], width: usize) -> String {
     text
 }
 
-/// How wide each column has to be.
+/// Width of each column.
 fn widths(lines: &[Cells]) -> [usize; 4] {
     [0, 1, 2, 3].map(|column: usize| {
         let cells = lines.iter().map(|cells| cells[column].chars().count());
@@ -91,8 +92,8 @@ fn widths(lines: &[Cells]) -> [usize; 4] {
     })
 }
 
-/// Makes lines fit into `width` columns, and returns how many of these are left for bars. What says least goes first: what our services are
-/// all called, then the bars, then the ends of the spans' names.
+/// Fits lines into `width` columns, and returns the columns that are left for bars. First the
+/// services lose their common prefix, then the bars go, then the ends of the spans' names.
 fn fit(lines: &mut [Cells], rows: &[Row<'_>], width: usize) -> usize {
     let left = |lines: &[Cells]| {
         let [service, name, start, took] = widths(lines);
@@ -104,18 +105,18 @@ fn fit(lines: &mut [Cells], rows: &[Row<'_>], width: usize) -> usize {
         return room - longest;
     }
     for [service, ..] in &mut *lines {
-        if let Some(short) = service.strip_prefix(OURS) {
+        if let Some(short) = service.strip_prefix(SERVICE_PREFIX) {
             *service = short.to_owned();
         }
     }
     let (room, longest) = left(lines);
-    if room >= longest + LEAST_BAR {
+    if room >= longest + MIN_BAR {
         return room - longest;
     }
     // No bars, and no gap before them.
-    let room = (room + GAP).max(SHORTEST);
+    let room = (room + GAP).max(MIN_NAME);
     for (cells, row) in lines[1..].iter_mut().zip(rows) {
-        cells[1] = name(row, room);
+        cells[1] = label(row, room);
     }
     0
 }
@@ -126,9 +127,9 @@ fn line([service, name, at, took]: &Cells, widths: [usize; 4], bar: &str) -> Str
     format!("{}\n", text.trim_end())
 }
 
-/// The span's name behind the branches that lead to it, with a mark if it failed or is not the first of its kind. What is longer than `room`
-/// columns loses the end of the name, and never a mark.
-fn name(row: &Row<'_>, room: usize) -> String {
+/// The span's name behind its branches, with a mark if it failed or was redelivered. Beyond `room`
+/// columns the end of the name is cut, never a mark.
+fn label(row: &Row<'_>, room: usize) -> String {
     let mut text = String::new();
     if let Some((own, above)) = row.last.split_last() {
         text.extend(above.iter().map(|last| if *last { "   " } else { "│  " }));
@@ -145,11 +146,11 @@ fn name(row: &Row<'_>, room: usize) -> String {
         marks += " !";
     }
     let taken = text.chars().count() + marks.chars().count();
-    text + &cut(&plain(&row.span.name), room.saturating_sub(taken)) + &marks
+    text + &truncate(&plain(&row.span.name), room.saturating_sub(taken)) + &marks
 }
 
-/// The beginning of a text that is too long.
-fn cut(text: &str, room: usize) -> String {
+/// Cuts a text that is too long.
+fn truncate(text: &str, room: usize) -> String {
     if text.chars().count() <= room {
         return text.to_owned();
     }
@@ -157,21 +158,22 @@ fn cut(text: &str, room: usize) -> String {
     kept.chain(['…']).collect()
 }
 
-/// What is to be said of a span below the picture.
-fn remark(row: &Row<'_>) -> Option<String> {
+/// The line of a failed span below the table.
+fn error_line(row: &Row<'_>) -> Option<String> {
     let span = row.span;
-    let why = match span.error.as_deref()? {
+    let error = match span.error.as_deref()? {
         "" => "failed".to_owned(),
-        why => plain(why),
+        error => plain(error),
     };
     Some(format!(
-        "! {}, {}: {why}\n",
+        "! {}, {}: {error}\n",
         plain(&span.service),
         plain(&span.name)
     ))
 }
 
-/// A bar on a line of `width` columns that stands for `length` nanoseconds. What is too short for a column still has a mark.
+/// A bar on a line whose `width` columns represent `length` nanoseconds. A span shorter than a
+/// column still has a mark.
 fn bar(start: u64, duration: u64, length: u64, width: usize) -> String {
     let scale = width as f64 / length.max(1) as f64;
     let from = ((start as f64 * scale) as usize).min(width - 1);
@@ -183,7 +185,7 @@ fn bar(start: u64, duration: u64, length: u64, width: usize) -> String {
     format!("{}{bar}", " ".repeat(from))
 }
 
-/// Three digits, in the unit that leaves them before the point as far as it goes.
+/// A time with up to three digits, in the unit that suits it.
 fn time(ns: u64) -> String {
     let seconds = ns as f64 / 1e9;
     match ns {
@@ -195,7 +197,7 @@ fn time(ns: u64) -> String {
     }
 }
 
-/// Text from elsewhere, without what a terminal would obey.
+/// Text from outside, without control characters.
 fn plain(text: &str) -> String {
     let shown = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().map(shown).collect()
@@ -206,13 +208,13 @@ mod tests {
     use super::*;
     use crate::trace::otlp;
 
-    fn recorded() -> Journey {
+    fn recorded() -> TraceSummary {
         let spans = otlp::spans(include_bytes!("fixtures/v3.json")).unwrap();
-        Journey::all(spans).remove(0)
+        TraceSummary::group(spans).remove(0)
     }
 
     #[test]
-    fn a_recorded_trace_is_drawn_as_it_was() {
+    fn a_recorded_trace_is_drawn() {
         let drawn = render(
             &recorded(),
             100,
@@ -222,52 +224,48 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_wider_than_the_terminal_and_what_matters_most_stays_longest() {
-        let journey = recorded();
+    fn lines_fit_the_width_and_keep_their_marks() {
+        let trace = recorded();
         for width in [60, 72, 80, 90, 98, 100, 132, 200] {
-            let drawn = render(&journey, width, "http://h");
-            let table: Vec<_> = drawn
-                .lines()
-                .skip(4)
-                .take(journey.spans.len() + 1)
-                .collect();
+            let drawn = render(&trace, width, "http://h");
+            let table: Vec<_> = drawn.lines().skip(4).take(trace.spans.len() + 1).collect();
             for line in &table {
                 assert!(line.chars().count() <= width, "{width}: {line}");
             }
             let with = |what: &[char]| table.iter().filter(|line| line.contains(what)).count();
             assert_eq!(with(&['!']), 2, "{drawn}");
-            let bars = if width < 80 { 0 } else { journey.spans.len() };
+            let bars = if width < 80 { 0 } else { trace.spans.len() };
             assert_eq!(with(&['█', '▏']), bars, "{drawn}");
             assert_eq!(drawn.contains("crispy-uploader  "), width > 90, "{drawn}");
             assert!(drawn.contains(" (delivery 2) "), "{drawn}");
         }
-        let narrow = render(&journey, 60, "http://h");
+        let narrow = render(&trace, 60, "http://h");
         assert!(
             narrow.contains("uploader      │  └─ PUT object ! "),
             "{narrow}"
         );
         assert!(narrow.contains("├─ process chunk"), "{narrow}");
-        // What does not fit at all is wrapped by the terminal, and never a panic.
-        render(&journey, 0, "http://h");
+        // No width is a panic: the terminal wraps the rest.
+        render(&trace, 0, "http://h");
     }
 
     #[test]
-    fn a_trace_that_is_no_chunks_is_not_missed_for_an_inspection() {
-        let mut journey = recorded();
-        for span in &mut journey.spans {
+    fn a_trace_without_a_chunk_needs_no_inspection() {
+        let mut trace = recorded();
+        for span in &mut trace.spans {
             span.name = "publish runs.{camera}".into();
             span.attributes.remove("sequence");
         }
-        let drawn = render(&journey, 100, "http://h");
+        let drawn = render(&trace, 100, "http://h");
         assert!(!drawn.contains("cut to inspected"), "{drawn}");
     }
 
     #[test]
-    fn a_span_without_its_cause_and_words_that_a_terminal_would_obey_are_shown_harmless() {
-        let mut journey = recorded();
-        journey.spans.retain(|span| span.name == "PUT object");
-        journey.spans[0].error = Some("\x1b[2J\nno".into());
-        let drawn = render(&journey, 100, "http://h");
+    fn orphans_are_marked_and_control_characters_removed() {
+        let mut trace = recorded();
+        trace.spans.retain(|span| span.name == "PUT object");
+        trace.spans[0].error = Some("\x1b[2J\nno".into());
+        let drawn = render(&trace, 100, "http://h");
         assert!(drawn.contains("… PUT object !"), "{drawn}");
         assert!(
             drawn.contains("! crispy-uploader, PUT object:  [2J no\n"),
@@ -276,18 +274,16 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_that_no_inspection_passed_is_said_to_have_none() {
-        let mut journey = recorded();
+    fn a_missing_inspection_is_shown() {
+        let mut trace = recorded();
         let inspected = "process uploaded.";
-        journey
-            .spans
-            .retain(|span| !span.name.starts_with(inspected));
-        let drawn = render(&journey, 100, "http://h");
+        trace.spans.retain(|span| !span.name.starts_with(inspected));
+        let drawn = render(&trace, 100, "http://h");
         assert!(drawn.contains("cut to inspected  -"), "{drawn}");
     }
 
     #[test]
-    fn times_have_the_unit_that_suits_them() {
+    fn times_have_a_suitable_unit() {
         let times = [
             0,
             812,

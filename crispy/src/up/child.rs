@@ -1,11 +1,9 @@
-//! One child process: started on a leash, watched, and its CPU time counted when it ends.
+//! One child process: its start, its restarts, its end and its CPU time.
 
 use std::{
     collections::VecDeque,
     ffi::{OsStr, OsString},
-    fmt,
-    fs::{self, File},
-    io,
+    fmt, fs, io,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -16,173 +14,173 @@ use crispy_runtime::{Exit, Failed};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::process::{Child as Process, Command};
 
-use super::{logs::Logs, show::Show};
-use crate::leash;
+use super::{child_log::ChildLog, display::SessionDisplay};
+use crate::die_with_parent;
 
-/// Restarts that are allowed within [`PERIOD`]: more mean that starting again does not help.
-const RESTARTS: usize = 5;
-const PERIOD: Duration = Duration::from_secs(60);
+/// Restarts allowed within [`RESTART_PERIOD`]: beyond them a restart does not help.
+const MAX_RESTARTS: usize = 5;
+const RESTART_PERIOD: Duration = Duration::from_secs(60);
 
-/// How to start a child, as often as need be.
+/// The command of a child, also for its restarts.
 #[derive(Clone, Debug)]
-pub(super) struct Recipe {
-    /// What it is called in messages and in the closing table.
+pub(super) struct ChildCommand {
+    /// Its name in messages and in the report.
     pub name: &'static str,
     /// The program.
     pub program: PathBuf,
-    /// Its arguments. Nothing secret: anybody can list them.
+    /// Its arguments. No secrets: every user of the machine can list them.
     pub arguments: Vec<OsString>,
-    /// Its environment beside ours: settings, and what is secret.
+    /// Variables added to our environment: settings and secrets.
     pub environment: Vec<(&'static str, OsString)>,
-    /// Where its stderr goes.
+    /// Destination of its stderr.
     pub stderr: Stderr,
 }
 
-/// Where the stderr of a child goes.
-#[derive(Clone, Debug)]
+/// Destination of a child's stderr.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Stderr {
-    /// To us, who have to read it: [`Child::pass_on_logs`].
-    PassedOn,
-    /// To ours as it is.
-    Ours,
-    /// Into this file, which begins anew with each start.
-    File(PathBuf),
+    /// A pipe that [`Child::forward_log`] reads.
+    Piped,
+    /// Our own stderr.
+    Inherited,
 }
 
-/// A child that runs, and was started again when it died.
+/// A child process, restarted when it dies.
 #[derive(Debug)]
 pub(super) struct Child {
-    recipe: Recipe,
+    command: ChildCommand,
     process: Process,
-    logs: Option<Logs>,
-    deaths: VecDeque<Instant>,
+    log: Option<ChildLog>,
+    exits: VecDeque<Instant>,
     cpu: Duration,
     ended: bool,
 }
 
-/// How a child ended.
+/// Exit status of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ended(ExitStatus);
+pub(super) struct ChildStatus(ExitStatus);
 
-impl Ended {
-    /// It ended because it was done.
+impl ChildStatus {
+    /// Whether it ended without an error.
     pub(super) fn is_success(self) -> bool {
         self.0.success()
     }
 
-    /// The row of the table of exit codes, if it ended by one that starting it again cannot change.
-    pub(super) fn is_final(self) -> Option<Exit> {
+    /// The exit code, if a restart cannot change it.
+    pub(super) fn permanent_failure(self) -> Option<Exit> {
         let exit = Exit::from_code(u8::try_from(self.0.code()?).ok()?)?;
-        let passing = matches!(
+        let is_transient = matches!(
             exit,
             Exit::Ok | Exit::Failure | Exit::NatsUnreachable | Exit::Panicked
         );
-        (!passing).then_some(exit)
+        (!is_transient).then_some(exit)
     }
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for ChildStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
     }
 }
 
 impl Child {
-    /// Starts a child. Call it on the main thread: the leash ends with the thread that started it.
-    pub(super) fn start(recipe: Recipe) -> anyhow::Result<Self> {
-        let process = spawn(&recipe)?;
+    /// Starts a child. Call it on the main thread: the child dies with the thread that starts it.
+    pub(super) fn start(command: ChildCommand) -> anyhow::Result<Self> {
+        let process = spawn(&command)?;
         Ok(Self {
-            recipe,
+            command,
             process,
-            logs: None,
-            deaths: VecDeque::new(),
+            log: None,
+            exits: VecDeque::new(),
             cpu: Duration::ZERO,
             ended: false,
         })
     }
 
-    /// What it is called.
+    /// Its name.
     pub(super) fn name(&self) -> &'static str {
-        self.recipe.name
+        self.command.name
     }
 
-    /// Passes its log on: as it is, or above our bars and with its name before each line.
-    pub(super) fn pass_on_logs(&mut self, show: &Show) {
-        let (name, write, named) = (self.recipe.name, show.lines(), show.owns_the_terminal());
-        let write = move |line: &str| match named {
+    /// Forwards its log: unchanged, or above our bars with its name before each line.
+    pub(super) fn forward_log(&mut self, display: &SessionDisplay) {
+        let (name, write) = (self.command.name, display.line_writer());
+        let add_name = display.owns_terminal();
+        let write = move |line: &str| match add_name {
             true => write(&format!("{name}: {line}")),
             false => write(line),
         };
         let lines = self.process.stderr.take();
-        self.logs = lines.map(|lines| Logs::pass_on(lines, write));
+        self.log = lines.map(|lines| ChildLog::forward(lines, write));
     }
 
-    /// The last error that it logged before it ended.
+    /// The last error in its log.
     pub(super) async fn last_error(&mut self) -> Option<String> {
-        self.logs.as_mut()?.last_error().await
+        self.log.as_mut()?.last_error().await
     }
 
-    /// CPU time of all that has ended: user and system, of the child and of what it waited for.
+    /// User and system CPU time of all its ended processes and their children.
     pub(super) fn cpu(&self) -> Duration {
         self.cpu
     }
 
-    /// Waits for the end of the process. Cancel safe; pending for ever once the end has been told.
-    pub(super) async fn end(&mut self) -> io::Result<Ended> {
+    /// Waits for the end of the process. Cancel safe; pending forever after it has returned once.
+    pub(super) async fn wait(&mut self) -> io::Result<ChildStatus> {
         if self.ended {
             return std::future::pending().await;
         }
         let pid = self.process.id();
-        let mut died = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child())?;
-        // Look before reaping: a process that has ended keeps its times until it is reaped.
+        let mut child_signal =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child())?;
+        // A process that has ended keeps its times until it is reaped: read them before.
         while let Some(pid) = pid.and_then(|pid| Pid::from_raw(pid.cast_signed())) {
             if has_ended(pid)? {
-                self.cpu += cpu_of(pid, Whose::AndItsChildren).unwrap_or_default();
+                self.cpu += cpu_of(pid, Scope::WithChildren).unwrap_or_default();
                 break;
             }
-            died.recv().await;
+            child_signal.recv().await;
         }
         let status = self.process.wait().await?;
         self.ended = true;
-        Ok(Ended(status))
+        Ok(ChildStatus(status))
     }
 
-    /// Starts it again after an end that nobody asked for; an error once that has happened too often.
-    pub(super) fn restart(&mut self, after: Ended) -> Result<(), Failed> {
+    /// Restarts it after an unrequested end; an error if that happens too often.
+    pub(super) fn restart(&mut self, after: ChildStatus) -> Result<(), Failed> {
         let now = Instant::now();
-        self.deaths.push_back(now);
-        self.deaths
-            .retain(|death| now.duration_since(*death) < PERIOD);
-        if self.deaths.len() > RESTARTS {
+        self.exits.push_back(now);
+        self.exits
+            .retain(|exit| now.duration_since(*exit) < RESTART_PERIOD);
+        if self.exits.len() > MAX_RESTARTS {
             let message = anyhow!(
-                "{} died {} times within {PERIOD:?}, the last time by {after}",
+                "{} died {} times within {RESTART_PERIOD:?}, last with {after}",
                 self.name(),
-                RESTARTS + 1
+                MAX_RESTARTS + 1
             );
             return Err(Failed::new(Exit::ChildDies, message));
         }
-        self.process = spawn(&self.recipe)?;
+        self.process = spawn(&self.command)?;
         self.ended = false;
         Ok(())
     }
 
-    /// Whether it has ended and was not started again.
+    /// Whether it has ended and was not restarted.
     pub(super) fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Asks it to stop.
-    pub(super) fn ask_to_stop(&self) {
+    /// Sends SIGTERM.
+    pub(super) fn request_stop(&self) {
         self.signal(Signal::TERM);
     }
 
-    /// Ends it.
+    /// Sends SIGKILL.
     pub(super) fn kill(&self) {
         self.signal(Signal::KILL);
     }
 
     fn signal(&self, signal: Signal) {
-        // Only a process that has not been reaped: its id cannot be another's.
+        // Only before the process is reaped: its id cannot be another's.
         if let Some(pid) = self
             .process
             .id()
@@ -193,31 +191,28 @@ impl Child {
     }
 }
 
-fn spawn(recipe: &Recipe) -> anyhow::Result<Process> {
-    let mut command =
-        Command::from(leash::command(recipe.program.as_os_str()).context("find our own program")?);
+fn spawn(child: &ChildCommand) -> anyhow::Result<Process> {
+    let command = die_with_parent::command(child.program.as_os_str());
+    let mut command = Command::from(command.context("find our own program")?);
     command
-        .args(&recipe.arguments)
+        .args(&child.arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(match &recipe.stderr {
-            Stderr::PassedOn => Stdio::piped(),
-            Stderr::Ours => Stdio::inherit(),
-            Stderr::File(path) => File::create(path)
-                .with_context(|| format!("write {}", path.display()))?
-                .into(),
+        .stderr(match child.stderr {
+            Stderr::Piped => Stdio::piped(),
+            Stderr::Inherited => Stdio::inherit(),
         })
-        // A group of its own: Ctrl-C reaches us alone, and we stop the children in order.
+        // Its own process group: Ctrl-C reaches only us, and we stop the children in order.
         .process_group(0)
         .kill_on_drop(true);
-    // A child hears of servers, cameras and settings from us, never from the shell that started us.
+    // Servers, cameras and settings come from us, never from the shell that started us.
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(name)) {
         command.env_remove(name);
     }
-    command.envs(recipe.environment.iter().map(|(name, value)| (name, value)));
+    command.envs(child.environment.iter().map(|(name, value)| (name, value)));
     command
         .spawn()
-        .with_context(|| format!("start {}", recipe.name))
+        .with_context(|| format!("start {}", child.name))
 }
 
 fn is_setting(name: &OsStr) -> bool {
@@ -230,24 +225,25 @@ fn has_ended(pid: Pid) -> io::Result<bool> {
     Ok(waitid(WaitId::Pid(pid), options)?.is_some())
 }
 
-/// Whose time is counted.
+/// Processes whose time is counted.
 #[derive(Clone, Copy)]
-enum Whose {
-    /// The process alone: ours, whose children have rows of their own.
-    ItsOwn,
-    /// What it has waited for too.
-    AndItsChildren,
+enum Scope {
+    /// The process alone: for ours, whose children have their own rows.
+    Alone,
+    /// Also the children that it has waited for.
+    WithChildren,
 }
 
-/// User and system time of a process, from /proc/{pid}/stat, fields 14 to 17 (proc_pid_stat(5)). Linux only; elsewhere nothing.
-fn cpu_of(pid: Pid, whose: Whose) -> Option<Duration> {
+/// User and system time of a process, from /proc/{pid}/stat, fields 14 to 17 (proc_pid_stat(5)).
+/// Linux only; `None` elsewhere.
+fn cpu_of(pid: Pid, scope: Scope) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    // The program's name, in parentheses, may hold anything: fields are counted from its end.
+    // The program's name in parentheses may hold anything: count fields from its end.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks: u64 = fields
-        .get(match whose {
-            Whose::ItsOwn => 11..13,
-            Whose::AndItsChildren => 11..15,
+        .get(match scope {
+            Scope::Alone => 11..13,
+            Scope::WithChildren => 11..15,
         })?
         .iter()
         .filter_map(|field| field.parse::<u64>().ok())
@@ -258,10 +254,10 @@ fn cpu_of(pid: Pid, whose: Whose) -> Option<Duration> {
 
 /// CPU time of this process so far.
 pub(super) fn own_cpu() -> Duration {
-    cpu_of(rustix::process::getpid(), Whose::ItsOwn).unwrap_or_default()
+    cpu_of(rustix::process::getpid(), Scope::Alone).unwrap_or_default()
 }
 
-/// A program of ours: beside this one, else on PATH.
+/// Finds a program of ours: beside this one, else on PATH.
 pub(super) fn find_ours(name: &str) -> Option<PathBuf> {
     let beside = std::env::current_exe().ok()?.with_file_name(name);
     if beside.is_file() {
@@ -271,7 +267,7 @@ pub(super) fn find_ours(name: &str) -> Option<PathBuf> {
     }
 }
 
-/// A program on PATH.
+/// Finds a program on PATH.
 pub(super) fn find_on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)

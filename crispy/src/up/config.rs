@@ -1,11 +1,10 @@
-//! What `crispy up` is told.
+//! Flags of `crispy up`.
 
 use std::path::PathBuf;
 
-use crispy_runtime::Secret;
-use crispy_runtime::{cameras::CameraFlags, cut::CutFlags};
+use crispy_runtime::{Secret, cameras::CameraFlags, cut::CutFlags};
 
-use crate::trace::JaegerFlags;
+use crate::{output::Format, trace::JaegerFlags};
 
 /// Run everything on this machine: a nats-server, an ingestor, an uploader and an inspector
 #[derive(Clone, Debug, clap::Args)]
@@ -38,33 +37,34 @@ pub(crate) struct Up {
     )]
     pub data_dir: PathBuf,
 
-    /// What is written to stdout
-    #[arg(short, long, value_name = "FORM", default_value = "table")]
-    pub output: Output,
+    /// Format of stdout: a table at the end, or a line for each inspected chunk and a summary
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub output: Format,
 
     /// Use this NATS server instead of starting one. NATS_URL alone never does
-    // No environment variable: a demo must not make streams in production.
+    // No environment variable: a demo must not create streams in production.
     #[arg(long, value_name = "URL")]
     pub nats_server: Option<Secret>,
 
-    /// Port of the nats-server that is started [default: any that is free]
+    /// Port of the nats-server that is started [default: any free port]
     #[arg(long, value_name = "PORT", conflicts_with = "nats_server")]
     pub nats_port: Option<u16>,
 
-    /// Send again what was given up earlier at this site, now that the reason is mended: as `crispy dead replay` does
-    // A server of its own runs no longer than `crispy up` does, so with sources that end there may be nobody to ask for it later.
+    /// Replay this site's dead letters first, once their reason is fixed: as `crispy dead replay` does
+    // Our own server runs no longer than `crispy up`, so with sources that end there may be no
+    // later moment for `crispy dead replay`.
     #[arg(long)]
     pub replay: bool,
 
-    /// Make traces and look at them in Jaeger: in the one that runs on this machine, else in one that is started from PATH and stays until Ctrl-C. =running starts none
+    /// Send traces to the Jaeger that runs on this machine, and print the page of one. =running: without Jaeger go on without traces
     #[arg(
         long,
-        value_name = "WHICH",
+        value_name = "MODE",
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = "start"
+        default_missing_value = "required"
     )]
-    pub jaeger: Option<WhichJaeger>,
+    pub jaeger: Option<JaegerMode>,
 
     #[command(flatten)]
     pub(super) jaeger_url: JaegerFlags,
@@ -74,22 +74,13 @@ pub(crate) struct Up {
     pub nats_server_bin: Option<PathBuf>,
 }
 
-/// Which Jaeger is meant by `--jaeger`.
+/// Modes of `--jaeger`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum WhichJaeger {
-    /// One that runs on this machine, else one that is started
-    Start,
-    /// One that runs on this machine; no traces where there is none
+pub(crate) enum JaegerMode {
+    /// It is an error if no Jaeger runs on this machine
+    Required,
+    /// Without Jaeger there are no traces
     Running,
-}
-
-/// What is written to stdout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Output {
-    /// A table when all is done
-    Table,
-    /// One JSON object a line: each chunk as it is inspected, and a summary
-    Jsonl,
 }
 
 const EXAMPLES: &str = "\
@@ -99,5 +90,5 @@ Examples:
   crispy up --camera front=clip.mp4 --jaeger
   crispy up --camera front=clip.mp4 -o jsonl | jq 'select(.agrees == false)'
 
-It ends when every source has ended and every chunk of it has been inspected. The same command again goes on where it was stopped, and
-uploads nothing that the bucket has. What was given up waits, with its bytes, until it is sent again by --replay or `crispy dead replay`.";
+It ends when every source has ended and every chunk has been inspected. The same command again resumes where it was stopped, and uploads
+nothing that is in the bucket. Dead letters keep their bytes until they are replayed by --replay or `crispy dead replay`.";

@@ -1,4 +1,4 @@
-//! The data directory: one `crispy up` at a time has it.
+//! The data directory, locked by one `crispy up` at a time.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -9,9 +9,9 @@ use std::{
 use anyhow::{Context, anyhow};
 use crispy_runtime::{Exit, Failed, WithExit};
 
-/// A data directory that is ours: a second nats-server on one store would ruin it.
+/// A locked data directory: a second nats-server would corrupt its store.
 ///
-/// The lock is the kernel's: it goes with this process, however that ends, and is not handed to children.
+/// The kernel releases the lock when this process ends in any way; children do not inherit it.
 #[derive(Debug)]
 pub(super) struct DataDir {
     path: PathBuf,
@@ -19,19 +19,20 @@ pub(super) struct DataDir {
 }
 
 impl DataDir {
-    /// Makes the directory where there is none, and takes it.
+    /// Creates the directory if it is missing, and locks it.
     ///
     /// # Errors
-    /// [`Exit::SpoolInUse`] if another has it, [`Exit::SpoolNotWritable`] if it cannot be made or written.
-    pub(super) fn take(path: PathBuf) -> Result<Self, Failed> {
+    /// [`Exit::SpoolInUse`] if another process has locked it, [`Exit::SpoolNotWritable`] if it
+    /// cannot be created or written.
+    pub(super) fn lock(path: PathBuf) -> Result<Self, Failed> {
         let lock = open(&path)
-            .with_context(|| format!("use data directory {}", path.display()))
+            .with_context(|| format!("lock data directory {}", path.display()))
             .exit(Exit::SpoolNotWritable)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, _lock: lock }),
             Err(TryLockError::WouldBlock) => {
                 let message = anyhow!(
-                    "data directory {} is in use by another `crispy up`: stop that one, or give this one a --data-dir of its own",
+                    "data directory {} is in use by another `crispy up`: stop that one, or choose another --data-dir",
                     path.display()
                 );
                 Err(Failed::new(Exit::SpoolInUse, message))
@@ -58,13 +59,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_owner_is_refused_until_the_first_is_gone() {
+    fn a_second_process_is_refused_until_the_first_ends() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data");
-        let first = DataDir::take(path.clone()).unwrap();
-        let second = DataDir::take(path.clone()).unwrap_err();
+        let first = DataDir::lock(path.clone()).unwrap();
+        let second = DataDir::lock(path.clone()).unwrap_err();
         assert!(second.exit == Exit::SpoolInUse && second.to_string().contains("--data-dir"));
         drop(first);
-        assert!(DataDir::take(path).is_ok());
+        assert!(DataDir::lock(path).is_ok());
     }
 }

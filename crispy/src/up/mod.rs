@@ -1,103 +1,91 @@
-//! `crispy up`: everything on one machine.
+//! `crispy up`: runs everything on one machine.
 //!
 //! ```text
-//!   preflight ─► nats-server ─► streams ─► ingestor, uploader, inspector      each a child on a leash, restarted when it dies
-//!                                   │
-//!                                   └─ watch: events, inspections, dead letters ─► session ─► bars, table, JSON lines, exit code
+//!   preflight ─► nats-server ─► streams ─► ingestor, uploader, inspector   (supervised children)
+//!                                  │
+//!                                  └─ watch: events, inspections, dead letters ─► session
+//!                                                     bars, table, JSON lines, exit code ◄─┘
 //! ```
 //!
-//! They are the same programs that run on many hosts, and this one learns what it shows from the streams, like any other reader: what works
-//! here works there.
+//! The children are the same programs that run on many hosts, and the session reads the streams
+//! like any other reader.
 
+mod admin_pages;
 mod child;
+mod child_log;
+mod completion;
 mod config;
 mod data_dir;
-mod household;
+mod display;
 mod jaeger;
-mod logs;
 mod nats_server;
-mod pages;
+mod otel_env;
 mod preflight;
-mod recipes;
-mod replay;
 mod running;
 mod session;
-mod show;
-mod silence;
-mod variables;
+mod stage_commands;
+mod streams;
+mod supervisor;
 mod watch;
 
-use std::{
-    io::{self, Write},
-    time::Instant,
-};
+use std::time::Instant;
 
 use anyhow::anyhow;
 use crispy_runtime::{Exit, Failed, Stop};
 
 pub(crate) use config::Up;
+use display::{SessionDisplay, SessionReport};
+use jaeger::SessionJaeger;
 use preflight::Preflight;
 use running::Running;
 use session::{Session, Shortfall};
-use show::{Closing, Show};
 
-/// Runs until every source has ended and every chunk of it is inspected, or until it is told to stop.
+/// Runs until every source has ended and every chunk is inspected, or until a stop is requested.
 pub(crate) async fn run(up: Up, stop: Stop) -> Result<(), Failed> {
-    let began = Instant::now();
-    let plan = jaeger::Plan::make(&up).await?;
-    let flight = Preflight::check(&up)?;
-    let show = Show::new(up.output);
-    let mut viewer = plan.carry_out(flight.data_dir.path(), &stop).await?;
-    let collector = viewer.as_ref().and_then(jaeger::Viewer::collector);
-    let mut running = Running::new(&flight, &show, collector);
-    let outcome = tokio::select! {
-        outcome = running.run(&up, &stop) => outcome,
-        never = jaeger::watch(viewer.as_mut()) => match never {},
-    };
+    let started = Instant::now();
+    let jaeger = SessionJaeger::find(&up).await?;
+    let preflight = Preflight::check(&up)?;
+    let display = SessionDisplay::new(up.output);
+    let collector = jaeger.as_ref().and_then(|jaeger| jaeger.collector.clone());
+    let mut running = Running::new(&preflight, &display, collector);
+    let outcome = running.run(&up, &stop).await;
     running.stop().await;
     let outcome = outcome.and_then(|()| verdict(running.session()));
-    // Neither is part of it: what children have left to send, and what is looked at afterwards.
-    let ended = running.inspected_last().unwrap_or_else(Instant::now);
-    let page = match &viewer {
-        Some(viewer) => viewer.page(&flight.site, running.session(), &stop).await,
+    // The session ends with its last inspection, before the last exports and the search below.
+    let ended = running.last_inspection().unwrap_or_else(Instant::now);
+    let page = match &jaeger {
+        Some(jaeger) => {
+            let page = jaeger.page(&preflight.site, running.session(), &stop);
+            page.await
+        }
         None => None,
     };
-    let page = page.as_deref();
-    if let (Some(viewer), Err(failed)) = (&viewer, &outcome)
-        && viewer.stays(page, &stop)
-    {
-        // It is the last word too, but that may be hours away.
-        drop(writeln!(io::stderr(), "error: {failed}"));
-    }
-    show.close(&Closing {
+    display.close(&SessionReport {
         session: running.session(),
-        elapsed: ended - began,
+        elapsed: ended - started,
         cpu: running.cpu(),
-        bucket: &flight.bucket,
+        bucket: &preflight.bucket,
         sample: running.sample(),
-        trace: page,
+        trace: page.as_deref(),
         problem: outcome.as_ref().err().map(ToString::to_string),
     })?;
-    if let Some(viewer) = viewer {
-        viewer.close(page, &stop).await;
-    }
     outcome
 }
 
-/// The exit code: success only if every run has ended and every chunk of it is inspected and agrees.
+/// The exit code: success only if every run has ended and every chunk is inspected and agrees.
 fn verdict(session: &Session) -> Result<(), Failed> {
     let (exit, message) = match session.shortfall() {
         None => return Ok(()),
         Some(Shortfall::Disagreeing(chunks)) => (
             Exit::Disagreement,
             format!(
-                "{chunks} chunks are not what their descriptors say: the inspector's warnings name them"
+                "{chunks} chunks differ from their descriptors; the inspector's warnings name them"
             ),
         ),
-        Some(Shortfall::Dead(reasons)) => (
+        Some(Shortfall::DeadLetters(reasons)) => (
             Exit::DeadLetters,
             format!(
-                "{} chunks were given up: {}",
+                "{} chunks were dead-lettered: {}",
                 reasons.len(),
                 reasons.join("; ")
             ),
@@ -109,7 +97,7 @@ fn verdict(session: &Session) -> Result<(), Failed> {
         Some(Shortfall::Incomplete(cameras)) => (
             Exit::RunIncomplete,
             format!(
-                "{}; the same command again goes on from here",
+                "{}; run the same command again to resume",
                 cameras.join("; ")
             ),
         ),

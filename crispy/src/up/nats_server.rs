@@ -1,4 +1,4 @@
-//! The nats-server of `crispy up`: found, given a folder and a port of this machine, and started like any other child.
+//! The nats-server of `crispy up`: its program, port and configuration.
 
 use std::{
     fs,
@@ -10,14 +10,14 @@ use anyhow::{Context, anyhow};
 use crispy_runtime::{Exit, Failed, WithExit};
 
 use super::{
-    child::{self, Recipe, Stderr},
+    child::{self, ChildCommand, Stderr},
     config::Up,
 };
 
-/// What the child, and the program, is called.
+/// Name of the child and of its program.
 pub(super) const NAME: &str = "nats-server";
 
-/// Where the server will be.
+/// The program and port of a server.
 #[derive(Clone, Debug)]
 pub(super) struct NatsServer {
     program: PathBuf,
@@ -25,18 +25,16 @@ pub(super) struct NatsServer {
 }
 
 impl NatsServer {
-    /// Finds the program and a port, before anything is started or written.
+    /// Finds the program and a free port; starts and writes nothing.
     pub(super) fn find(up: &Up) -> Result<Self, Failed> {
         let program = match &up.nats_server_bin {
             Some(program) => program.is_file().then(|| program.clone()),
             None => child::find_on_path(NAME),
         };
-        let place = up
-            .nats_server_bin
-            .as_ref()
-            .map_or("PATH".into(), |program| program.display().to_string());
         let program = program.ok_or_else(|| {
-            let message = anyhow!("no nats-server at {place}: run `make setup`, give it with --nats-server-bin, or use another server with --nats-server");
+            let named = up.nats_server_bin.as_ref();
+            let place = named.map_or("on PATH".into(), |file| format!("at {}", file.display()));
+            let message = anyhow!("no nats-server {place}: run `make setup`, name its program with --nats-server-bin, or use another server with --nats-server");
             Failed::new(Exit::NatsServerMissing, message)
         })?;
         Ok(Self {
@@ -45,29 +43,30 @@ impl NatsServer {
         })
     }
 
-    /// Its address. It listens on the loopback interface only.
+    /// Its address, on the loopback interface only.
     pub(super) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// Writes its configuration below `data_dir` and says how to start it.
-    pub(super) fn recipe(&self, data_dir: &Path) -> Result<Recipe, Failed> {
+    /// Writes its configuration below `data_dir`, and returns its command.
+    pub(super) fn command(&self, data_dir: &Path) -> Result<ChildCommand, Failed> {
         let folder = data_dir.join("nats");
         let configuration = folder.join("nats.conf");
         fs::create_dir_all(&folder)
             .and_then(|()| fs::write(&configuration, self.configuration(&folder)))
             .with_context(|| format!("write {}", configuration.display()))
             .exit(Exit::SpoolNotWritable)?;
-        Ok(Recipe {
+        Ok(ChildCommand {
             name: NAME,
             program: self.program.clone(),
             arguments: vec!["--config".into(), configuration.into()],
             environment: Vec::new(),
-            stderr: Stderr::Ours,
+            stderr: Stderr::Inherited,
         })
     }
 
-    /// JetStream syncs every two minutes, its default: what a power cut takes from the queue is still in the spool, and sent again.
+    /// Its configuration. JetStream syncs every two minutes, its default: the spool still holds what
+    /// a power cut takes from the queue, and publishes it again.
     fn configuration(&self, folder: &Path) -> String {
         let path =
             |name: &str| serde_json::Value::from(folder.join(name).to_string_lossy()).to_string();
@@ -80,15 +79,15 @@ impl NatsServer {
     }
 }
 
-/// The port that was asked for, or one that is free. Closed again at once, so that the server can have it.
-pub(super) fn free_port(wanted: Option<u16>) -> Result<u16, Failed> {
-    let bound = TcpListener::bind(("127.0.0.1", wanted.unwrap_or(0)));
+/// Checks that the `requested` port is free, or finds one. It is closed again for the server.
+fn free_port(requested: Option<u16>) -> Result<u16, Failed> {
+    let bound = TcpListener::bind(("127.0.0.1", requested.unwrap_or(0)));
     let port = bound
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port());
-    port.with_context(|| match wanted {
+    port.with_context(|| match requested {
         Some(port) => format!(
-            "port {port} of 127.0.0.1 cannot be used: stop what uses it, or leave --nats-port away"
+            "port {port} of 127.0.0.1 is in use: stop the process that uses it, or omit --nats-port"
         ),
         None => "find a free port of 127.0.0.1".into(),
     })

@@ -1,4 +1,4 @@
-//! What can be wrong before anything is started or written: the cheap questions, asked first.
+//! Checks that are made before anything is started or written.
 
 use std::{
     fs, io,
@@ -14,40 +14,40 @@ use crispy_runtime::{
 use url::Url;
 
 use super::{
+    admin_pages::{self, AdminPages},
     child,
     config::Up,
     data_dir::DataDir,
     nats_server::NatsServer,
-    pages::{self, Pages},
 };
 
-/// Everything that is needed and was found right.
+/// Everything that a session needs, checked.
 #[derive(Debug)]
 pub(super) struct Preflight {
     /// The site.
     pub site: Name,
     /// The cameras.
     pub cameras: Vec<CameraSource>,
-    /// The bucket's URL, as its store writes it.
+    /// The bucket's URL in canonical form.
     pub bucket: String,
-    /// The data directory, ours alone.
+    /// The locked data directory.
     pub data_dir: DataDir,
-    /// The server to start; `None` where another is used.
+    /// The server to start; `None` if another is used.
     pub nats: Option<NatsServer>,
     /// Our programs: ingestor, uploader, inspector.
     pub programs: [PathBuf; 3],
-    /// Where their pages will be, in the same order, if anybody asked for any.
-    pub pages: Pages,
+    /// Addresses of their admin pages, in the same order; empty if none was requested.
+    pub admin_pages: AdminPages,
 }
 
 impl Preflight {
-    /// Looks at everything that can be looked at without changing anything; only then makes data directory and bucket, where they are
-    /// missing.
+    /// Checks everything that needs no change, and only then creates a missing data directory and
+    /// bucket.
     pub(super) fn check(up: &Up) -> Result<Self, Failed> {
         let site = cameras::site(&up.cameras.site)?;
         let cameras = cameras::parse(&up.cameras.camera)?;
         for camera in &cameras {
-            look_at(camera)?;
+            check_source(camera)?;
         }
         let nats = match up.nats_server {
             Some(_) => None,
@@ -56,8 +56,8 @@ impl Preflight {
         let [ingestor, uploader, inspector] =
             ["crispy-ingestor", "crispy-uploader", "crispy-inspector"].map(program);
         let programs = [ingestor?, uploader?, inspector?];
-        let pages = pages::check()?;
-        let data_dir = DataDir::take(std::path::absolute(&up.data_dir)?)?;
+        let admin_pages = admin_pages::check()?;
+        let data_dir = DataDir::lock(std::path::absolute(&up.data_dir)?)?;
         let bucket = match &up.bucket {
             Some(bucket) => bucket.clone(),
             None => bucket_in(&data_dir)?,
@@ -72,23 +72,23 @@ impl Preflight {
             data_dir,
             nats,
             programs,
-            pages,
+            admin_pages,
         })
     }
 }
 
-/// The folder "bucket" of the data directory, whatever characters its path has.
+/// URL of the folder "bucket" in the data directory.
 fn bucket_in(data_dir: &DataDir) -> Result<String, Failed> {
     let folder = data_dir.path().join("bucket");
     let url = Url::from_file_path(&folder).map_err(|()| {
-        let message = anyhow!("no URL for {}: give a --bucket", folder.display());
+        let message = anyhow!("no URL for {}: name one with --bucket", folder.display());
         Failed::new(Exit::BucketUnavailable, message)
     })?;
     Ok(url.into())
 }
 
-/// What the file system knows of a source. What FFmpeg knows of it the ingestor tells.
-fn look_at(camera: &CameraSource) -> Result<(), Failed> {
+/// Checks a source file by its metadata. The ingestor checks its content.
+fn check_source(camera: &CameraSource) -> Result<(), Failed> {
     if camera.location.contains("://") && !camera.location.starts_with("file://") {
         return Ok(());
     }
@@ -104,7 +104,7 @@ fn look_at(camera: &CameraSource) -> Result<(), Failed> {
     };
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            refuse(Exit::SourceNotFound, "is not there: check the path")
+            refuse(Exit::SourceNotFound, "does not exist: check the path")
         }
         Err(error) => refuse(Exit::SourceUnreadable, &format!("cannot be read: {error}")),
         Ok(about) if about.is_dir() => refuse(
@@ -124,7 +124,7 @@ fn look_at(camera: &CameraSource) -> Result<(), Failed> {
 
 fn program(name: &str) -> Result<PathBuf, Failed> {
     child::find_ours(name).ok_or_else(|| {
-        let message = anyhow!("{name} is neither beside this program nor on PATH: install all four, or build them with `cargo build --bins`");
+        let message = anyhow!("{name} is neither beside this program nor on PATH: install all four programs, or build them with `cargo build --bins`");
         Failed::new(Exit::Failure, message)
     })
 }

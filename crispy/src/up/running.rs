@@ -1,131 +1,121 @@
-//! One `crispy up` while it runs: children, streams and session in one loop.
+//! The main loop of `crispy up`: children, streams and session.
 
 use std::{
     future::Future,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use crispy_jetstream::ConnectOptions;
-use crispy_queue::{Connection, Prefix, Stage, Stream, topology};
-use crispy_runtime::NatsFlags;
-use crispy_runtime::{Exit, Failed, Stop};
-use tokio::{
-    task::JoinSet,
-    time::{interval, sleep},
-};
+use crispy_queue::{Connection, Prefix, Stage};
+use crispy_runtime::{Exit, Failed, NatsFlags, Stop};
+use tokio::{task::JoinSet, time::interval};
 
 use super::{
     child,
+    completion::{self, Step},
     config::Up,
-    household::{Death, Household},
+    display::SessionDisplay,
     nats_server,
     preflight::Preflight,
-    recipes::Recipes,
-    replay::replay,
     session::Session,
-    show::Show,
-    silence::{self, Step},
-    watch::{Heard, Watch},
+    stage_commands::StageCommands,
+    streams,
+    supervisor::{ChildExit, Supervisor},
+    watch::{Update, Watch},
 };
 
-/// How often bars are drawn.
-const DRAW: Duration = Duration::from_millis(200);
+/// Interval of redrawing the bars.
+const DRAW_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How often a server that was started again is asked whether its streams are still there: for half a minute.
-const MENDING: u32 = 120;
+/// Interval of checking that the streams exist. Each check is half a dozen requests.
+const STREAMS_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether the streams are still there. Each look is half a dozen requests.
-const STREAMS: Duration = Duration::from_secs(5);
+/// Time to wait for inspections of recorded chunks after a child has failed for good.
+const FAILURE_GRACE: Duration = Duration::from_secs(5);
 
-/// How long the last run states may take to reach the bucket.
-const LAST_WORDS: Duration = Duration::from_secs(5);
-
-/// How long the inspections of what was recorded may take to be heard, after a child has ended for good.
-const LAST_NEWS: Duration = Duration::from_secs(5);
-
-/// What runs, and what is known of it.
+/// A running session.
 pub(super) struct Running<'a> {
-    flight: &'a Preflight,
-    show: &'a Show,
-    /// Where the stages shall send their traces, unless they know already.
+    preflight: &'a Preflight,
+    display: &'a SessionDisplay,
+    /// The address to which the stages export traces, unless the environment configures it.
     collector: Option<String>,
     session: Session,
-    household: Household,
-    /// The ingestor has ended without an error: every source has, and every chunk is answered. Or somebody stopped it.
-    ingested: Option<Death>,
-    /// A child has ended for good, with an error: that is how this will end, when what was recorded has been heard of, or at this moment.
-    doomed: Option<(Instant, Failed)>,
+    supervisor: Supervisor,
+    /// Exit of the ingestor without an error: every source has ended and every chunk is confirmed,
+    /// or something else stopped it.
+    ingestor_exit: Option<ChildExit>,
+    /// The error of a child that failed for good, and the time until which inspections of
+    /// recorded chunks are waited for.
+    pending_failure: Option<(Instant, Failed)>,
     sample: Option<String>,
-    /// When the last inspection was heard of.
-    inspected_last: Option<Instant>,
+    last_inspection: Option<Instant>,
 }
 
 impl<'a> Running<'a> {
-    /// Nothing is started yet.
-    pub(super) fn new(flight: &'a Preflight, show: &'a Show, collector: Option<String>) -> Self {
+    /// A session that has not started anything yet.
+    pub(super) fn new(
+        preflight: &'a Preflight,
+        display: &'a SessionDisplay,
+        collector: Option<String>,
+    ) -> Self {
+        let cameras = preflight.cameras.iter().map(|camera| camera.name.clone());
         Self {
-            flight,
-            show,
+            preflight,
+            display,
             collector,
-            session: Session::new(
-                flight.cameras.iter().map(|camera| camera.name.clone()),
-                flight.bucket.clone(),
-            ),
-            household: Household::default(),
-            ingested: None,
-            doomed: None,
+            session: Session::new(cameras, preflight.bucket.clone()),
+            supervisor: Supervisor::default(),
+            ingestor_exit: None,
+            pending_failure: None,
             sample: None,
-            inspected_last: None,
+            last_inspection: None,
         }
     }
 
-    /// Starts everything and follows it to its end. What was started is still to be stopped.
+    /// Starts everything and follows it to its end. The children still have to be stopped.
     pub(super) async fn run(&mut self, up: &Up, stop: &Stop) -> Result<(), Failed> {
         let (options, prefix) = self.start_server(up)?;
         let connection = self
-            .unless_a_child_dies(crispy_runtime::connect(&options, &prefix))
+            .unless_server_exits(crispy_runtime::connect(&options, &prefix))
             .await?;
-        let plan = topology::plan(&connection, None, false)
-            .await
-            .context("look at the streams")?;
-        plan.apply().await.context("set up the streams")?;
+        streams::set_up(&connection).await?;
         if up.replay {
-            replay(&connection, &self.flight.site).await?;
+            streams::replay(&connection, &self.preflight.site).await?;
         }
-        let mut watch = Watch::open(&connection, &self.flight.site).await?;
-        let recipes = Recipes {
+        let mut watch = Watch::open(&connection, &self.preflight.site).await?;
+        let commands = StageCommands {
             up,
-            flight: self.flight,
+            preflight: self.preflight,
             nats: &options,
             prefix: &prefix,
             collector: self.collector.as_deref(),
-            owns_the_terminal: self.show.owns_the_terminal(),
+            owns_terminal: self.display.owns_terminal(),
         };
-        for recipe in recipes.all() {
-            self.household.start(recipe, self.show)?;
+        for command in commands.all() {
+            self.supervisor.start(command, self.display)?;
         }
         let outcome = self.follow(&connection, &mut watch, stop).await;
-        if outcome.is_ok() && self.flight.nats.is_some() && !stop.is_requested() {
-            wait_for_empty_queue(&connection).await;
+        if outcome.is_ok() && self.preflight.nats.is_some() && !stop.is_requested() {
+            streams::wait_until_empty(&connection).await;
         }
         connection.close().await;
         outcome
     }
 
-    /// Stops what was started.
+    /// Stops the children.
     pub(super) async fn stop(&mut self) {
-        self.household.stop().await;
+        self.supervisor.stop().await;
     }
 
-    /// What was seen.
+    /// The state of the session.
     pub(super) fn session(&self) -> &Session {
         &self.session
     }
 
-    /// When the work was done: with the last inspection, however long children then take to end. `None` where nothing was inspected.
-    pub(super) fn inspected_last(&self) -> Option<Instant> {
-        self.inspected_last
+    /// Time of the last inspection, which ends the work. `None` if nothing was inspected.
+    pub(super) fn last_inspection(&self) -> Option<Instant> {
+        self.last_inspection
     }
 
     /// An object that can be played.
@@ -135,216 +125,169 @@ impl<'a> Running<'a> {
 
     /// CPU time of each process that has ended, and of this one so far.
     pub(super) fn cpu(&self) -> Vec<(String, Duration)> {
-        let mut cpu = self.household.cpu();
+        let mut cpu = self.supervisor.cpu();
         cpu.push(("crispy".into(), child::own_cpu()));
         cpu
     }
 
-    /// Starts our own server, unless the operator named another. How to connect to either.
+    /// Starts our own server, unless the operator named another. Returns how to connect to either.
     fn start_server(&mut self, up: &Up) -> Result<(ConnectOptions, Prefix), Failed> {
-        match (&self.flight.nats, &up.nats_server) {
-            (Some(server), _) => {
-                self.household
-                    .start_server(server.recipe(self.flight.data_dir.path())?)?;
-                let options = ConnectOptions {
-                    servers: server.url(),
-                    name: "crispy up".into(),
-                    ..ConnectOptions::default()
-                };
-                Ok((options, Prefix::default()))
-            }
-            (None, url) => {
-                let url = url
-                    .as_ref()
-                    .map(crispy_runtime::Secret::reveal)
-                    .unwrap_or_default();
-                let flags = NatsFlags::of_environment(url)?;
-                Ok((flags.options("crispy up")?, flags.prefix))
-            }
-        }
+        let Some(server) = &self.preflight.nats else {
+            let url = up.nats_server.as_ref();
+            let url = url.map(crispy_runtime::Secret::reveal).unwrap_or_default();
+            let flags = NatsFlags::of_environment(url)?;
+            return Ok((flags.options("crispy up")?, flags.prefix));
+        };
+        let command = server.command(self.preflight.data_dir.path())?;
+        self.supervisor.start_server(command)?;
+        let options = ConnectOptions {
+            servers: server.url(),
+            name: "crispy up".into(),
+            ..ConnectOptions::default()
+        };
+        Ok((options, Prefix::default()))
     }
 
-    /// A server that dies while it starts will not answer, however long one waits.
-    async fn unless_a_child_dies<T>(
+    /// Awaits `work`, which needs the server; fails if the server ends at its start.
+    async fn unless_server_exits<T>(
         &mut self,
         work: impl Future<Output = Result<T, Failed>>,
     ) -> Result<T, Failed> {
-        let log = self.flight.data_dir.path().join("nats/nats-server.log");
+        let log = self.preflight.data_dir.path();
+        let log = log.join("nats/nats-server.log");
         tokio::select! {
             done = work => done,
-            death = self.household.death() => {
-                let message = anyhow!("nats-server ended at its start by {}: read {}", death?.ended, log.display());
+            exit = self.supervisor.child_exit() => {
+                let (status, log) = (exit?.status, log.display());
+                let message = anyhow!("start nats-server: it ended with {status}; read {log}");
                 Err(Failed::new(Exit::ChildDies, message))
             }
         }
     }
 
-    /// Hears, restarts and draws until the session is over, or nothing more will come.
+    /// Handles updates, exits and redraws until the session is complete or cannot become so.
     async fn follow(
         &mut self,
         connection: &Connection,
         watch: &mut Watch,
         stop: &Stop,
     ) -> Result<(), Failed> {
-        let (mut draw, mut streams) = (interval(DRAW), interval(STREAMS));
-        let (mut heard_last, mut looked_back) = (Instant::now(), false);
-        let mut mending = JoinSet::new();
-        while !(self.ingested.is_some() && self.session.is_over()) {
-            if let Some(failed) = self.doom() {
+        let mut draw = interval(DRAW_INTERVAL);
+        let mut check_streams = interval(STREAMS_CHECK_INTERVAL);
+        let (mut last_update, mut read_earlier) = (Instant::now(), false);
+        let mut repairs = JoinSet::new();
+        while !(self.ingestor_exit.is_some() && self.session.is_complete()) {
+            if let Some(failed) = self.take_failure() {
                 return Err(failed);
             }
             tokio::select! {
                 () = stop.requested() => break,
-                heard = watch.next() => {
-                    heard_last = Instant::now();
-                    self.hear(heard)?;
+                update = watch.next() => {
+                    last_update = Instant::now();
+                    self.handle_update(update)?;
                 }
-                death = self.household.death() => {
-                    let death = death?;
-                    heard_last = Instant::now();
-                    if self.household.name(&death) == nats_server::NAME {
-                        mending.spawn(mend(connection.clone()));
+                exit = self.supervisor.child_exit() => {
+                    let exit = exit?;
+                    last_update = Instant::now();
+                    if self.supervisor.name(&exit) == nats_server::NAME {
+                        repairs.spawn(streams::repair(connection.clone()));
                     }
-                    self.bury(death).await?;
+                    self.handle_exit(exit).await?;
                 }
-                _ = streams.tick() => {
-                    while mending.try_join_next().is_some() {}
-                    if mending.is_empty() {
-                        mending.spawn(mend_what_vanished(connection.clone()));
+                _ = check_streams.tick() => {
+                    while repairs.try_join_next().is_some() {}
+                    if repairs.is_empty() {
+                        repairs.spawn(streams::repair_deleted(connection.clone()));
                     }
                 }
-                _ = draw.tick() => self.show.progress(&self.session),
+                _ = draw.tick() => self.display.update(&self.session),
             }
-            if self.ingested.is_none() {
+            if self.ingestor_exit.is_none() {
                 continue;
             }
-            match silence::step(heard_last.elapsed(), self.session.has_ended(), looked_back) {
+            let idle = last_update.elapsed();
+            match completion::next_step(idle, self.session.has_ended(), read_earlier) {
                 Step::Wait => {}
                 Step::RestartIngestor => self.restart_ingestor()?,
-                // A server that is away is asked again.
-                Step::LookBack => {
-                    let looked = watch.look_back(connection, &self.flight.site).await;
-                    looked_back = looked.is_ok();
+                // An unreachable server is asked again.
+                Step::ReadEarlier => {
+                    let reading = watch.read_earlier(connection, &self.preflight.site).await;
+                    read_earlier = reading.is_ok();
                 }
-                Step::AskTheQueue => {
-                    if matches!(connection.unfinished(Stage::Inspector).await, Ok(0)) {
-                        break;
-                    }
-                }
-                Step::GiveUp => break,
+                Step::CheckQueue if !is_finished(connection).await => {}
+                Step::CheckQueue | Step::GiveUp => break,
             }
         }
         Ok(())
     }
 
-    fn hear(&mut self, heard: Heard) -> Result<(), Failed> {
-        let ours = match heard {
-            Heard::Event(event) => self.session.event(&event),
-            Heard::Inspected(inspected) => {
-                if self.session.inspected(&inspected) {
-                    vec![*inspected]
-                } else {
-                    Vec::new()
-                }
-            }
-            Heard::Dead(letter) => {
+    fn handle_update(&mut self, update: Update) -> Result<(), Failed> {
+        let counted = match update {
+            Update::Event(event) => self.session.event(&event),
+            Update::Inspected(inspected) => match self.session.inspected(&inspected) {
+                true => vec![*inspected],
+                false => Vec::new(),
+            },
+            Update::DeadLetter(letter) => {
                 self.session.dead_letter(&letter);
                 Vec::new()
             }
         };
-        for inspected in &ours {
-            self.inspected_last = Some(Instant::now());
-            self.show.inspected(inspected)?;
-            let link = inspected.upload.as_ref().map(|upload| &upload.media_link);
-            self.sample = self
-                .sample
-                .take()
-                .or_else(|| link.map(|link| playable(link)));
+        for inspected in &counted {
+            self.last_inspection = Some(Instant::now());
+            self.display.inspected(inspected)?;
+            if self.sample.is_none() {
+                let upload = inspected.upload.as_ref();
+                self.sample = upload.map(|upload| playable(&upload.media_link));
+            }
         }
         Ok(())
     }
 
-    async fn bury(&mut self, death: Death) -> Result<(), Failed> {
-        let name = self.household.name(&death);
-        if name == "crispy-ingestor" && death.ended.is_success() {
-            self.ingested = Some(death);
+    async fn handle_exit(&mut self, exit: ChildExit) -> Result<(), Failed> {
+        let name = self.supervisor.name(&exit);
+        if name == "crispy-ingestor" && exit.status.is_success() {
+            self.ingestor_exit = Some(exit);
             return Ok(());
         }
-        match death.ended.is_final() {
-            Some(exit) => {
-                let why = self.household.last_error(&death).await;
-                let mut why = why.unwrap_or_else(|| exit.meaning().to_owned());
-                if exit == Exit::DeadLetters {
-                    why += "; or give the same command with --replay";
-                }
-                let failed = Failed::new(exit, anyhow!("{name}: {why}"));
-                self.doomed
-                    .get_or_insert((Instant::now() + LAST_NEWS, failed));
-                Ok(())
-            }
-            None => self.household.restart(&death, self.show),
+        let Some(code) = exit.status.permanent_failure() else {
+            return self.supervisor.restart(&exit, self.display);
+        };
+        let reason = self.supervisor.last_error(&exit).await;
+        let mut reason = reason.unwrap_or_else(|| code.meaning().to_owned());
+        if code == Exit::DeadLetters {
+            reason += "; or run the same command with --replay";
         }
+        let failed = Failed::new(code, anyhow!("{name}: {reason}"));
+        self.pending_failure
+            .get_or_insert((Instant::now() + FAILURE_GRACE, failed));
+        Ok(())
     }
 
-    /// The error to end with, once nothing more is to be waited for.
-    fn doom(&mut self) -> Option<Failed> {
-        let is_over = |(until, _): &mut (Instant, Failed)| {
+    /// The pending failure, once nothing more is to be waited for.
+    fn take_failure(&mut self) -> Option<Failed> {
+        let is_due = |(until, _): &mut (Instant, Failed)| {
             self.session.is_settled() || Instant::now() >= *until
         };
-        self.doomed.take_if(is_over).map(|(_, failed)| failed)
+        self.pending_failure
+            .take_if(is_due)
+            .map(|(_, failed)| failed)
     }
 
     fn restart_ingestor(&mut self) -> Result<(), Failed> {
-        match self.ingested.take() {
-            Some(death) => self.household.restart(&death, self.show),
+        match self.ingestor_exit.take() {
+            Some(exit) => self.supervisor.restart(&exit, self.display),
             None => Ok(()),
         }
     }
 }
 
-/// A server that died may have lost its streams, or its whole store: what is missing is made again, as soon as it answers. What was in them
-/// is still in the spool.
-async fn mend(connection: Connection) {
-    for _ in 0..MENDING {
-        sleep(Duration::from_millis(250)).await;
-        if let Ok(plan) = topology::plan(&connection, None, false).await
-            && plan.apply().await.is_ok()
-        {
-            return;
-        }
-    }
+/// Whether the inspectors have no work left.
+async fn is_finished(connection: &Connection) -> bool {
+    matches!(connection.unfinished(Stage::Inspector).await, Ok(0))
 }
 
-/// Streams vanish also by somebody's hand, while their server runs.
-async fn mend_what_vanished(connection: Connection) {
-    let missing = topology::check(&connection, &Stream::ALL).await;
-    if let Err(missing) = missing
-        && missing.is_not_found()
-    {
-        tracing::warn!(
-            error = %missing,
-            hint = "find out who removed them",
-            "streams vanished, making and filling them again"
-        );
-        mend(connection).await;
-    }
-}
-
-/// Run states follow the chunks they speak of: wait until the uploader has taken the last of them to the bucket.
-async fn wait_for_empty_queue(connection: &Connection) {
-    let deadline = Instant::now() + LAST_WORDS;
-    while Instant::now() < deadline {
-        match connection.messages(Stream::Chunks).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => sleep(Duration::from_millis(10)).await,
-        }
-    }
-    tracing::warn!(
-        "the queue is not empty yet: what is left is done at the next start of the same command"
-    );
-}
-
-/// A link as one types it: the path, where it is a plain one on this machine.
+/// A link as one types it: the path, if it is a plain one on this machine.
 fn playable(link: &str) -> String {
     let path = link
         .strip_prefix("file://")

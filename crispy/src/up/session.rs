@@ -1,12 +1,13 @@
-//! What this session knows of its cameras, and whether it is over. Pure: it learns from the streams like any other reader.
+//! State of a session: its cameras, runs and chunks, and whether it is complete. Pure.
 //!
 //! ```text
-//!   RunStarted ─► a run of ours ─► ChunkInspected … ─► RunEnded: n chunks ─► all n inspected? ─► over
+//!   RunStarted ─► our run ─► ChunkInspected … ─► RunEnded: n chunks ─► all n inspected? ─► complete
 //! ```
 //!
-//! Only what happened since the session began counts: that a chunk was inspected yesterday does not prove that it is in the bucket today.
-//! The exception is what an earlier session left in the spool: once the ingestor has an answer for every chunk, an inspection from before is
-//! as good as one from now, and may be the only one that there will be.
+//! Only inspections since the session's start count: one of yesterday does not prove that the chunk
+//! is in the bucket today. The exception is a chunk that an earlier session left in the spool: once
+//! the ingestor has a confirmation for every chunk, an earlier inspection is as good as a new one,
+//! and may be the only one that there will be.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
@@ -19,85 +20,87 @@ use crispy_proto::{
 };
 use prost::Message;
 
-use crate::trace::{TraceId, of_traceparent};
+use crate::trace::{TraceId, parse_traceparent};
 
-/// Inspections that are kept for a run whose start has not been heard of: on a server that others use too, it may never be.
-const MOST_EARLY: usize = 10_000;
+/// Limit of inspections kept for runs whose start has not arrived: on a shared server it may never
+/// arrive.
+const MAX_EARLY: usize = 10_000;
 
 /// The cameras of one `crispy up`.
 #[derive(Debug)]
 pub(super) struct Session {
     cameras: BTreeMap<Name, Camera>,
-    /// The URL of the bucket that counts: what another one holds is another session's.
+    /// URL of this session's bucket: objects in another one belong to another session.
     bucket: String,
-    /// How long each chunk took from its commit to its inspection, microseconds.
+    /// Time of each chunk from its commit to its inspection, in microseconds.
     latencies_us: Vec<i64>,
     totals: Totals,
-    dead: Vec<String>,
-    /// The trace of the first chunk that was given up, or is not what it should be.
+    dead_letters: Vec<String>,
+    /// The trace of the first chunk that was dead-lettered or disagrees.
     failed_trace: Option<TraceId>,
 }
 
-/// One camera, as far as it has come.
+/// Progress of one camera.
 #[derive(Debug, Default)]
 pub(super) struct Camera {
     runs: BTreeMap<Run, Chunks>,
-    /// Inspections of runs whose start we have not heard of yet: streams are read side by side.
+    /// Inspections of runs whose start has not arrived: streams are read concurrently.
     early: Vec<(ChunkId, ChunkInspected)>,
-    /// What its container claims to be its length, in microseconds.
+    /// Duration by its container, in microseconds.
     pub expected_us: Option<i64>,
-    /// Video inspected, in microseconds.
+    /// Inspected video, in microseconds.
     pub inspected_us: i64,
-    /// Chunks inspected.
+    /// Inspected chunks.
     pub chunks: u64,
-    /// Its source has no more.
+    /// Its source has ended.
     ended: bool,
-    /// Why its source could not be read to its end.
+    /// Reason why its source was not read to its end.
     lost: Option<String>,
 }
 
+/// Chunks of one run, by sequence.
 #[derive(Debug, Default)]
 struct Chunks {
-    /// Whether each agreed with its descriptor.
+    /// Inspected chunks: whether each agreed with its descriptor.
     inspected: BTreeMap<u64, bool>,
-    /// Those that a stage gave up.
-    given_up: BTreeSet<u64>,
-    /// How many there are, once the run has ended.
-    of: Option<u64>,
+    /// Dead-lettered chunks.
+    dead: BTreeSet<u64>,
+    /// Their number, once the run has ended.
+    total: Option<u64>,
 }
 
-/// What all cameras add up to.
+/// Totals of all cameras.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub(super) struct Totals {
-    /// Chunks inspected.
+    /// Inspected chunks.
     pub chunks: u64,
-    /// Of those, chunks whose bytes the bucket had already.
+    /// Chunks of these that were already in the bucket.
     pub already_there: u64,
-    /// Chunks that disagree with their descriptor.
+    /// Chunks of these that disagree with their descriptors.
     pub disagreeing: u64,
-    /// Pictures in them.
+    /// Their frames.
     pub frames: u64,
-    /// Length of them, in microseconds.
+    /// Their duration, in microseconds.
     pub video_us: i64,
-    /// Bytes of them.
+    /// Their bytes.
     pub bytes: u64,
 }
 
-/// Why a session is no success.
+/// Reason why a session is not a success.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Shortfall {
-    /// Chunks that are not what their descriptors say.
+    /// Number of chunks that disagree with their descriptors.
     Disagreeing(u64),
-    /// Work that was given up, with the reasons.
-    Dead(Vec<String>),
-    /// A source that could not be read to its end.
+    /// Dead letters, each with its chunk and reason.
+    DeadLetters(Vec<String>),
+    /// Cameras whose source was not read to its end, with the reasons.
     Lost(Vec<String>),
-    /// Cameras with chunks that have not been inspected, or that have not ended.
+    /// Cameras that have not ended or have chunks without inspection.
     Incomplete(Vec<String>),
 }
 
 impl Session {
-    /// A session that has heard nothing yet, of objects in `bucket`.
+    /// A new session whose objects are in `bucket`.
     pub(super) fn new(cameras: impl IntoIterator<Item = Name>, bucket: String) -> Self {
         let cameras = cameras
             .into_iter()
@@ -108,12 +111,13 @@ impl Session {
             bucket,
             latencies_us: Vec::new(),
             totals: Totals::default(),
-            dead: Vec::new(),
+            dead_letters: Vec::new(),
             failed_trace: None,
         }
     }
 
-    /// Takes a camera's event into account. Returns inspections that came before their run's start, and count now.
+    /// Handles a camera's event. Returns inspections that arrived before their run's start, and
+    /// count now.
     pub(super) fn event(&mut self, event: &CameraEvent) -> Vec<ChunkInspected> {
         let (Some(name), Ok(run)) = (self.name(&event.camera), event.run.parse::<Run>()) else {
             return Vec::new();
@@ -143,7 +147,7 @@ impl Session {
         }
     }
 
-    /// Takes an inspection into account. True if it is one of ours, heard for the first time.
+    /// Handles an inspection. True if it is the first of a chunk of this session.
     pub(super) fn inspected(&mut self, inspected: &ChunkInspected) -> bool {
         let upload = inspected.upload.as_ref();
         if upload.is_some_and(|upload| upload.bucket != self.bucket) {
@@ -157,8 +161,8 @@ impl Session {
             return false;
         };
         if !camera.runs.contains_key(&id.run) {
-            // Of a camera that has ended all runs are known: this one is another session's.
-            if !camera.ended && camera.early.len() < MOST_EARLY {
+            // All runs of an ended camera are known: this one is another session's.
+            if !camera.ended && camera.early.len() < MAX_EARLY {
                 camera.early.push((id, inspected.clone()));
             }
             return false;
@@ -166,7 +170,7 @@ impl Session {
         self.count(&id, inspected)
     }
 
-    /// Work of one of our cameras was given up: its chunk is not waited for.
+    /// Handles a dead letter: its chunk is no longer waited for.
     pub(super) fn dead_letter(&mut self, letter: &DeadLetter) {
         let id = chunk_of(letter);
         let camera = id
@@ -177,9 +181,9 @@ impl Session {
                 .runs
                 .entry(id.run)
                 .or_default()
-                .given_up
+                .dead
                 .insert(id.sequence);
-            self.dead.push(format!("{id}: {}", letter.reason));
+            self.dead_letters.push(format!("{id}: {}", letter.reason));
             let trace = || crispy_queue::trace_id(letter)?.parse().ok();
             self.failed_trace = self.failed_trace.take().or_else(trace);
         }
@@ -197,7 +201,7 @@ impl Session {
         let upload = inspected.upload.clone().unwrap_or_default();
         let chunk = upload.chunk.unwrap_or_default();
         if !inspected.agrees {
-            let trace = || Some(of_traceparent(&chunk.traceparent)?.0);
+            let trace = || Some(parse_traceparent(&chunk.traceparent)?.0);
             self.failed_trace = self.failed_trace.take().or_else(trace);
         }
         camera.chunks += 1;
@@ -220,17 +224,17 @@ impl Session {
             .filter(|name| self.cameras.contains_key(name))
     }
 
-    /// The cameras by name.
+    /// The cameras, by name.
     pub(super) fn cameras(&self) -> impl Iterator<Item = (&Name, &Camera)> {
         self.cameras.iter()
     }
 
-    /// What all cameras add up to.
+    /// Totals of all cameras.
     pub(super) fn totals(&self) -> &Totals {
         &self.totals
     }
 
-    /// The time from commit to inspection that `percent` of the chunks did not exceed, in microseconds (nearest rank).
+    /// A percentile of the time from commit to inspection, in microseconds (nearest rank).
     pub(super) fn latency_us(&self, percent: usize) -> Option<i64> {
         let mut sorted = self.latencies_us.clone();
         sorted.sort_unstable();
@@ -238,7 +242,7 @@ impl Session {
         sorted.get(rank - 1).copied()
     }
 
-    /// A run of which something was inspected.
+    /// A run with an inspected chunk.
     pub(super) fn inspected_run(&self) -> Option<(&Name, Run)> {
         self.cameras.iter().find_map(|(name, camera)| {
             let mut runs = camera.runs.iter();
@@ -247,59 +251,59 @@ impl Session {
         })
     }
 
-    /// The trace of a chunk that was given up or is not what it should be, if there is one.
+    /// The trace of the first chunk that was dead-lettered or disagrees.
     pub(super) fn failed_trace(&self) -> Option<&TraceId> {
         self.failed_trace.as_ref()
     }
 
-    /// Whether every camera has ended: no run begins any more.
+    /// Whether every camera has ended, so that no more runs begin.
     pub(super) fn has_ended(&self) -> bool {
         self.cameras.values().all(|camera| camera.ended)
     }
 
-    /// Whether nothing more is to come: every camera has ended and all its chunks are inspected.
-    pub(super) fn is_over(&self) -> bool {
+    /// Whether every camera has ended and no chunk is missing.
+    pub(super) fn is_complete(&self) -> bool {
         self.cameras
             .values()
             .all(|camera| camera.ended && camera.missing() == 0)
     }
 
-    /// Whether all that has begun has come to its end: every run that was heard of has ended, and all its chunks are inspected.
+    /// Whether every known run has ended and no chunk is missing.
     pub(super) fn is_settled(&self) -> bool {
         let mut runs = self
             .cameras
             .values()
             .flat_map(|camera| camera.runs.values());
-        let ended = runs.all(|chunks| chunks.of.is_some());
+        let ended = runs.all(|chunks| chunks.total.is_some());
         ended && self.cameras.values().all(|camera| camera.missing() == 0)
     }
 
-    /// Why this is no success, the worst first; `None` if it is one.
+    /// The worst reason why this is not a success; `None` if it is one.
     pub(super) fn shortfall(&self) -> Option<Shortfall> {
         if self.totals.disagreeing > 0 {
             return Some(Shortfall::Disagreeing(self.totals.disagreeing));
         }
-        if !self.dead.is_empty() {
-            return Some(Shortfall::Dead(self.dead.clone()));
+        if !self.dead_letters.is_empty() {
+            return Some(Shortfall::DeadLetters(self.dead_letters.clone()));
         }
-        let said = |say: &dyn Fn(&Camera) -> Option<String>| -> Vec<String> {
+        let reasons = |reason: &dyn Fn(&Camera) -> Option<String>| -> Vec<String> {
             let cameras = self.cameras.iter();
             cameras
-                .filter_map(|(name, camera)| say(camera).map(|said| format!("{name}: {said}")))
+                .filter_map(|(name, camera)| Some(format!("{name}: {}", reason(camera)?)))
                 .collect()
         };
-        let lost = said(&|camera| camera.lost.clone());
+        let lost = reasons(&|camera| camera.lost.clone());
         if !lost.is_empty() {
             return Some(Shortfall::Lost(lost));
         }
-        let incomplete = said(&Camera::incomplete);
+        let incomplete = reasons(&Camera::incomplete);
         (!incomplete.is_empty()).then_some(Shortfall::Incomplete(incomplete))
     }
 }
 
 impl Camera {
     fn run_ended(&mut self, run: Run, state: &RunState) {
-        self.runs.entry(run).or_default().of = Some(state.next_sequence);
+        self.runs.entry(run).or_default().total = Some(state.next_sequence);
         match state.end() {
             RunEnd::SourceEnded => self.ended = true,
             RunEnd::Lost => {
@@ -311,19 +315,13 @@ impl Camera {
         }
     }
 
-    /// Chunks of runs that have ended which are neither inspected nor given up.
+    /// Number of chunks of ended runs that are neither inspected nor dead-lettered.
     fn missing(&self) -> u64 {
         let missing = |chunks: &Chunks| {
-            let settled = chunks
-                .inspected
-                .keys()
-                .chain(
-                    chunks
-                        .given_up
-                        .difference(&chunks.inspected.keys().copied().collect()),
-                )
-                .count();
-            chunks.of.unwrap_or(0).saturating_sub(settled as u64)
+            let is_not_inspected = |sequence: &&u64| !chunks.inspected.contains_key(sequence);
+            let dead = chunks.dead.iter().filter(is_not_inspected).count();
+            let settled = chunks.inspected.len() + dead;
+            chunks.total.unwrap_or(0).saturating_sub(settled as u64)
         };
         self.runs.values().map(missing).sum()
     }
@@ -335,9 +333,9 @@ impl Camera {
                 self.chunks
             ));
         }
-        if let Some((run, _)) = self.runs.iter().find(|(_, chunks)| chunks.of.is_none()) {
+        if let Some((run, _)) = self.runs.iter().find(|(_, chunks)| chunks.total.is_none()) {
             return Some(format!(
-                "run {run} never ended: did the file change while it was read?"
+                "run {run} did not end: did the file change while it was read?"
             ));
         }
         let missing = self.missing();
@@ -345,7 +343,7 @@ impl Camera {
     }
 }
 
-/// The chunk that a dead letter is about: every stage's messages carry its descriptor.
+/// The chunk of a dead letter: the messages of every stage carry its descriptor.
 fn chunk_of(letter: &DeadLetter) -> Option<ChunkId> {
     let payload = letter.payload.as_slice();
     let chunk = match letter.stage.as_str() {

@@ -1,4 +1,4 @@
-//! Listening: everything that the streams say about this session's cameras, in one channel.
+//! Reads the streams of this session's cameras into one channel.
 
 use std::time::Duration;
 
@@ -11,26 +11,29 @@ use crispy_queue::{Connection, Message, Reader, StartAt, Stream};
 use crispy_runtime::Failed;
 use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 
-/// What was heard.
+/// Pause after a failed read.
+const RETRY_DELAY: Duration = Duration::from_millis(200);
+
+/// A message about one of the cameras.
 #[derive(Debug)]
-pub(super) enum Heard {
-    /// Something happened to a camera.
+pub(super) enum Update {
+    /// An event of a camera.
     Event(Box<CameraEvent>),
     /// A chunk was inspected.
     Inspected(Box<ChunkInspected>),
-    /// Work was given up.
-    Dead(Box<DeadLetter>),
+    /// A message was dead-lettered.
+    DeadLetter(Box<DeadLetter>),
 }
 
-/// Readers of three streams. Dropped, they stop.
+/// Readers of three streams, which stop on drop.
 pub(super) struct Watch {
-    heard: mpsc::Receiver<Heard>,
-    tell: mpsc::Sender<Heard>,
+    updates: mpsc::Receiver<Update>,
+    sender: mpsc::Sender<Update>,
     readers: JoinSet<()>,
 }
 
 impl Watch {
-    /// Listens to what is published about `site` from now on.
+    /// Reads what is published about `site` from now on.
     pub(super) async fn open(connection: &Connection, site: &Name) -> Result<Self, Failed> {
         let prefix = connection.prefix();
         let open = |stream, filter: String| async move {
@@ -42,29 +45,31 @@ impl Watch {
             open(Stream::Inspected, format!("{prefix}.inspected.{site}.*")),
             open(Stream::Dead, format!("{prefix}.dead.*.{site}.*")),
         )?;
-        let (tell, heard) = mpsc::channel(256);
+        let (sender, updates) = mpsc::channel(256);
         let mut readers = JoinSet::new();
-        readers.spawn(read(events, tell.clone(), |event| {
-            Heard::Event(Box::new(event))
+        readers.spawn(read(events, sender.clone(), |event| {
+            Update::Event(Box::new(event))
         }));
-        readers.spawn(read(inspected, tell.clone(), |inspected| {
-            Heard::Inspected(Box::new(inspected))
+        readers.spawn(read(inspected, sender.clone(), |inspected| {
+            Update::Inspected(Box::new(inspected))
         }));
-        readers.spawn(read(dead, tell.clone(), |letter| {
-            Heard::Dead(Box::new(letter))
+        readers.spawn(read(dead, sender.clone(), |letter| {
+            Update::DeadLetter(Box::new(letter))
         }));
         Ok(Self {
-            heard,
-            tell,
+            updates,
+            sender,
             readers,
         })
     }
 
-    /// Listens also to the inspections of `site` that were published before, as of chunks that were there already.
+    /// Also reads the inspections of `site` that were published before, as of chunks that were
+    /// already there.
     ///
-    /// What a killed session had uploaded and inspected, but not yet freed from the spool, is answered at the next start without being
-    /// uploaded or inspected once more: nobody says again what was said then.
-    pub(super) async fn look_back(
+    /// A killed session may have uploaded and inspected chunks that its spool still holds. The next
+    /// start finds them confirmed, so they are neither uploaded nor inspected again, and no second
+    /// inspection is published.
+    pub(super) async fn read_earlier(
         &mut self,
         connection: &Connection,
         site: &Name,
@@ -72,22 +77,21 @@ impl Watch {
         let filter = format!("{}.inspected.{site}.*", connection.prefix());
         let reader =
             Reader::open(connection, Stream::Inspected, StartAt::Oldest, &[&filter]).await?;
-        let tell = self.tell.clone();
-        let before = |mut inspected: ChunkInspected| {
+        let wrap = |mut inspected: ChunkInspected| {
             if let Some(upload) = &mut inspected.upload {
                 upload.already_there = true;
             }
-            Heard::Inspected(Box::new(inspected))
+            Update::Inspected(Box::new(inspected))
         };
-        self.readers.spawn(read(reader, tell, before));
+        self.readers.spawn(read(reader, self.sender.clone(), wrap));
         Ok(())
     }
 
-    /// The next that is heard. Cancel safe.
-    pub(super) async fn next(&mut self) -> Heard {
-        match self.heard.recv().await {
-            Some(heard) => heard,
-            // Readers never end by themselves.
+    /// The next update. Cancel safe.
+    pub(super) async fn next(&mut self) -> Update {
+        match self.updates.recv().await {
+            Some(update) => update,
+            // Unreachable: `self` holds a sender.
             None => std::future::pending().await,
         }
     }
@@ -95,19 +99,19 @@ impl Watch {
 
 async fn read<M: Message>(
     mut reader: Reader,
-    tell: mpsc::Sender<Heard>,
-    wrap: impl Fn(M) -> Heard,
+    sender: mpsc::Sender<Update>,
+    wrap: impl Fn(M) -> Update,
 ) {
     loop {
         match reader.next::<M>().await {
             Ok(received) => {
-                if tell.send(wrap(received.message)).await.is_err() {
+                if sender.send(wrap(received.message)).await.is_err() {
                     return;
                 }
             }
-            // Not ours to mend: whoever wrote it, the session is told of its own chunks only.
+            // A malformed message of another writer concerns no chunk of this session.
             Err(fault) if fault.kind() == &Kind::Corrupt => {}
-            Err(_) => sleep(Duration::from_millis(200)).await,
+            Err(_) => sleep(RETRY_DELAY).await,
         }
     }
 }

@@ -1,40 +1,33 @@
-//! How the queue stands, as an operator asks.
+//! `crispy status`: findings, exit codes, and watching.
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::house::{House, program::Program, server::Monitored, until, video};
+use crate::fixture::{Fixture, nats::MonitoredNats, program::Program, until, video};
 
-fn crispy<const N: usize>(house: &House, server: &Monitored, arguments: [&str; N]) -> Program {
-    let crispy = house.program("crispy").arguments(arguments);
-    crispy.flag("--nats-server", server.url())
+fn status(fixture: &Fixture, server: &MonitoredNats) -> Program {
+    let status = fixture.program("crispy").arguments(["status"]);
+    status.server(server)
 }
 
 #[test]
-fn status_says_what_needs_a_human_and_ends_with_its_code() {
-    let (house, server) = (House::new(), Monitored::start());
-    let status = || crispy(&house, &server, ["status"]);
+fn findings_are_shown_and_decide_the_exit_code() {
+    let (fixture, server) = (Fixture::new(), MonitoredNats::start());
+    let status = || status(&fixture, &server);
     let bare = status().run().with_code(44);
     assert!(
         bare.to_string()
             .contains("! stream CRISPY_CHUNKS is missing"),
         "{bare}"
     );
-    crispy(&house, &server, ["setup"]).run().with_code(0);
+    fixture.set_up(&server);
     let well = status().run().with_code(0);
     assert_eq!(well.stdout.last().unwrap(), "all is well");
 
-    // Nobody uploads.
-    let ingestor = house.program("crispy-ingestor");
-    let mut ingestor = ingestor
-        .flag(
-            "--camera",
-            format!("front={}", video::irregular().display()),
-        )
-        .flag("--spool", house.path("spool"))
-        .flag("--nats-server", server.url())
-        .start();
-    until("somebody should look", || {
+    // Without an uploader.
+    let ingestor = fixture.ingestor("front", &video::irregular());
+    let mut ingestor = ingestor.server(&server).start();
+    until("no worker pulls", || {
         status().run().status.code() == Some(54)
     });
     let lines = status()
@@ -57,10 +50,11 @@ fn status_says_what_needs_a_human_and_ends_with_its_code() {
 }
 
 #[test]
-fn status_watches_until_it_is_stopped() {
-    let (house, server) = (House::new(), Monitored::start());
-    let mut watch = crispy(&house, &server, ["status", "--watch", "-o", "jsonl"]).start();
-    // More than one look: a stream each, a consumer each, and so on.
+fn watching_ends_on_a_signal() {
+    let (fixture, server) = (Fixture::new(), MonitoredNats::start());
+    let watch = status(&fixture, &server).arguments(["--watch", "-o", "jsonl"]);
+    let mut watch = watch.start();
+    // More lines than one refresh has.
     watch.until_stdout_lines(30);
     watch.signal(Signal::INT);
     watch.end().with_code(0);

@@ -1,4 +1,4 @@
-//! What a session makes of what it hears, in whatever order it hears it.
+//! Tests of a session: updates in any order.
 
 use crispy_proto::v1::{self, camera_event};
 
@@ -69,7 +69,7 @@ fn inspected(sequence: u64, agrees: bool) -> ChunkInspected {
 }
 
 #[test]
-fn the_trace_to_look_at_is_that_of_the_first_chunk_that_is_not_well() {
+fn the_failed_trace_is_that_of_the_first_disagreeing_chunk() {
     let mut session = session();
     session.event(&started());
     session.inspected(&inspected(0, true));
@@ -82,12 +82,12 @@ fn the_trace_to_look_at_is_that_of_the_first_chunk_that_is_not_well() {
 }
 
 #[test]
-fn it_is_over_when_every_chunk_of_every_run_is_inspected() {
+fn a_session_is_complete_when_every_chunk_is_inspected() {
     let mut session = session();
     session.event(&started());
     assert!(session.inspected(&inspected(0, true)));
     session.event(&ended(2, RunEnd::SourceEnded));
-    assert!(!session.is_over());
+    assert!(!session.is_complete());
     assert_eq!(
         session.shortfall(),
         Some(Shortfall::Incomplete(vec![
@@ -95,7 +95,7 @@ fn it_is_over_when_every_chunk_of_every_run_is_inspected() {
         ]))
     );
     assert!(session.inspected(&inspected(1, true)));
-    assert!(session.is_over() && session.shortfall().is_none());
+    assert!(session.is_complete() && session.shortfall().is_none());
     assert_eq!(
         session.totals(),
         &Totals {
@@ -109,7 +109,7 @@ fn it_is_over_when_every_chunk_of_every_run_is_inspected() {
 }
 
 #[test]
-fn it_is_settled_while_nothing_that_has_begun_is_under_way() {
+fn a_session_is_settled_while_no_run_is_under_way() {
     let mut session = session();
     assert!(session.is_settled(), "nothing has begun");
     session.event(&started());
@@ -121,7 +121,7 @@ fn it_is_settled_while_nothing_that_has_begun_is_under_way() {
 }
 
 #[test]
-fn an_inspection_that_comes_before_its_runs_start_counts_once_it_has_started() {
+fn an_inspection_before_its_run_counts_from_its_start() {
     let mut session = session();
     assert!(!session.inspected(&inspected(0, true)));
     assert_eq!(session.totals().chunks, 0);
@@ -144,24 +144,24 @@ fn a_chunk_that_is_inspected_twice_counts_once() {
 }
 
 #[test]
-fn other_cameras_are_none_of_its_business() {
+fn other_cameras_are_ignored() {
     let mut session = Session::new(["yard".parse().unwrap()], BUCKET.into());
     session.event(&started());
     assert!(!session.inspected(&inspected(0, true)));
     session.event(&ended(1, RunEnd::SourceEnded));
-    assert!(!session.is_over());
+    assert!(!session.is_complete());
 }
 
 #[test]
-fn a_jump_in_time_ends_a_run_and_not_the_camera() {
+fn a_discontinuity_does_not_end_the_camera() {
     let mut session = session();
     session.event(&started());
     session.event(&ended(0, RunEnd::Discontinuity));
-    assert!(!session.is_over());
+    assert!(!session.is_complete());
 }
 
 #[test]
-fn the_worst_shortfall_is_told_first() {
+fn the_worst_shortfall_comes_first() {
     let mut session = session();
     session.event(&started());
     assert_eq!(
@@ -187,18 +187,18 @@ fn the_worst_shortfall_is_told_first() {
         ..Default::default()
     });
     assert!(
-        matches!(session.shortfall(), Some(Shortfall::Dead(reasons)) if reasons[0].ends_with("/0000000000: poison"))
+        matches!(session.shortfall(), Some(Shortfall::DeadLetters(reasons)) if reasons[0].ends_with("/0000000000: poison"))
     );
     assert!(
-        session.is_over(),
-        "a chunk that was given up is not waited for"
+        session.is_complete(),
+        "a dead-lettered chunk is not waited for"
     );
     session.inspected(&inspected(0, false));
     assert_eq!(session.shortfall(), Some(Shortfall::Disagreeing(1)));
 }
 
 #[test]
-fn latencies_are_told_by_nearest_rank() {
+fn latency_percentiles_use_the_nearest_rank() {
     let mut session = session();
     assert_eq!(session.latency_us(50), None);
     session.event(&started());
@@ -216,7 +216,7 @@ fn latencies_are_told_by_nearest_rank() {
 }
 
 #[test]
-fn what_another_bucket_holds_does_not_count() {
+fn objects_in_another_bucket_do_not_count() {
     let mut session = Session::new(["front".parse().unwrap()], "file:///elsewhere".into());
     session.event(&started());
     assert!(!session.inspected(&inspected(0, true)));
@@ -224,7 +224,7 @@ fn what_another_bucket_holds_does_not_count() {
 }
 
 #[test]
-fn a_run_that_never_ended_is_no_success() {
+fn a_run_that_did_not_end_is_no_success() {
     let mut session = session();
     let other = CameraEvent {
         run: Run::new(2, [1; 10]).to_string(),
@@ -233,8 +233,8 @@ fn a_run_that_never_ended_is_no_success() {
     session.event(&other);
     session.event(&started());
     session.event(&ended(0, RunEnd::SourceEnded));
-    assert!(session.is_over());
+    assert!(session.is_complete());
     assert!(
-        matches!(session.shortfall(), Some(Shortfall::Incomplete(said)) if said[0].contains("never ended"))
+        matches!(session.shortfall(), Some(Shortfall::Incomplete(reasons)) if reasons[0].contains("did not end"))
     );
 }

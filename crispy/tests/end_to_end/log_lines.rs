@@ -1,0 +1,249 @@
+//! What the stages log of chunks: which lines there are, and where they lead.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crispy_testbed::{
+    OtlpReceiver,
+    gcs::{Effect, Fault},
+};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::fixture::{program::Exited, stages::Stages, until, video};
+
+/// Chunks of the recording, by their sequences: one is given up and replayed, one given up and dropped, one is handed back until the end,
+/// one cannot be read back at first.
+const CHUNKS: usize = 10;
+const REPLAYED: u64 = 2;
+const DROPPED: u64 = 4;
+const REFUSED: u64 = 6;
+const UNREAD: u64 = 8;
+
+/// What three stages have logged, line by line, and the traces of their chunks.
+struct Told {
+    lines: Vec<(&'static str, Value)>,
+    /// By the sequence of the chunk.
+    traces: BTreeMap<u64, String>,
+}
+
+impl Told {
+    /// Lets chunks go well, and ill in every way.
+    fn by(variables: &[(&'static str, &str)]) -> Self {
+        let receiver = OtlpReceiver::start();
+        let url = receiver.url();
+        let mut all = vec![
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()),
+            ("OTEL_BSP_SCHEDULE_DELAY", "50"),
+        ];
+        all.extend(variables);
+        let mut stages = Stages::new(&all);
+        go_wrong(&stages);
+        stages.add_uploader();
+        stages.add_inspector();
+        stages.add_ingestor("front", &video::many(10));
+        stages.running_mut("inspector").until_stderr("handed back");
+        until("two chunks are given up", || {
+            let given_up = stages.running("ingestor").stderr_with("was given up");
+            given_up.len() == 2
+        });
+        rule(&stages, REPLAYED, "replay");
+        rule(&stages, DROPPED, "drop");
+        for words in ["an operator has sent", "dropped by an operator"] {
+            stages.running_mut("ingestor").until_stderr(words);
+        }
+        stages.running_mut("uploader").until_stderr("handed back");
+        stages.bucket.clear_faults();
+        let mut ended = vec![("ingestor", stages.take("ingestor").end().with_code(0))];
+        let inspected =
+            r#"crispy_inspector_inspections_total{camera="front",outcome="agrees",site="local"}"#;
+        stages.until_value("inspector", inspected, |chunks| {
+            chunks == CHUNKS as f64 - 1.0
+        });
+        for name in ["uploader", "inspector"] {
+            stages.running(name).signal(Signal::TERM);
+            ended.push((name, stages.take(name).end().with_code(0)));
+        }
+        let cuts = receiver.spans();
+        let cuts = cuts.iter().filter(|span| span.name == "cut chunk");
+        Self {
+            lines: ended.iter().flat_map(lines_of).collect(),
+            traces: cuts
+                .map(|cut| {
+                    let sequence = cut.attributes["sequence"].parse();
+                    (sequence.unwrap(), cut.trace_id.clone())
+                })
+                .collect(),
+        }
+    }
+
+    /// Lines of a stage with these words.
+    fn count(&self, stage: &str, words: &str) -> usize {
+        let said = self.lines.iter().filter(|(who, line)| {
+            *who == stage && line["message"].as_str().unwrap_or_default().contains(words)
+        });
+        said.count()
+    }
+
+    /// Every line that is about a chunk names the trace of that chunk, in the field `of_trace` and with this before it, and a span.
+    #[track_caller]
+    fn leads_to_the_traces(&self, of_trace: &str, before: &str, of_span: &str) {
+        let all: BTreeSet<_> = self.traces.values().map(String::as_str).collect();
+        assert_eq!(all.len(), CHUNKS);
+        let mut chunks = 0;
+        for (stage, line) in &self.lines {
+            let chunk = line["chunk"].as_str();
+            // The queue knows a chunk by its message.
+            let message = line["subject"].as_str();
+            if chunk.is_none() && message.is_none_or(|subject| !subject.contains(".front")) {
+                continue;
+            }
+            chunks += 1;
+            let trace = line[of_trace].as_str().unwrap_or_default();
+            let trace = trace.strip_prefix(before).unwrap_or_default();
+            assert!(all.contains(trace), "{stage}: {line}");
+            if let Some(chunk) = chunk {
+                let sequence: u64 = chunk.rsplit('/').next().unwrap().parse().unwrap();
+                assert_eq!(trace, self.traces[&sequence], "{stage}: {line}");
+            }
+            let span = line[of_span].as_str().unwrap_or_default();
+            assert!(
+                span.len() == 16 && span != "0".repeat(16),
+                "{stage}: {line}"
+            );
+        }
+        assert!(chunks > 0, "{:#?}", self.lines);
+    }
+
+    /// The lines of what went ill are there.
+    #[track_caller]
+    fn has_every_problem(&self) {
+        for (stage, words, times) in [
+            ("uploader", "given up, and kept in a dead letter", 2),
+            ("ingestor", "a chunk was given up", 2),
+            ("ingestor", "dropped by an operator", 1),
+            ("ingestor", "an operator has sent a chunk again", 1),
+            ("inspector", "handed back", 1),
+        ] {
+            assert_eq!(self.count(stage, words), times, "{stage}: {words}");
+        }
+        assert!(self.count("uploader", "handed back") > 0);
+    }
+}
+
+/// What goes wrong, chunk by chunk.
+fn go_wrong(stages: &Stages) {
+    for (sequence, method, effect, times) in [
+        (REPLAYED, "PUT", Effect::Status(413), 1),
+        (DROPPED, "PUT", Effect::Status(413), 1),
+        (REFUSED, "PUT", Effect::Status(503), usize::MAX),
+        (UNREAD, "HEAD", Effect::Status(404), 1),
+    ] {
+        let fault = Fault::new(effect).on_method(method).times(times);
+        let name = format!("-{sequence:010}.mp4");
+        let fault = fault.where_key(move |key| key.ends_with(&name));
+        stages.bucket.inject(fault);
+    }
+}
+
+fn lines_of((stage, ended): &(&'static str, Exited)) -> Vec<(&'static str, Value)> {
+    let lines = ended.stderr.iter();
+    lines
+        .map(|line| {
+            let parsed = serde_json::from_str(line);
+            (*stage, parsed.unwrap_or_else(|e| panic!("{e}: {line}")))
+        })
+        .collect()
+}
+
+/// An operator's word about the dead letter of one chunk.
+fn rule(stages: &Stages, sequence: u64, word: &str) {
+    let dead = |arguments: &[&str]| {
+        let crispy = stages.fixture.program("crispy").arguments(["dead"]);
+        let crispy = arguments
+            .iter()
+            .fold(crispy, |it, word| it.arguments([*word]));
+        let crispy = crispy.flag("--nats-server", stages.server.url());
+        crispy.run().with_code(0)
+    };
+    let letters = dead(&["list", "-o", "jsonl"]).stdout;
+    let letters = letters
+        .iter()
+        .map(|line| -> Value { serde_json::from_str(line).unwrap() });
+    let mut letters = letters.filter(|letter| letter["sequence"] == sequence);
+    let letter = letters.next().expect("the chunk's letter")["number"].to_string();
+    dead(&[word, &letter]);
+}
+
+#[test]
+fn waiting_stages_log_it_once() {
+    let mut stages = Stages::start(&[]);
+    stages
+        .running_mut("uploader")
+        .until_stderr("the destination is away");
+    let cut = r#"crispy_ingestor_chunks_total{camera="front",site="local"}"#;
+    stages.until_value("ingestor", cut, |chunks| chunks == 30.0);
+    let lines = |stages: &Stages| {
+        ["ingestor", "uploader", "inspector"].map(|name| stages.running(name).stderr_with("").len())
+    };
+    let before = lines(&stages);
+    // Longer than a request for work lasts, or anything else that comes again and again.
+    stages.until_value("inspector", "process_uptime_seconds", |up| up > 35.0);
+    assert_eq!(
+        lines(&stages),
+        before,
+        "{:#?}",
+        stages.running("ingestor").stderr_with("")
+    );
+}
+
+#[test]
+fn every_line_about_a_chunk_has_its_trace_id() {
+    let told = Told::by(&[("CRISPY_LOG_FORMAT", "json")]);
+    told.leads_to_the_traces("trace_id", "", "span_id");
+    told.has_every_problem();
+    for (stage, words, times) in [
+        ("ingestor", "cut", CHUNKS),
+        ("uploader", "uploaded", CHUNKS - 1),
+        ("inspector", "inspected", CHUNKS - 1),
+    ] {
+        assert_eq!(told.count(stage, words), times, "{stage}: {words}");
+    }
+}
+
+#[test]
+fn log_chunks_problems_leaves_out_successful_chunks() {
+    let told = Told::by(&[
+        ("CRISPY_LOG_FORMAT", "gcp"),
+        ("GOOGLE_CLOUD_PROJECT", "shop-video"),
+        ("CRISPY_LOG_CHUNKS", "problems"),
+        // What is only for the curious is a line about a chunk all the same.
+        (
+            "CRISPY_LOG_LEVEL",
+            "info,chunks=debug,crispy_ingestor=debug",
+        ),
+    ]);
+    let (trace, span) = (
+        "logging.googleapis.com/trace",
+        "logging.googleapis.com/spanId",
+    );
+    told.leads_to_the_traces(trace, "projects/shop-video/traces/", span);
+    told.has_every_problem();
+    let well = told
+        .lines
+        .iter()
+        .filter(|(_, line)| line["target"] == "chunks");
+    assert_eq!(well.count(), 0, "{:#?}", told.lines);
+    for (stage, words) in [
+        ("ingestor", "published"),
+        ("uploader", "uploaded"),
+        ("inspector", "inspected"),
+    ] {
+        assert_eq!(told.count(stage, words), 0, "{stage}: {words}");
+    }
+    // Google's words for levels.
+    let levels = told.lines.iter().map(|(_, line)| line["severity"].as_str());
+    let levels: BTreeSet<_> = levels.collect();
+    let known = ["DEBUG", "INFO", "WARNING", "ERROR"].map(Some);
+    assert!(levels.is_subset(&BTreeSet::from(known)), "{levels:?}");
+    assert!(levels.contains(&Some("WARNING")), "{levels:?}");
+}

@@ -14,7 +14,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{bail, ensure};
 use crispy_checksum::Checksums;
-use crispy_media::{Chunk, Chunks, Spec};
+use crispy_media::{Chunk, Chunks, OpenOptions};
 use crispy_proto::{id::Run, v1};
 use crispy_spool::{Committed, Spool};
 
@@ -27,7 +27,7 @@ fn main() -> anyhow::Result<()> {
         ["keep", _, spool] => Step::Keep(Box::new(Spool::open(Path::new(spool))?)),
         _ => bail!("usage: ladder cut|hash FILE, ladder keep FILE SPOOL"),
     };
-    let mut chunks = Chunks::open(&Spec::new(arguments[1], Duration::from_secs(3)))?;
+    let mut chunks = Chunks::open(&OpenOptions::new(arguments[1], Duration::from_secs(3)))?;
     let (mut count, mut frames) = (0_u64, 0_u64);
     while let Some(chunk) = chunks.next_chunk()? {
         step.take(&chunk, count)?;

@@ -116,7 +116,7 @@ impl Camera {
                 let next = self.begin(&chunk.cut, current.take(), handoff);
                 current = Some((chunk.cut.run, next));
             }
-            self.report_sound(chunk.sound_dropped);
+            self.report_sound(chunk.audio_dropped);
             let Some((_, run)) = &mut current else {
                 continue;
             };
@@ -185,7 +185,7 @@ impl Camera {
         current: Option<(u32, OpenRun)>,
         handoff: &Handoff,
     ) -> Result<Ended, RecordError> {
-        self.report_sound(self.chunks.sound_dropped());
+        self.report_sound(self.chunks.audio_dropped());
         let Some((_, run)) = current else {
             return Err(RecordError::Nothing { camera: self.id });
         };

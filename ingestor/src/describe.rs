@@ -1,7 +1,7 @@
 //! A cut chunk's descriptor: what media found out, in the words of the wire. Pure.
 
 use crispy_checksum::Checksums;
-use crispy_media::{ByteLayout, Chunk, Container, SoundTrack, StartKind, VideoFormat};
+use crispy_media::{AudioTrack, ByteLayout, Chunk, Container, StartKind, VideoFormat};
 use crispy_proto::{
     id::ChunkId,
     v1::{self, ClockOrigin},
@@ -63,7 +63,7 @@ pub fn describe(chunk: &Chunk, checksums: &Checksums, context: Context) -> v1::C
         }),
         gap_before_us: context.gap_before_us,
         video: Some(video(&chunk.format)),
-        audio: chunk.sound.iter().map(audio).collect(),
+        audio: chunk.audio.iter().map(audio).collect(),
         packets: cut.packets.into(),
         frames: cut.frames.into(),
         key_frames: cut.key_frames.into(),
@@ -123,7 +123,7 @@ pub fn video(format: &VideoFormat) -> v1::VideoFormat {
     }
 }
 
-fn audio(track: &SoundTrack) -> v1::AudioTrack {
+fn audio(track: &AudioTrack) -> v1::AudioTrack {
     v1::AudioTrack {
         codec: track.format.codec.into(),
         codec_string: track.format.rfc6381.clone(),

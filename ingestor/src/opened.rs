@@ -25,34 +25,39 @@ pub struct Opened {
 /// Opens a path or URL. Blocks, for a URL at most some seconds without an answer.
 pub fn open(location: &str, cut: &CutFlags, stop: &StopFlag) -> Result<Opened, Failed> {
     let place = source::place(location).map_err(|refused| Failed::new(refused.exit(), refused))?;
-    let spec = crispy_media::Spec {
+    let options = crispy_media::OpenOptions {
         audio: audio(cut),
         container: container(cut),
         stop: stop.clone(),
-        ..crispy_media::Spec::new(location, cut.window)
+        ..crispy_media::OpenOptions::new(location, cut.window)
     };
     match place {
         Place::File(path) => {
             let location = path.to_string_lossy().into_owned();
-            let chunks = Chunks::open(&crispy_media::Spec { location, ..spec }).map_err(refused)?;
+            let chunks = Chunks::open(&crispy_media::OpenOptions {
+                location,
+                ..options
+            })
+            .map_err(refused)?;
             let mark =
                 Mark::read(path).map_err(|error| Failed::new(Exit::SourceUnreadable, error))?;
             Ok(Opened { chunks, mark })
         }
-        Place::Remote => fetch(&spec),
+        Place::Remote => fetch(&options),
     }
 }
 
-fn fetch(spec: &crispy_media::Spec) -> Result<Opened, Failed> {
-    let remote = remote::open(&spec.location, spec.patience, &spec.stop).map_err(|error| {
-        let exit = error.exit();
-        let place = Redacted(&spec.location);
-        Failed::new(
-            exit,
-            anyhow::Error::new(error).context(format!("fetch {place}")),
-        )
-    })?;
-    let chunks = Chunks::open_input(spec, remote.input);
+fn fetch(options: &crispy_media::OpenOptions) -> Result<Opened, Failed> {
+    let remote =
+        remote::open(&options.location, options.timeout, &options.stop).map_err(|error| {
+            let exit = error.exit();
+            let place = Redacted(&options.location);
+            Failed::new(
+                exit,
+                anyhow::Error::new(error).context(format!("fetch {place}")),
+            )
+        })?;
+    let chunks = Chunks::open_input(options, remote.input);
     let chunks = chunks.map_err(|error| match error {
         // the usual mp4 of a camera: its index comes last, and nothing can be read before it
         error @ (OpenError::NotVideo { .. } | OpenError::Io { .. }) if remote.index_may_be_late => {

@@ -11,7 +11,7 @@ use crispy_bucket::{Bucket, BucketOptions, Metadata};
 use crispy_checksum::Checksums;
 use crispy_inspector::testing::{self, InspectHandler};
 use crispy_jetstream::{Cause, ConnectOptions, Delivery, Drained, Failure, Limits, WorkerState};
-use crispy_media::{Chunks, Spec};
+use crispy_media::{Chunks, OpenOptions};
 use crispy_proto::{
     id::ChunkId,
     v1::{self, CameraEvent, ChunkInspected, ChunkReady, ChunkUploaded, camera_event::Kind},
@@ -177,8 +177,8 @@ fn bucket(server: &GcsServer) -> Bucket {
 /// The first chunk of a small clip, and what there is to say of it.
 fn chunk() -> (Bytes, ChunkReady) {
     let clip = clips::h264(4.0).make();
-    let spec = Spec::new(clip.to_str().unwrap(), Duration::from_secs(3));
-    let chunk = Chunks::open(&spec)
+    let options = OpenOptions::new(clip.to_str().unwrap(), Duration::from_secs(3));
+    let chunk = Chunks::open(&options)
         .unwrap()
         .next_chunk()
         .unwrap()

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crispy_media::{Chunks, Spec};
+use crispy_media::{Chunks, OpenOptions};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let window = Duration::from_secs_f64(arguments.next().map_or(Ok(3.0), |text| text.parse())?);
     let folder = arguments.next().map(PathBuf::from);
     let begun = Instant::now();
-    let mut chunks = Chunks::open(&Spec::new(location, window))?;
+    let mut chunks = Chunks::open(&OpenOptions::new(location, window))?;
     println!("{:#?}\nopened in {:?}", chunks.format(), begun.elapsed());
     let (mut count, mut frames, mut bytes) = (0, 0, 0);
     while let Some(chunk) = chunks.next_chunk()? {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sound::SoundTrack;
+use crate::audio::AudioTrack;
 use crate::time::Timebase;
 use crate::video::{Container, VideoFormat};
 
@@ -19,10 +19,10 @@ pub struct Chunk {
     pub container: Container,
     /// When it begins and ends, and what is in it.
     pub cut: CutFacts,
-    /// What is heard in it; `None` where sound is not kept, or there is none in its interval.
-    pub sound: Option<SoundTrack>,
-    /// Packets of sound since the chunk before that no picture goes with: they are heard in no chunk.
-    pub sound_dropped: u32,
+    /// What is heard in it; `None` where audio is not kept, or there is none in its interval.
+    pub audio: Option<AudioTrack>,
+    /// Packets of audio since the chunk before that no picture goes with: they are heard in no chunk.
+    pub audio_dropped: u32,
     /// Where in the file things are.
     pub layout: ByteLayout,
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audio::{self, AudioSegment, AudioSegmenter};
 use crate::chunk::Chunk;
 use crate::creation_time;
 use crate::cutter::{Cut, Cutter, Limits};
@@ -10,13 +11,12 @@ use crate::error::{OpenError, ReadError};
 use crate::ffi::Packet;
 use crate::input::Input;
 use crate::muxer;
-use crate::sound::{self, Portion, Sound};
+use crate::options::OpenOptions;
 use crate::source::{Read, Source};
-use crate::spec::Spec;
 use crate::video::{Codec, Container, VideoFormat};
 
-/// A cut, with its sound where that is kept.
-pub(crate) type Complete = (Cut<Packet>, Option<Portion<Arc<Packet>>>);
+/// A cut, with its audio where that is kept.
+pub(crate) type Complete = (Cut<Packet>, Option<AudioSegment<Arc<Packet>>>);
 
 /// The chunks of a source, in order.
 ///
@@ -26,8 +26,8 @@ pub struct Chunks {
     container: Container,
     source: Source,
     cutter: Cutter<Packet>,
-    /// Where sound is kept and there is any.
-    sound: Option<Sound<Packet, Arc<Packet>>>,
+    /// Where audio is kept and there is any.
+    audio: Option<AudioSegmenter<Packet, Arc<Packet>>>,
     over: bool,
     /// Why the source ended, until that is told.
     failure: Option<ReadError>,
@@ -37,30 +37,30 @@ pub struct Chunks {
 
 impl Chunks {
     /// Opens a source and finds out everything that would make it useless, before the first chunk.
-    pub fn open(spec: &Spec) -> Result<Chunks, OpenError> {
-        Chunks::of(Source::open(spec)?, spec)
+    pub fn open(options: &OpenOptions) -> Result<Chunks, OpenError> {
+        Chunks::of(Source::open(options)?, options)
     }
 
     /// The same for what the caller fetches; the location is for messages only.
-    pub fn open_input(spec: &Spec, input: Input) -> Result<Chunks, OpenError> {
-        Chunks::of(Source::open_input(spec, input)?, spec)
+    pub fn open_input(options: &OpenOptions, input: Input) -> Result<Chunks, OpenError> {
+        Chunks::of(Source::open_input(options, input)?, options)
     }
 
-    fn of(source: Source, spec: &Spec) -> Result<Chunks, OpenError> {
+    fn of(source: Source, options: &OpenOptions) -> Result<Chunks, OpenError> {
         let codec = source.first_entry().format.codec;
-        let container = spec.container_for(codec, source.kept_sound().map(Arc::as_ref));
+        let container = options.container_for(codec, source.audio_stream().map(Arc::as_ref));
         check_container(&source, container)?;
-        let cutter = Cutter::new(source.pace(), spec.window, Limits::default());
+        let cutter = Cutter::new(source.pace(), options.window, Limits::default());
         let base = source.pace().timebase;
-        let sound = source.kept_sound().map(|sound| {
-            let overhang = sound::overhang(container);
-            Sound::new(base, sound.timebase, sound.timestamp_bits, overhang)
+        let audio = source.audio_stream().map(|audio| {
+            let overhang = audio::overhang(container);
+            AudioSegmenter::new(base, audio.timebase, audio.timestamp_bits, overhang)
         });
         Ok(Chunks {
             container,
             source,
             cutter,
-            sound,
+            audio,
             over: false,
             failure: None,
             given: 0,
@@ -72,9 +72,9 @@ impl Chunks {
         &self.source.first_entry().format
     }
 
-    /// Packets of sound that no picture went with and that no chunk has counted: complete when the source has ended.
-    pub fn sound_dropped(&self) -> u32 {
-        self.sound.as_ref().map_or(0, Sound::dropped)
+    /// Packets of audio that no picture went with and that no chunk has counted: complete when the source has ended.
+    pub fn audio_dropped(&self) -> u32 {
+        self.audio.as_ref().map_or(0, AudioSegmenter::dropped)
     }
 
     /// How long the container claims to be. For progress bars only: claims are wrong.
@@ -93,9 +93,9 @@ impl Chunks {
         self.container
     }
 
-    /// The codecs of its sound, by FFmpeg's names, one for each track.
-    pub fn sound(&self) -> Vec<&'static str> {
-        self.source.sound()
+    /// The codecs of its audio, by FFmpeg's names, one for each track.
+    pub fn audio_codecs(&self) -> Vec<&'static str> {
+        self.source.audio_codecs()
     }
 
     /// Packets that came before any key frame and are in no chunk's facts yet.
@@ -109,7 +109,7 @@ impl Chunks {
     /// the error. A file that fails or is stopped gives no such chunk: it can be read again, and has to give the same ones.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>, ReadError> {
         match self.next_cut()? {
-            Some((cut, portion)) => self.write(cut, portion).map(Some),
+            Some((cut, segment)) => self.write(cut, segment).map(Some),
             None => Ok(None),
         }
     }
@@ -117,9 +117,9 @@ impl Chunks {
     /// The next chunk before it is written.
     pub(crate) fn next_cut(&mut self) -> Result<Option<Complete>, ReadError> {
         loop {
-            if let Some((cut, portion)) = self.pop() {
+            if let Some((cut, segment)) = self.pop() {
                 self.given += 1;
-                return Ok(Some((cut, portion)));
+                return Ok(Some((cut, segment)));
             }
             if self.over {
                 return self.end().map(|()| None);
@@ -141,36 +141,36 @@ impl Chunks {
     }
 
     fn take(&mut self, read: Read) {
-        match (read, &mut self.sound) {
-            (Read::Picture(sample), sound) => {
+        match (read, &mut self.audio) {
+            (Read::Picture(sample), audio) => {
                 self.cutter.push(sample);
-                if let (Some(sound), Some(pts)) = (sound, self.cutter.latest()) {
-                    sound.passed(pts);
+                if let (Some(audio), Some(pts)) = (audio, self.cutter.latest()) {
+                    audio.passed(pts);
                 }
             }
-            (Read::Sound(stamp, piece), Some(sound)) => sound.push(stamp, piece),
-            (Read::Sound(..), None) => {}
+            (Read::Audio(stamp, packet), Some(audio)) => audio.push(stamp, packet),
+            (Read::Audio(..), None) => {}
         }
     }
 
     /// The next cut that is complete.
     fn pop(&mut self) -> Option<Complete> {
-        let Some(sound) = &mut self.sound else {
+        let Some(audio) = &mut self.audio else {
             return self.cutter.pop().map(|cut| (cut, None));
         };
         while let Some(cut) = self.cutter.pop() {
-            sound.push_cut(cut);
+            audio.push_cut(cut);
         }
         if self.over {
-            sound.finish();
+            audio.finish();
         }
-        sound.pop().map(|(cut, portion)| (cut, Some(portion)))
+        audio.pop().map(|(cut, segment)| (cut, Some(segment)))
     }
 
     fn write(
         &self,
         cut: Cut<Packet>,
-        portion: Option<Portion<Arc<Packet>>>,
+        segment: Option<AudioSegment<Arc<Packet>>>,
     ) -> Result<Chunk, ReadError> {
         let start_ticks = cut.facts.start_ticks;
         let number = cut.samples.first().map_or(0, |sample| sample.entry);
@@ -178,8 +178,8 @@ impl Chunks {
             .source
             .entry(number)
             .unwrap_or(self.source.first_entry());
-        let sound = self.source.kept_sound().zip(portion);
-        muxer::write(cut, entry, sound, self.container).map_err(|source| ReadError::Mux {
+        let audio = self.source.audio_stream().zip(segment);
+        muxer::write(cut, entry, audio, self.container).map_err(|source| ReadError::Mux {
             location: self.source.location().to_string(),
             start_ticks,
             source,
@@ -216,7 +216,7 @@ impl std::fmt::Debug for Chunks {
 
 /// Whether the container takes such a stream is better known now than after the first chunk.
 fn check_container(source: &Source, container: Container) -> Result<(), OpenError> {
-    let (entry, sound) = (source.first_entry(), source.kept_sound().map(Arc::as_ref));
+    let (entry, audio) = (source.first_entry(), source.audio_stream().map(Arc::as_ref));
     let codec = entry.format.codec;
     let refused = |codec: String| OpenError::WrongContainer {
         location: source.location().to_string(),
@@ -226,14 +226,14 @@ fn check_container(source: &Source, container: Container) -> Result<(), OpenErro
     if !container.holds(codec) {
         return Err(refused(format!("{codec} video")));
     }
-    if let Some(sound) = sound.filter(|sound| !container.holds_sound(sound.format.codec)) {
-        return Err(refused(format!("{} sound", sound.format.codec)));
+    if let Some(audio) = audio.filter(|audio| !container.holds_audio(audio.format.codec)) {
+        return Err(refused(format!("{} audio", audio.format.codec)));
     }
     // a stream that was joined in the middle brings its parameter sets with its first key frame
     if matches!(codec, Codec::H264 | Codec::H265) && entry.parameters.extradata().is_empty() {
         return Ok(());
     }
-    muxer::check(entry, sound, container).map_err(|_| OpenError::UnsupportedCodec {
+    muxer::check(entry, audio, container).map_err(|_| OpenError::UnsupportedCodec {
         location: source.location().to_string(),
         codec: codec.name().to_owned(),
     })

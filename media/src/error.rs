@@ -71,7 +71,7 @@ pub enum OpenError {
     },
     /// A format that is known, without moving pictures.
     #[error(
-        "{location} has no video in it, only sound or other data: choose another file or stream"
+        "{location} has no video in it, only audio or other data: choose another file or stream"
     )]
     NoVideo {
         /// The path or URL, redacted.
@@ -87,14 +87,14 @@ pub enum OpenError {
         /// libav's name of the codec.
         codec: String,
     },
-    /// Video or sound that another container would hold.
+    /// Video or audio that another container would hold.
     #[error(
         "{location} is {codec}, which {container} does not hold: leave the choice of container to us, or choose mkv"
     )]
     WrongContainer {
         /// The path or URL, redacted.
         location: String,
-        /// libav's name of the codec, and whether it is video or sound.
+        /// libav's name of the codec, and whether it is video or audio.
         codec: String,
         /// What was asked for.
         container: Container,

@@ -14,7 +14,7 @@ use crate::ffi::{LibavError, Reader};
 ///   all others become `Io`.
 /// * The source is taken for one that can be read again, as a file can.
 ///
-/// A reader that blocks has to look at [`Spec::stop`](crate::Spec::stop) and keep [`Spec::patience`](crate::Spec::patience)
+/// A reader that blocks has to look at [`OpenOptions::stop`](crate::OpenOptions::stop) and keep [`OpenOptions::timeout`](crate::OpenOptions::timeout)
 /// itself.
 pub struct Input {
     reader: Reader,
@@ -55,7 +55,7 @@ impl Input {
 
     /// Tells how long it lasts, where the bytes themselves do not: a playlist knows.
     #[must_use]
-    pub fn lasting(mut self, duration: Duration) -> Input {
+    pub fn with_duration(mut self, duration: Duration) -> Input {
         self.duration = Some(duration);
         self
     }

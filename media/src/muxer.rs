@@ -7,20 +7,20 @@
 //!
 //! The index comes first and in one pass: the packets are in memory, so a bound of its size is known (`moov_size`).
 
+mod audio;
 mod index;
-mod sound;
 mod stamps;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use self::sound::{Beside, Track};
+use self::audio::{Beside, Track};
 use self::stamps::stamps;
+use crate::audio::{AudioSegment, AudioStream};
 use crate::boxes::Boxes;
 use crate::chunk::{ByteLayout, Chunk};
 use crate::cutter::Cut;
 use crate::ffi::{LibavError, Muxer, Packet, Parameters, Stamp, libavformat_version};
-use crate::sound::{Portion, SoundStream};
 use crate::source::Entry;
 use crate::time::Timebase;
 use crate::video::{Codec, Container};
@@ -40,7 +40,7 @@ const INDEX_FIXED: usize = 1024;
 
 /// The places of the two streams in a file.
 const PICTURES: u16 = 0;
-const SOUND: u16 = 1;
+const AUDIO: u16 = 1;
 
 /// What stands around index and payload, in bytes: `ftyp`, the rest of the room as `free`, the head of `mdat`. Were it not
 /// counted, the last packet of every chunk would make the file grow, and all of it be copied once more.
@@ -63,11 +63,11 @@ pub fn muxer_version() -> String {
 /// Whether a container takes a stream, found out by writing a header.
 pub(crate) fn check(
     entry: &Entry,
-    sound: Option<&SoundStream>,
+    audio: Option<&AudioStream>,
     container: Container,
 ) -> Result<(), LibavError> {
-    let sound = sound.map(|sound| (&sound.parameters, sound.rate()));
-    begin(entry, sound, container, Room::default()).map(drop)
+    let audio = audio.map(|audio| (&audio.parameters, audio.rate()));
+    begin(entry, audio, container, Room::default()).map(drop)
 }
 
 /// How much is to be written.
@@ -77,18 +77,18 @@ struct Room {
     packets: usize,
 }
 
-/// Writes a cut as a file, with its sound if it is kept. The packets' payloads are copied once.
+/// Writes a cut as a file, with its audio if it is kept. The packets' payloads are copied once.
 pub(crate) fn write(
     mut cut: Cut<Packet>,
     entry: &Entry,
-    sound: Option<(&Arc<SoundStream>, Portion<Arc<Packet>>)>,
+    audio: Option<(&Arc<AudioStream>, AudioSegment<Arc<Packet>>)>,
     container: Container,
 ) -> Result<Chunk, LibavError> {
     let (start, end) = (cut.facts.start_ticks, cut.facts.end_ticks);
     let timebase = cut.facts.timebase;
-    let sound_dropped = sound.as_ref().map_or(0, |(_, portion)| portion.dropped);
-    let track = sound.and_then(|(stream, portion)| {
-        Track::new(stream, portion, (start..end, timebase), container)
+    let audio_dropped = audio.as_ref().map_or(0, |(_, segment)| segment.dropped);
+    let track = audio.and_then(|(stream, segment)| {
+        Track::new(stream, segment, (start..end, timebase), container)
     });
     let described = track
         .as_ref()
@@ -128,8 +128,8 @@ pub(crate) fn write(
         format: Arc::clone(&entry.format),
         container,
         cut: cut.facts,
-        sound: track.map(|track| track.facts()),
-        sound_dropped,
+        audio: track.map(|track| track.facts()),
+        audio_dropped,
         layout,
     })
 }
@@ -146,8 +146,8 @@ fn shown(cut: &Cut<Packet>, container: Container) -> impl Iterator<Item = i64> {
 }
 
 /// Whether an mp4 index, whose ticks are seconds by the timebase's denominator, can hold these times.
-fn fits(stamps: &[Stamp], timebase: Timebase, sound: Option<&Track>) -> bool {
-    if sound.is_some_and(|sound| sound.longest_step() > LONGEST_STEP) {
+fn fits(stamps: &[Stamp], timebase: Timebase, audio: Option<&Track>) -> bool {
+    if audio.is_some_and(|audio| audio.longest_step() > LONGEST_STEP) {
         return false;
     }
     let first = stamps.first().map_or(0, |stamp| stamp.dts);
@@ -165,11 +165,11 @@ fn fits(stamps: &[Stamp], timebase: Timebase, sound: Option<&Track>) -> bool {
 /// A file of the right format with its header written, with room for so much payload in so many packets.
 fn begin(
     entry: &Entry,
-    sound: Option<(&Parameters, Timebase)>,
+    audio: Option<(&Parameters, Timebase)>,
     container: Container,
     room: Room,
 ) -> Result<Muxer, LibavError> {
-    let parameters = sound.map(|(parameters, _)| parameters);
+    let parameters = audio.map(|(parameters, _)| parameters);
     let tracks = [&*entry.parameters].into_iter().chain(parameters);
     let tracks: usize = tracks
         .map(|track| INDEX_PER_TRACK + track.extradata().len())
@@ -204,7 +204,7 @@ fn begin(
         timebase,
         tag(entry.format.codec, container),
     )?;
-    if let Some((parameters, rate)) = sound {
+    if let Some((parameters, rate)) = audio {
         muxer.add_stream(parameters, rate, 0)?;
     }
     muxer.write_header(&options)?;
@@ -214,11 +214,11 @@ fn begin(
 impl Room {
     fn of(cut: &Cut<Packet>, track: Option<&Track>) -> Room {
         let pictures: usize = cut.samples.iter().map(|sample| sample.size).sum();
-        let sound = track.map_or(&[][..], |track| &track.packets);
-        let heard: usize = sound.iter().map(|(packet, _)| packet.data().len()).sum();
+        let audio = track.map_or(&[][..], |track| &track.packets);
+        let heard: usize = audio.iter().map(|(packet, _)| packet.data().len()).sum();
         Room {
             payload: pictures + heard,
-            packets: cut.samples.len() + sound.len(),
+            packets: cut.samples.len() + audio.len(),
         }
     }
 }

@@ -10,14 +10,15 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use clip::Clips;
-use crispy_media::{Chunks, OpenError, ReadError, Spec, StopFlag};
+use crispy_media::{Chunks, OpenError, OpenOptions, ReadError, StopFlag};
 
 const WINDOW: Duration = Duration::from_secs(3);
 const PICTURES: &str = "testsrc2=size=320x180:rate=25:duration=3";
 const H264: &str = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 25";
 
 fn refusal(path: &Path) -> OpenError {
-    let error = Chunks::open(&Spec::new(path.to_str().unwrap(), WINDOW)).expect_err("refused");
+    let error =
+        Chunks::open(&OpenOptions::new(path.to_str().unwrap(), WINDOW)).expect_err("refused");
     let text = error.to_string();
     assert!(
         text.contains(path.to_str().unwrap()),
@@ -116,17 +117,17 @@ fn a_matroska_file_without_its_end_is_cut_short_if_it_says_how_long_it_is() {
     let streamed = clips.convert("b.mkv", &whole, "-c copy -f matroska -live 1");
     let bytes = std::fs::read(streamed).unwrap();
     let cut = clips.write("cut.mkv", &bytes[..bytes.len() / 2]);
-    let mut chunks = Chunks::open(&Spec::new(cut.to_str().unwrap(), WINDOW)).unwrap();
+    let mut chunks = Chunks::open(&OpenOptions::new(cut.to_str().unwrap(), WINDOW)).unwrap();
     assert!(chunks.next_chunk().unwrap().is_some());
 }
 
 #[test]
-fn sound_alone_is_no_video() {
+fn audio_alone_is_no_video() {
     let clips = Clips::new();
     for name in ["a.m4a", "a.wav", "a.mkv"] {
-        let sound = clips.make(name, "sine=duration=1", "");
+        let audio = clips.make(name, "sine=duration=1", "");
         assert!(
-            matches!(refusal(&sound), OpenError::NoVideo { .. }),
+            matches!(refusal(&audio), OpenError::NoVideo { .. }),
             "{name}"
         );
     }
@@ -134,7 +135,7 @@ fn sound_alone_is_no_video() {
 
 #[test]
 fn a_location_with_a_nul_byte_is_refused_and_not_cut_off_there() {
-    let error = Chunks::open(&Spec::new("/dev/null\0.mp4", WINDOW)).expect_err("refused");
+    let error = Chunks::open(&OpenOptions::new("/dev/null\0.mp4", WINDOW)).expect_err("refused");
     assert!(matches!(error, OpenError::InvalidLocation { .. }));
     assert!(!error.to_string().contains('\0'));
 }
@@ -148,16 +149,16 @@ fn a_file_without_permission_is_denied() {
     if std::fs::File::open(&path).is_err() {
         assert!(matches!(refusal(&path), OpenError::PermissionDenied { .. }));
     } else {
-        assert!(Chunks::open(&Spec::new(path.to_str().unwrap(), WINDOW)).is_ok());
+        assert!(Chunks::open(&OpenOptions::new(path.to_str().unwrap(), WINDOW)).is_ok());
     }
 }
 
 #[test]
 fn no_error_shows_a_password() {
     // nothing listens on port 1
-    let spec = Spec::new("rtsp://admin:s3cret@127.0.0.1:1/live?token=t0ken", WINDOW);
-    let error = Chunks::open(&spec).expect_err("refused");
-    let mut text = format!("{error} {error:?} {spec:?}");
+    let options = OpenOptions::new("rtsp://admin:s3cret@127.0.0.1:1/live?token=t0ken", WINDOW);
+    let error = Chunks::open(&options).expect_err("refused");
+    let mut text = format!("{error} {error:?} {options:?}");
     let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {
         text.push_str(&format!(" {cause} {cause:?}"));
@@ -175,12 +176,12 @@ fn a_stop_ends_an_open_that_waits_for_a_silent_server() {
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();
     let stop = StopFlag::new();
-    let spec = Spec {
+    let options = OpenOptions {
         stop: stop.clone(),
-        ..Spec::new(format!("http://{address}/live.ts"), WINDOW)
+        ..OpenOptions::new(format!("http://{address}/live.ts"), WINDOW)
     };
     let (sender, opened) = mpsc::channel();
-    std::thread::spawn(move || sender.send(Chunks::open(&spec).map(drop)));
+    std::thread::spawn(move || sender.send(Chunks::open(&options).map(drop)));
     // the server has the connection and says nothing: the open is waiting
     let _connection = server.accept().unwrap();
     stop.stop();
@@ -198,11 +199,11 @@ fn a_stopped_file_gives_whole_chunks_only() {
     let clips = Clips::new();
     let source = clips.make("a.mp4", PICTURES, H264);
     let stop = StopFlag::new();
-    let spec = Spec {
+    let options = OpenOptions {
         stop: stop.clone(),
-        ..Spec::new(source.to_str().unwrap(), Duration::from_secs(1))
+        ..OpenOptions::new(source.to_str().unwrap(), Duration::from_secs(1))
     };
-    let mut chunks = Chunks::open(&spec).unwrap();
+    let mut chunks = Chunks::open(&options).unwrap();
     let first = chunks.next_chunk().unwrap().unwrap();
     assert_eq!(first.cut.frames, 25);
     stop.stop();
@@ -220,11 +221,11 @@ fn a_stopped_file_gives_whole_chunks_only() {
 fn a_server_that_stays_silent_is_given_up() {
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let location = format!("http://{}/live.ts", server.local_addr().unwrap());
-    let spec = Spec {
-        patience: Duration::from_secs(1),
-        ..Spec::new(location, WINDOW)
+    let options = OpenOptions {
+        timeout: Duration::from_secs(1),
+        ..OpenOptions::new(location, WINDOW)
     };
-    let error = Chunks::open(&spec).expect_err("refused");
+    let error = Chunks::open(&options).expect_err("refused");
     assert!(
         matches!(error, OpenError::Timeout { seconds: 1, .. }),
         "{error:?}"
@@ -243,7 +244,7 @@ fn a_server_that_refuses_or_has_nothing_is_told_apart() {
                 .write_all(format!("HTTP/1.0 {status}\r\nContent-Length: 0\r\n\r\n").as_bytes())
                 .unwrap();
         });
-        Chunks::open(&Spec::new(location, WINDOW)).expect_err("refused")
+        Chunks::open(&OpenOptions::new(location, WINDOW)).expect_err("refused")
     };
     let missing = answer("404 Not Found");
     assert!(matches!(missing, OpenError::NotFound { .. }), "{missing:?}");

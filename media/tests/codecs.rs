@@ -10,7 +10,7 @@ use clip::{
     Clips, assert_probe_agrees, assert_same_frames, chunks, ffprobe, frame_hashes,
     hashes_of_chunks, turned,
 };
-use crispy_media::{Chunks, Container, OpenError, Spec};
+use crispy_media::{Chunks, Container, OpenError, OpenOptions};
 
 const PICTURES: &str = "testsrc2=size=160x92:rate=25:duration=6";
 const WINDOW: Duration = Duration::from_secs(2);
@@ -206,11 +206,11 @@ fn a_container_that_does_not_hold_the_video_is_refused_before_the_first_chunk() 
         (&mjpeg, Container::MpegTs, "mjpeg video"),
         (&mpeg4, Container::MpegTs, "mpeg4 video"), // its configuration would be in no chunk
     ] {
-        let spec = Spec {
+        let options = OpenOptions {
             container: Some(container),
-            ..Spec::new(source.to_str().unwrap(), WINDOW)
+            ..OpenOptions::new(source.to_str().unwrap(), WINDOW)
         };
-        let refused = Chunks::open(&spec).expect_err("refused");
+        let refused = Chunks::open(&options).expect_err("refused");
         assert!(
             matches!(&refused, OpenError::WrongContainer { container: asked, codec: named, .. } if *asked == container && named == codec),
             "{refused}"
@@ -226,11 +226,15 @@ fn pictures_that_a_container_cannot_hide_make_no_chunk_longer() {
     let whole = clips.make("whole.mp4", "testsrc2=size=160x92:rate=25:duration=6", long);
     let source = clips.convert_from("3", "a.mp4", &whole, "-c copy");
     for container in [Container::Mkv, Container::MpegTs] {
-        let spec = Spec {
+        let options = OpenOptions {
             container: Some(container),
-            ..Spec::new(source.to_str().unwrap(), Duration::from_secs(2))
+            ..OpenOptions::new(source.to_str().unwrap(), Duration::from_secs(2))
         };
-        let first = Chunks::open(&spec).unwrap().next_chunk().unwrap().unwrap();
+        let first = Chunks::open(&options)
+            .unwrap()
+            .next_chunk()
+            .unwrap()
+            .unwrap();
         assert_eq!(first.cut.hidden_preroll, 25, "{container}");
         assert_probe_agrees(&first);
         let path = clips.write("chunk", &first.bytes);

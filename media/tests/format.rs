@@ -7,14 +7,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use clip::{Clips, ffprobe};
-use crispy_media::{Chunk, Chunks, Spec, VideoFormat};
+use crispy_media::{Chunk, Chunks, OpenOptions, VideoFormat};
 
 const H264: &str = "-c:v libx264 -preset ultrafast -g 25";
 const H265: &str = "-c:v libx265 -preset ultrafast -g 25 -x265-params log-level=none:open-gop=0";
 
 fn first_chunk(path: &Path) -> Chunk {
-    let mut chunks =
-        Chunks::open(&Spec::new(path.to_str().unwrap(), Duration::from_secs(3))).unwrap();
+    let mut chunks = Chunks::open(&OpenOptions::new(
+        path.to_str().unwrap(),
+        Duration::from_secs(3),
+    ))
+    .unwrap();
     chunks.next_chunk().unwrap().unwrap()
 }
 
@@ -204,8 +207,11 @@ fn the_time_of_recording_is_taken_from_the_container() {
         ("a.ts", None),
     ] {
         let source = clips.make(name, pictures, &options);
-        let chunks =
-            Chunks::open(&Spec::new(source.to_str().unwrap(), Duration::from_secs(3))).unwrap();
+        let chunks = Chunks::open(&OpenOptions::new(
+            source.to_str().unwrap(),
+            Duration::from_secs(3),
+        ))
+        .unwrap();
         assert_eq!(chunks.creation_time_us(), expected, "{name}");
         let claimed = chunks.expected_duration().unwrap();
         assert!(

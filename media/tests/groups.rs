@@ -6,7 +6,7 @@ mod clip;
 use std::time::Duration;
 
 use clip::{Clips, assert_same_frames, chunks, frame_hashes, hashes_of_chunks};
-use crispy_media::{Chunks, ReadError, Spec, StartKind};
+use crispy_media::{Chunks, OpenOptions, ReadError, StartKind};
 
 const PICTURES: &str = "testsrc2=size=160x90:rate=25:duration=8";
 
@@ -16,8 +16,11 @@ fn a_stream_without_a_key_frame_is_an_error_and_not_silence() {
     let options = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -bf 0 -g 9999 -pat_period 0.05 -bsf:v dump_extra=freq=all";
     let bytes = std::fs::read(clips.make("a.ts", PICTURES, options)).unwrap();
     let source = clips.write("b.ts", &bytes[bytes.len() / 2 / 188 * 188..]);
-    let mut chunks =
-        Chunks::open(&Spec::new(source.to_str().unwrap(), Duration::from_secs(2))).unwrap();
+    let mut chunks = Chunks::open(&OpenOptions::new(
+        source.to_str().unwrap(),
+        Duration::from_secs(2),
+    ))
+    .unwrap();
     match chunks.next_chunk() {
         Err(ReadError::NoKeyFrame { packets, .. }) => assert!(packets > 50, "{packets}"),
         other => panic!("{other:?}"),

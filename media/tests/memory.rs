@@ -6,7 +6,7 @@ mod clip;
 use std::time::Duration;
 
 use clip::Clips;
-use crispy_media::{Chunks, Spec};
+use crispy_media::{Chunks, OpenOptions};
 
 const TWO_HOURS: Duration = Duration::from_secs(2 * 3600);
 const TEN_MINUTES: Duration = Duration::from_secs(600);
@@ -27,8 +27,11 @@ fn two_hours_take_no_more_memory_than_their_first_ten_minutes() {
     let size = std::fs::metadata(&long).unwrap().len();
     assert!(size / 1024 > 20 * SLACK, "{size} bytes would prove nothing");
 
-    let mut chunks =
-        Chunks::open(&Spec::new(long.to_str().unwrap(), Duration::from_secs(3))).unwrap();
+    let mut chunks = Chunks::open(&OpenOptions::new(
+        long.to_str().unwrap(),
+        Duration::from_secs(3),
+    ))
+    .unwrap();
     let (mut cut, mut after_ten_minutes) = (Duration::ZERO, None);
     while let Some(chunk) = chunks.next_chunk().unwrap() {
         cut += chunk.cut.duration();

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clip::{Clips, chunks};
-use crispy_media::{Chunk, Chunks, Container, ProbeError, Spec, probe};
+use crispy_media::{Chunk, Chunks, Container, OpenOptions, ProbeError, probe};
 
 /// Counts what is read through it.
 struct Counted {
@@ -146,11 +146,15 @@ fn two_megabytes(container: Container) -> Chunk {
 
 /// The first chunk of a source.
 fn in_container(source: &std::path::Path, window: Duration, container: Container) -> Chunk {
-    let spec = Spec {
+    let options = OpenOptions {
         container: Some(container),
-        ..Spec::new(source.to_str().unwrap(), window)
+        ..OpenOptions::new(source.to_str().unwrap(), window)
     };
-    Chunks::open(&spec).unwrap().next_chunk().unwrap().unwrap()
+    Chunks::open(&options)
+        .unwrap()
+        .next_chunk()
+        .unwrap()
+        .unwrap()
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clip::{Clips, ffprobe};
-use crispy_media::{Chunks, Container, ReadError, Spec};
+use crispy_media::{Chunks, Container, OpenOptions, ReadError};
 
 /// H.264 in mp4, where every unit has its length in front; MPEG-TS wants start codes instead, which takes lengths that are right.
 #[test]
@@ -18,16 +18,16 @@ fn in_place_of_a_chunk_that_the_muxer_refuses_comes_an_error_and_what_came_befor
         "testsrc2=size=160x92:rate=25:duration=6",
         "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -bf 0 -g 25",
     );
-    let spec = |path: &Path| Spec {
+    let options = |path: &Path| OpenOptions {
         container: Some(Container::MpegTs),
-        ..Spec::new(path.to_str().unwrap(), Duration::from_secs(2))
+        ..OpenOptions::new(path.to_str().unwrap(), Duration::from_secs(2))
     };
     let damaged = with_a_wrong_length(&clips, &source, 110);
     let whole: Vec<_> = {
-        let mut chunks = Chunks::open(&spec(&source)).unwrap();
+        let mut chunks = Chunks::open(&options(&source)).unwrap();
         std::iter::from_fn(|| chunks.next_chunk().unwrap()).collect()
     };
-    let mut chunks = Chunks::open(&spec(&damaged)).unwrap();
+    let mut chunks = Chunks::open(&options(&damaged)).unwrap();
     for expected in &whole[..2] {
         let chunk = chunks.next_chunk().unwrap().unwrap();
         assert!(chunk.bytes == expected.bytes);
@@ -69,8 +69,8 @@ fn an_av1_packet_that_cannot_be_read_is_an_error_and_no_unreadable_chunk() {
     let mut bytes = std::fs::read(&source).unwrap();
     bytes[position..][..size].fill(0xff);
     let damaged = clips.write("damaged.mp4", &bytes);
-    let spec = Spec::new(damaged.to_str().unwrap(), Duration::from_secs(2));
-    let refused = Chunks::open(&spec).unwrap().next_chunk();
+    let options = OpenOptions::new(damaged.to_str().unwrap(), Duration::from_secs(2));
+    let refused = Chunks::open(&options).unwrap().next_chunk();
     assert!(
         matches!(refused, Err(ReadError::Mux { .. })),
         "{:?}",

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clip::{Clips, assert_gapless, assert_probe_agrees, assert_same_frames, chunks, frame_hashes};
-use crispy_media::{Chunk, Chunks, ReadError, Spec, StartKind, Timebase};
+use crispy_media::{Chunk, Chunks, OpenOptions, ReadError, StartKind, Timebase};
 
 const PICTURES: &str = "testsrc2=size=160x90:rate=25:duration=10";
 const H264: &str = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 50 -bf 2 -flags +cgop";
@@ -242,11 +242,11 @@ fn pictures_pushed_without_a_time_are_stamped_by_their_arrival() {
     );
     let picture = |n: usize| std::fs::read(pattern.with_file_name(format!("{n:02}.jpg"))).unwrap();
     let address = serve_mjpeg((1..=20).map(picture).collect(), Duration::from_millis(200));
-    let spec = Spec::new(
+    let options = OpenOptions::new(
         format!("http://{address}/video.mjpg"),
         Duration::from_secs(1),
     );
-    let mut source = Chunks::open(&spec).unwrap();
+    let mut source = Chunks::open(&options).unwrap();
     let mut chunks = Vec::new();
     // a camera that hangs up is an error, after everything that it sent
     let end = loop {

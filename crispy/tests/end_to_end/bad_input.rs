@@ -76,7 +76,7 @@ fn sound_alone() {
         .collect();
     arguments.push(file.display().to_string());
     clips::ffmpeg(&arguments);
-    refused(&fixture, &file, 24, "only sound");
+    refused(&fixture, &file, 24, "only audio");
 }
 
 #[test]

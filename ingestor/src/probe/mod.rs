@@ -1,7 +1,7 @@
 //! `crispy-ingestor probe`: what a source is and how it would be cut. The operator's first question about a camera.
 //!
 //! ```text
-//!   open (as for recording) ─► crispy_media::survey ─► Report ─► table or JSON
+//!   open (as for recording) ─► crispy_media::analyze ─► Report ─► table or JSON
 //!                              reads, writes    (pure)
 //!                              nothing
 //! ```
@@ -16,7 +16,7 @@ use std::{
 };
 
 use anyhow::Context;
-use crispy_media::{End, ReadError};
+use crispy_media::{EndReason, ReadError};
 use crispy_runtime::{Exit, Failed, Stop, WithExit, cut::CutFlags, now_us};
 
 use crate::{opened, remote, run_identity::FileIdentity};
@@ -97,14 +97,16 @@ pub async fn run(probe: Probe, stop: Stop) -> Result<(), Failed> {
     };
     writeln!(io::stdout().lock(), "{text}").context("write the report")?;
     match end {
-        End::Source | End::Limit => Ok(()),
-        End::Failed(error @ ReadError::NoKeyFrame { .. }) => Err(error).exit(Exit::SourceNotVideo),
-        End::Failed(error) => Err(error).exit(Exit::SourceUnreadable),
+        EndReason::EndOfSource | EndReason::Limit => Ok(()),
+        EndReason::Failed(error @ ReadError::NoKeyFrame { .. }) => {
+            Err(error).exit(Exit::SourceNotVideo)
+        }
+        EndReason::Failed(error) => Err(error).exit(Exit::SourceUnreadable),
     }
 }
 
 /// Reads a source as recording does. Blocks.
-pub fn look(probe: &Probe, stop: &crispy_media::StopFlag) -> Result<(Report, End), Failed> {
+pub fn look(probe: &Probe, stop: &crispy_media::StopFlag) -> Result<(Report, EndReason), Failed> {
     let opened = opened::open(&probe.source, &probe.cut, stop)?;
     let limit = match probe.limit {
         Some(Limit::None) => None,
@@ -118,8 +120,15 @@ pub fn look(probe: &Probe, stop: &crispy_media::StopFlag) -> Result<(Report, End
         &crispy_media::muxer_version(),
         now_us(),
     );
-    let sound = opened.chunks.sound();
-    let survey = crispy_media::survey(opened.chunks, limit);
-    let report = Report::new(&probe.source, &probe.cut, limit, &identity, sound, &survey);
-    Ok((report, survey.end))
+    let sound = opened.chunks.audio_codecs();
+    let analysis = crispy_media::analyze(opened.chunks, limit);
+    let report = Report::new(
+        &probe.source,
+        &probe.cut,
+        limit,
+        &identity,
+        sound,
+        &analysis,
+    );
+    Ok((report, analysis.end))
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crispy_media::{End, Spread, Survey};
+use crispy_media::{Analysis, Distribution, EndReason};
 use crispy_proto::v1::ClockOrigin;
 use crispy_runtime::{
     Redacted,
@@ -169,40 +169,40 @@ impl Report {
         limit: Option<Duration>,
         identity: &FileIdentity,
         audio: Vec<&'static str>,
-        survey: &Survey,
+        analysis: &Analysis,
     ) -> Self {
         Self {
             r#type: "probe",
             source: Redacted(source).to_string(),
-            read: read(survey, limit),
-            video: video(survey),
-            frames: frames(survey),
-            groups: groups(survey),
-            warnings: warnings::of(survey, cut, identity.origin, &audio),
+            read: read(analysis, limit),
+            video: video(analysis),
+            frames: frames(analysis),
+            groups: groups(analysis),
+            warnings: warnings::of(analysis, cut, identity.origin, &audio),
             audio,
             clock: clock(identity),
-            cut: cuts(survey, cut),
+            cut: cuts(analysis, cut),
         }
     }
 }
 
-fn read(survey: &Survey, limit: Option<Duration>) -> Read {
-    let failure = match &survey.end {
-        End::Failed(error) => Some(warnings::with_causes(error)),
-        End::Source | End::Limit => None,
+fn read(analysis: &Analysis, limit: Option<Duration>) -> Read {
+    let failure = match &analysis.end {
+        EndReason::Failed(error) => Some(warnings::with_causes(error)),
+        EndReason::EndOfSource | EndReason::Limit => None,
     };
     Read {
-        whole: matches!(survey.end, End::Source),
-        seconds: survey.read.as_secs_f64(),
+        whole: matches!(analysis.end, EndReason::EndOfSource),
+        seconds: analysis.read.as_secs_f64(),
         limit_seconds: limit.map(|limit| limit.as_secs_f64()),
-        claimed_seconds: survey.claimed.map(|claimed| claimed.as_secs_f64()),
-        bits_per_second: survey.bit_rate().round() as u64,
+        claimed_seconds: analysis.claimed.map(|claimed| claimed.as_secs_f64()),
+        bits_per_second: analysis.bit_rate().round() as u64,
         failure,
     }
 }
 
-fn video(survey: &Survey) -> Video {
-    let format = &survey.format;
+fn video(analysis: &Analysis) -> Video {
+    let format = &analysis.format;
     let (num, den) = format.sample_aspect;
     Video {
         codec: format.codec.name(),
@@ -222,19 +222,23 @@ fn video(survey: &Survey) -> Video {
     }
 }
 
-fn frames(survey: &Survey) -> Frames {
-    let (num, den) = survey.format.frame_rate;
+fn frames(analysis: &Analysis) -> Frames {
+    let (num, den) = analysis.format.frame_rate;
     Frames {
-        count: survey.frames,
+        count: analysis.frames,
         nominal_rate: (den > 0).then(|| f64::from(num) / f64::from(den)),
-        measured_rate: survey.frame_rate(),
-        variable: survey.varies(),
-        interval_seconds: in_seconds(survey.intervals),
+        measured_rate: analysis.frame_rate(),
+        variable: analysis.varies(),
+        interval_seconds: in_seconds(analysis.intervals),
     }
 }
 
-fn groups(survey: &Survey) -> Groups {
-    let kind = match (survey.closed_keys, survey.open_keys, survey.recovery_points) {
+fn groups(analysis: &Analysis) -> Groups {
+    let kind = match (
+        analysis.closed_keys,
+        analysis.open_keys,
+        analysis.recovery_points,
+    ) {
         (0, 0, 0) => "none",
         (closed, 0, refresh) if refresh > closed => "intra_refresh",
         (_, 0, _) => "closed",
@@ -244,10 +248,10 @@ fn groups(survey: &Survey) -> Groups {
     };
     Groups {
         kind,
-        key_frames: survey.closed_keys + survey.open_keys,
-        frames: range(survey.group_frames),
-        seconds: in_seconds(survey.groups),
-        longest_wait_seconds: survey.longest_wait.as_secs_f64(),
+        key_frames: analysis.closed_keys + analysis.open_keys,
+        frames: range(analysis.group_frames),
+        seconds: in_seconds(analysis.groups),
+        longest_wait_seconds: analysis.longest_wait.as_secs_f64(),
     }
 }
 
@@ -264,25 +268,25 @@ fn clock(identity: &FileIdentity) -> Clock {
     }
 }
 
-fn cuts(survey: &Survey, cut: &CutFlags) -> Cut {
+fn cuts(analysis: &Analysis, cut: &CutFlags) -> Cut {
     Cut {
         window_seconds: cut.window.as_secs_f64(),
-        container: survey.container.extension(),
-        container_reason: container_reason(survey, cut),
+        container: analysis.container.extension(),
+        container_reason: container_reason(analysis, cut),
         mode: "copy",
         mode_reason: "nothing is scaled or left out, so nothing is decoded: every frame stays as it is",
-        chunks: survey.chunks.count,
-        seconds: in_seconds(survey.chunks),
-        bytes: range(survey.chunk_bytes),
+        chunks: analysis.chunks.count,
+        seconds: in_seconds(analysis.chunks),
+        bytes: range(analysis.chunk_bytes),
     }
 }
 
-fn container_reason(survey: &Survey, cut: &CutFlags) -> String {
-    let codec = survey.format.codec;
+fn container_reason(analysis: &Analysis, cut: &CutFlags) -> String {
+    let codec = analysis.format.codec;
     if cut.container != Container::Auto {
         return "asked for with --container".to_owned();
     }
-    match (survey.container, codec.container()) {
+    match (analysis.container, codec.container()) {
         (chosen, usual) if chosen != usual && cut.audio == Audio::Keep => {
             "its sound does not go into mp4".to_owned()
         }
@@ -293,18 +297,18 @@ fn container_reason(survey: &Survey, cut: &CutFlags) -> String {
     }
 }
 
-fn range<T>(spread: Spread<T>) -> Range<T> {
+fn range<T>(distribution: Distribution<T>) -> Range<T> {
     Range {
-        min: spread.min,
-        median: spread.median,
-        max: spread.max,
+        min: distribution.min,
+        median: distribution.median,
+        max: distribution.max,
     }
 }
 
-fn in_seconds(spread: Spread<Duration>) -> Range<f64> {
+fn in_seconds(distribution: Distribution<Duration>) -> Range<f64> {
     Range {
-        min: spread.min.as_secs_f64(),
-        median: spread.median.as_secs_f64(),
-        max: spread.max.as_secs_f64(),
+        min: distribution.min.as_secs_f64(),
+        median: distribution.median.as_secs_f64(),
+        max: distribution.max.as_secs_f64(),
     }
 }

@@ -1,6 +1,6 @@
 //! What an operator should know before recording a source, each with what to do about it. Pure.
 
-use crispy_media::{Codec, End, Survey, VideoFormat};
+use crispy_media::{Analysis, Codec, EndReason, VideoFormat};
 use crispy_proto::v1::ClockOrigin;
 use crispy_runtime::cut::{Audio, CutFlags};
 use serde::Serialize;
@@ -26,16 +26,16 @@ fn warn(code: &'static str, message: String, advice: &'static str) -> Warning {
 
 /// Everything worth a word, the worst first.
 pub(super) fn of(
-    survey: &Survey,
+    analysis: &Analysis,
     cut: &CutFlags,
     origin: ClockOrigin,
     audio: &[&'static str],
 ) -> Vec<Warning> {
     let mut all = Vec::new();
-    all.extend(missing(survey));
-    all.extend(time(survey, origin));
-    all.extend(groups(survey, cut));
-    all.extend(playing(survey));
+    all.extend(missing(analysis));
+    all.extend(time(analysis, origin));
+    all.extend(groups(analysis, cut));
+    all.extend(playing(analysis));
     if !audio.is_empty() && cut.audio == Audio::Drop {
         let message = format!("its sound ({}) would be dropped", audio.join(", "));
         all.push(warn(
@@ -48,21 +48,21 @@ pub(super) fn of(
 }
 
 /// What is not there or damaged.
-fn missing(survey: &Survey) -> Vec<Warning> {
+fn missing(analysis: &Analysis) -> Vec<Warning> {
     let mut all = Vec::new();
-    if let End::Failed(error) = &survey.end {
-        let read = survey.read.as_secs_f64();
+    if let EndReason::Failed(error) = &analysis.end {
+        let read = analysis.read.as_secs_f64();
         let message = format!(
             "it could be read for {read:.3} s only: {}",
             with_causes(error)
         );
         all.push(warn("unreadable", message, "recording it would end there too, with an error: copy it again, or check server and disk"));
     }
-    let claimed = survey.claimed.unwrap_or_default();
+    let claimed = analysis.claimed.unwrap_or_default();
     // A claim is rounded, and a last frame's length is often left out.
-    let short = claimed.saturating_sub(survey.read).as_secs_f64();
-    if matches!(survey.end, End::Source)
-        && survey.steps.is_empty()
+    let short = claimed.saturating_sub(analysis.read).as_secs_f64();
+    if matches!(analysis.end, EndReason::EndOfSource)
+        && analysis.steps.is_empty()
         && short > 1.0 + claimed.as_secs_f64() * 0.01
     {
         let message = format!(
@@ -75,17 +75,17 @@ fn missing(survey: &Survey) -> Vec<Warning> {
             "if it was copied, copy it again; if the recorder broke off, that is all there is",
         ));
     }
-    if survey.lost > 0 {
+    if analysis.lost > 0 {
         let message = format!(
             "it starts in the middle of a group: {} packets before the first key frame cannot be decoded",
-            survey.lost
+            analysis.lost
         );
         all.push(warn("starts_without_key", message, "they are left out and counted in the first chunk; to keep them, record from a key frame on"));
     }
-    if survey.corrupt > 0 {
+    if analysis.corrupt > 0 {
         let message = format!(
             "{} of {} packets are damaged, says the source itself",
-            survey.corrupt, survey.packets
+            analysis.corrupt, analysis.packets
         );
         all.push(warn(
             "corrupt_packets",
@@ -103,10 +103,10 @@ pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 /// What is odd about its time.
-fn time(survey: &Survey, origin: ClockOrigin) -> Vec<Warning> {
+fn time(analysis: &Analysis, origin: ClockOrigin) -> Vec<Warning> {
     let mut all = Vec::new();
-    if !survey.steps.is_empty() {
-        let steps: Vec<String> = survey
+    if !analysis.steps.is_empty() {
+        let steps: Vec<String> = analysis
             .steps
             .iter()
             .take(5)
@@ -114,12 +114,12 @@ fn time(survey: &Survey, origin: ClockOrigin) -> Vec<Warning> {
             .collect();
         let message = format!(
             "its clock jumps: {} runs, steps of {}",
-            survey.steps.len() + 1,
+            analysis.steps.len() + 1,
             steps.join(", ")
         );
         all.push(warn("time_steps", message, "each step ends a run and starts another, and gaps are declared; check whether the camera's clock is set, or recordings were joined"));
     }
-    if survey.times_inferred {
+    if analysis.times_inferred {
         let message = "some frames come without a time; theirs follows from the order of pictures and the frame rate".to_owned();
         all.push(warn(
             "times_inferred",
@@ -145,18 +145,18 @@ fn time(survey: &Survey, origin: ClockOrigin) -> Vec<Warning> {
 }
 
 /// What is odd about its key frames.
-fn groups(survey: &Survey, cut: &CutFlags) -> Vec<Warning> {
+fn groups(analysis: &Analysis, cut: &CutFlags) -> Vec<Warning> {
     let mut all = Vec::new();
-    let (window, wait) = (cut.window.as_secs_f64(), survey.longest_wait.as_secs_f64());
-    let longest = survey.chunks.max.as_secs_f64();
-    if survey.dependent_chunks > 0 {
+    let [window, wait, longest] =
+        [cut.window, analysis.longest_wait, analysis.chunks.max].map(|time| time.as_secs_f64());
+    if analysis.dependent_chunks > 0 {
+        let chunks = analysis.dependent_chunks;
         let message = format!(
-            "{} chunks begin without a key frame: there is none for up to {wait:.3} s",
-            survey.dependent_chunks
+            "{chunks} chunks begin without a key frame: there is none for up to {wait:.3} s"
         );
         all.push(warn("no_key_frame", message, "they play only when joined to the chunk before: set the camera to a key frame every 1 or 2 s"));
     }
-    if survey.longest_wait > cut.window && longest > window {
+    if analysis.longest_wait > cut.window && longest > window {
         let message = format!(
             "no key frame for up to {wait:.3} s, so chunks are up to {longest:.3} s long instead of {window:.3} s"
         );
@@ -166,17 +166,17 @@ fn groups(survey: &Survey, cut: &CutFlags) -> Vec<Warning> {
             "set the camera to a shorter key frame interval (GOP), or a longer --window",
         ));
     }
-    if survey.leading_pictures > 0 {
+    if analysis.leading_pictures > 0 {
         let message = format!(
             "open groups: {} pictures at the beginnings of chunks need the chunk before; chunks are up to {longest:.3} s long, for a cut waits up to two windows for a closed group",
-            survey.leading_pictures
+            analysis.leading_pictures
         );
         all.push(warn("open_groups", message, "joined, every frame is there; for chunks that play alone to the last frame, set the camera to closed GOPs"));
     }
-    if survey.recovery_points > 0 {
+    if analysis.recovery_points > 0 {
+        let points = analysis.recovery_points;
         let message = format!(
-            "intra refresh: {} points from which the picture becomes right only after some frames",
-            survey.recovery_points
+            "intra refresh: {points} points from which the picture becomes right only after some frames"
         );
         all.push(warn(
             "intra_refresh",
@@ -184,10 +184,10 @@ fn groups(survey: &Survey, cut: &CutFlags) -> Vec<Warning> {
             "cuts are not made there: set the camera to key frames (IDR)",
         ));
     }
-    if survey.format_changes > 0 {
+    if analysis.format_changes > 0 {
         let message = format!(
             "resolution or other parameters change {} times on the way",
-            survey.format_changes
+            analysis.format_changes
         );
         all.push(warn(
             "format_changes",
@@ -207,9 +207,9 @@ fn plays_in_browsers(codec: Codec) -> bool {
 }
 
 /// What is odd when it is played.
-fn playing(survey: &Survey) -> Vec<Warning> {
+fn playing(analysis: &Analysis) -> Vec<Warning> {
     let mut all = Vec::new();
-    let format = &survey.format;
+    let format = &analysis.format;
     if !plays_in_browsers(format.codec) {
         let message = format!("browsers do not play {} video", format.codec);
         all.push(warn(
@@ -226,11 +226,11 @@ fn playing(survey: &Survey) -> Vec<Warning> {
             "it is kept as it is; on screens without HDR it looks pale",
         ));
     }
-    if survey.varies() {
+    if analysis.varies() {
         let message = format!(
             "the time between frames varies, from {:.3} s to {:.3} s",
-            survey.intervals.min.as_secs_f64(),
-            survey.intervals.max.as_secs_f64()
+            analysis.intervals.min.as_secs_f64(),
+            analysis.intervals.max.as_secs_f64()
         );
         all.push(warn(
             "variable_frame_rate",

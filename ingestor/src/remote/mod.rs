@@ -132,7 +132,7 @@ fn open_playlist(fetcher: Fetcher, mut answer: Answer) -> Result<Remote, FetchEr
     };
     let input = Input::sequential(parts).map_err(|source| FetchError::Memory { source })?;
     Ok(Remote {
-        input: input.lasting(duration),
+        input: input.with_duration(duration),
         mark,
         index_may_be_late: false,
     })

@@ -6,6 +6,7 @@
 //! versions of FFmpeg (5.1, 7.1 and 9 are built against).
 #![allow(unsafe_code)] // the one place: what is here exists to call C
 
+mod audio;
 mod demuxer;
 mod dictionary;
 mod failure;
@@ -16,7 +17,6 @@ mod packet;
 mod parameters;
 mod reader;
 mod side_data;
-mod sound;
 mod stream;
 
 pub(crate) use demuxer::Demuxer;

@@ -26,8 +26,8 @@ impl Stream<'_> {
             && self.0.disposition & av::AV_DISPOSITION_ATTACHED_PIC == 0
     }
 
-    /// Whether it is sound.
-    pub(crate) fn is_sound(&self) -> bool {
+    /// Whether it is audio.
+    pub(crate) fn is_audio(&self) -> bool {
         // SAFETY: libav gives every stream parameters, for as long as the stream lives.
         let kind = unsafe { (*self.0.codecpar).codec_type };
         kind == av::AVMediaType::AVMEDIA_TYPE_AUDIO

@@ -8,22 +8,22 @@ use crate::error::OpenError;
 use crate::ffi::{Demuxer, LibavError, Watch};
 use crate::input::Input;
 use crate::location::Location;
-use crate::spec::Spec;
+use crate::options::OpenOptions;
 use crate::wholeness;
 
 /// Opens a path or URL and reads its header.
-pub(super) fn connect(location: &Location, spec: &Spec) -> Result<Demuxer, OpenError> {
-    let watch = Watch::new(spec.stop.clone());
+pub(super) fn connect(location: &Location, options: &OpenOptions) -> Result<Demuxer, OpenError> {
+    let watch = Watch::new(options.stop.clone());
     match location.file() {
         Some(path) => check_file(path, location)?,
-        None => watch.allow(spec.patience),
+        None => watch.allow(options.timeout),
     }
     let begun = std::time::Instant::now();
-    let opened = Demuxer::open(&location.for_libav(), &options(location), watch);
+    let opened = Demuxer::open(&location.for_libav(), &libav_options(location), watch);
     opened.map_err(|failure| {
         // the watch is gone with the context; the clock says the same
-        let expired = location.file().is_none() && begun.elapsed() >= spec.patience;
-        refusal(failure, location, spec, expired)
+        let expired = location.file().is_none() && begun.elapsed() >= options.timeout;
+        refusal(failure, location, options, expired)
     })
 }
 
@@ -73,9 +73,9 @@ fn check_wholeness<R: Read + Seek>(
 pub(super) fn connect_input(
     mut input: Input,
     location: &Location,
-    spec: &Spec,
+    options: &OpenOptions,
 ) -> Result<Demuxer, OpenError> {
-    let failed = |source: io::Error| fetch_error(location, spec, source);
+    let failed = |source: io::Error| fetch_error(location, options, source);
     match input.length() {
         Some(0) => {
             return Err(OpenError::Empty {
@@ -91,16 +91,20 @@ pub(super) fn connect_input(
         None => {}
     }
     let failure = input.reader().failure();
-    let opened = Demuxer::open_reader(input.into_reader(), Watch::new(spec.stop.clone()));
+    let opened = Demuxer::open_reader(input.into_reader(), Watch::new(options.stop.clone()));
     opened.map_err(|number| match failure.take() {
         Some(source) => failed(source),
-        None => refusal(number, location, spec, false),
+        None => refusal(number, location, options, false),
     })
 }
 
 /// Why a source was refused whose bytes could not be fetched.
-pub(super) fn fetch_error(location: &Location, spec: &Spec, source: io::Error) -> OpenError {
-    if spec.stop.is_stopped() {
+pub(super) fn fetch_error(
+    location: &Location,
+    options: &OpenOptions,
+    source: io::Error,
+) -> OpenError {
+    if options.stop.is_stopped() {
         return OpenError::Cancelled {
             location: location.to_string(),
         };
@@ -108,14 +112,14 @@ pub(super) fn fetch_error(location: &Location, spec: &Spec, source: io::Error) -
     match source.kind() {
         ErrorKind::TimedOut => OpenError::Timeout {
             location: location.to_string(),
-            seconds: spec.patience.as_secs(),
+            seconds: options.timeout.as_secs(),
         },
         _ => open_error(location, source),
     }
 }
 
 /// What libav is told for each kind of source.
-fn options(location: &Location) -> Vec<(&'static str, String)> {
+fn libav_options(location: &Location) -> Vec<(&'static str, String)> {
     match location.scheme() {
         // over UDP, one lost datagram damages every picture up to the next key frame
         Some("rtsp" | "rtsps") => {
@@ -133,16 +137,16 @@ fn options(location: &Location) -> Vec<(&'static str, String)> {
 pub(super) fn refusal(
     failure: LibavError,
     location: &Location,
-    spec: &Spec,
+    options: &OpenOptions,
     expired: bool,
 ) -> OpenError {
     let location = location.to_string();
-    if spec.stop.is_stopped() {
+    if options.stop.is_stopped() {
         OpenError::Cancelled { location }
     } else if expired || failure.is_timeout() {
         OpenError::Timeout {
             location,
-            seconds: spec.patience.as_secs(),
+            seconds: options.timeout.as_secs(),
         }
     } else if failure.is_not_found() {
         OpenError::NotFound {

@@ -9,11 +9,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audio::{AudioPacket, AudioStream};
 use crate::cutter::{Pace, Sample};
 use crate::error::ReadError;
 use crate::ffi::{Demuxer, LibavError, Packet};
 use crate::location::Location;
-use crate::sound::{Piece, SoundStream};
 
 use self::entry::Entries;
 pub(crate) use self::entry::Entry;
@@ -24,24 +24,24 @@ use self::stamper::{Stamper, Unstamped};
 pub(crate) enum Read {
     /// A picture, in the order of decoding.
     Picture(Sample<Packet>),
-    /// Sound, and when the source says that it is heard.
-    Sound(Option<i64>, Piece<Arc<Packet>>),
+    /// Audio, and when the source says that it is heard.
+    Audio(Option<i64>, AudioPacket<Arc<Packet>>),
 }
 
-/// A source of one video stream, and of the sound that goes with it if that was asked for.
+/// A source of one video stream, and of the audio that goes with it if that was asked for.
 ///
-/// Blocks, at most for the patience that was asked for with a network source, and until the stop flag is set in any case.
+/// Blocks, at most for the timeout that was asked for with a network source, and until the stop flag is set in any case.
 pub(crate) struct Source {
     demuxer: Demuxer,
     place: Place,
     stream: usize,
-    /// The sound, where it is kept and there is any.
-    sound: Option<Arc<SoundStream>>,
+    /// The audio, where it is kept and there is any.
+    audio: Option<Arc<AudioStream>>,
     entries: Entries,
     pace: Pace,
     /// The first packet, read to know that there is one.
     first: Option<Packet>,
-    patience: Duration,
+    timeout: Duration,
     stamper: Stamper,
     /// Whether libav makes up times of showing, so that none is the source's own.
     times_inferred: bool,
@@ -63,9 +63,9 @@ impl Source {
         self.pace
     }
 
-    /// The stream of sound that is kept.
-    pub(crate) fn kept_sound(&self) -> Option<&Arc<SoundStream>> {
-        self.sound.as_ref()
+    /// The stream of audio that is kept.
+    pub(crate) fn audio_stream(&self) -> Option<&Arc<AudioStream>> {
+        self.audio.as_ref()
     }
 
     /// Where it is.
@@ -94,9 +94,9 @@ impl Source {
         self.demuxer.metadata(c"creation_time")
     }
 
-    /// The codecs of its sound, one for each track.
-    pub(crate) fn sound(&self) -> Vec<&'static str> {
-        let tracks = self.demuxer.streams().filter(|stream| stream.is_sound());
+    /// The codecs of its audio, one for each track.
+    pub(crate) fn audio_codecs(&self) -> Vec<&'static str> {
+        let tracks = self.demuxer.streams().filter(|stream| stream.is_audio());
         tracks
             .filter_map(|stream| Some(stream.parameters().ok()?.codec_name()))
             .collect()
@@ -110,7 +110,7 @@ impl Source {
             }
             match self.next_packet()? {
                 Some(packet) if packet.stream() != self.stream => {
-                    return Ok(Some(self.sound_in(packet)));
+                    return Ok(Some(self.audio_packet(packet)));
                 }
                 Some(packet) => {
                     let unstamped = self.describe(packet)?;
@@ -161,7 +161,7 @@ impl Source {
         }
         loop {
             if self.place.networked {
-                self.demuxer.watch().allow(self.patience);
+                self.demuxer.watch().allow(self.timeout);
             }
             match self.demuxer.read() {
                 // half a packet that could not be fetched whole looks like a packet
@@ -176,20 +176,20 @@ impl Source {
     }
 
     fn wants(&self, stream: usize) -> bool {
-        let sound = self.sound.as_ref().map(|sound| sound.index);
-        stream == self.stream || sound == Some(stream)
+        let audio = self.audio.as_ref().map(|audio| audio.index);
+        stream == self.stream || audio == Some(stream)
     }
 
-    fn sound_in(&self, packet: Packet) -> Read {
-        let usual = || self.sound.as_ref()?.usual_duration();
-        let piece = Piece {
+    fn audio_packet(&self, packet: Packet) -> Read {
+        let usual = || self.audio.as_ref()?.usual_duration();
+        let packet = AudioPacket {
             pts: 0, // placed later, beside the pictures
             duration: packet.duration().or_else(usual).unwrap_or(0),
             hidden: packet.is_hidden(),
             size: packet.data().len(),
             payload: Arc::new(packet),
         };
-        Read::Sound(piece.payload.pts(), piece)
+        Read::Audio(packet.payload.pts(), packet)
     }
 
     /// An end because the bytes could not be fetched is no end.
@@ -203,7 +203,7 @@ impl Source {
         if self.demuxer.watch().stopped() {
             ReadError::Cancelled { location }
         } else if source.kind() == io::ErrorKind::TimedOut {
-            let seconds = self.patience.as_secs();
+            let seconds = self.timeout.as_secs();
             ReadError::Timeout { location, seconds }
         } else {
             ReadError::Io { location, source }
@@ -221,7 +221,7 @@ impl Source {
         } else if watch.expired() || failure.is_timeout() {
             ReadError::Timeout {
                 location,
-                seconds: self.patience.as_secs(),
+                seconds: self.timeout.as_secs(),
             }
         } else {
             ReadError::Io {

@@ -7,6 +7,7 @@ use super::Source;
 use super::connect::{connect, connect_input, fetch_error, refusal};
 use super::entry::{Entries, Entry};
 use super::stamper::Stamper;
+use crate::audio::AudioStream;
 use crate::bitstream::PictureOrder;
 use crate::cutter::Pace;
 use crate::describe::video_format;
@@ -14,8 +15,7 @@ use crate::error::OpenError;
 use crate::ffi::{Demuxer, Failure, LibavError, Parameters, Stream};
 use crate::input::Input;
 use crate::location::{Location, redact};
-use crate::sound::SoundStream;
-use crate::spec::{Audio, Spec};
+use crate::options::{Audio, OpenOptions};
 use crate::time::Timebase;
 use crate::video::{Codec, VideoFormat};
 
@@ -25,41 +25,41 @@ const ANALYSIS: Duration = Duration::from_secs(10);
 
 impl Source {
     /// Opens a path or URL, checks that it holds video that can be carried, and reads the first packet of it.
-    pub(crate) fn open(spec: &Spec) -> Result<Source, OpenError> {
-        let location = locate(spec)?;
-        let demuxer = connect(&location, spec)?;
+    pub(crate) fn open(options: &OpenOptions) -> Result<Source, OpenError> {
+        let location = locate(options)?;
+        let demuxer = connect(&location, options)?;
         let place = Place {
             networked: location.file().is_none(),
             location,
             fetched: None,
         };
-        Source::of(demuxer, place, spec)
+        Source::of(demuxer, place, options)
     }
 
     /// The same for what somebody else fetches.
-    pub(crate) fn open_input(spec: &Spec, mut input: Input) -> Result<Source, OpenError> {
-        let location = locate(spec)?;
+    pub(crate) fn open_input(options: &OpenOptions, mut input: Input) -> Result<Source, OpenError> {
+        let location = locate(options)?;
         let fetched = Fetched {
             failure: input.reader().failure(),
             duration: input.duration(),
         };
-        let demuxer = connect_input(input, &location, spec)?;
+        let demuxer = connect_input(input, &location, options)?;
         let place = Place {
             networked: false,
             location,
             fetched: Some(fetched),
         };
-        Source::of(demuxer, place, spec)
+        Source::of(demuxer, place, options)
     }
 
-    fn of(mut demuxer: Demuxer, place: Place, spec: &Spec) -> Result<Source, OpenError> {
-        let stream = choose_video(&mut demuxer, &place, spec).map_err(|refused| {
+    fn of(mut demuxer: Demuxer, place: Place, options: &OpenOptions) -> Result<Source, OpenError> {
+        let stream = choose_video(&mut demuxer, &place, options).map_err(|refused| {
             // whatever libav made of bytes that did not come, that they did not come is the reason
             let failure = place.fetched.as_ref().and_then(|it| it.failure.take());
-            failure.map_or(refused, |it| fetch_error(&place.location, spec, it))
+            failure.map_or(refused, |it| fetch_error(&place.location, options, it))
         })?;
-        let sound = choose_sound(&mut demuxer, stream, spec).map(Arc::new);
-        let mut source = describe(demuxer, place, stream, sound, spec)?;
+        let audio = choose_audio(&mut demuxer, stream, options).map(Arc::new);
+        let mut source = describe(demuxer, place, stream, audio, options)?;
         match source.next_packet() {
             Ok(Some(first)) => source.first = Some(first),
             Ok(None) => {
@@ -88,24 +88,29 @@ pub(super) struct Fetched {
     pub(super) duration: Option<Duration>,
 }
 
-fn locate(spec: &Spec) -> Result<Location, OpenError> {
-    Location::parse(&spec.location).ok_or_else(|| OpenError::InvalidLocation {
-        location: redact(&spec.location),
+fn locate(options: &OpenOptions) -> Result<Location, OpenError> {
+    Location::parse(&options.location).ok_or_else(|| OpenError::InvalidLocation {
+        location: redact(&options.location),
     })
 }
 
 /// Finds the one stream that is wanted; what its header does not say is learned from its first packets.
-fn choose_video(demuxer: &mut Demuxer, place: &Place, spec: &Spec) -> Result<usize, OpenError> {
+fn choose_video(
+    demuxer: &mut Demuxer,
+    place: &Place,
+    options: &OpenOptions,
+) -> Result<usize, OpenError> {
     let location = &place.location;
     if is_pushed(demuxer, place) {
         demuxer.stamp_by_arrival();
     }
-    if !header_suffices(demuxer, spec) {
+    if !header_suffices(demuxer, options) {
         if place.networked {
-            demuxer.watch().allow(spec.patience + ANALYSIS);
+            demuxer.watch().allow(options.timeout + ANALYSIS);
         }
         let analysed = demuxer.analyse();
-        analysed.map_err(|failure| refusal(failure, location, spec, demuxer.watch().expired()))?;
+        analysed
+            .map_err(|failure| refusal(failure, location, options, demuxer.watch().expired()))?;
     }
     if !is_video_itself(demuxer) || demuxer.streams().next().is_none() {
         return Err(OpenError::NotVideo {
@@ -127,14 +132,14 @@ fn is_video_itself(demuxer: &Demuxer) -> bool {
     !["tty", "hls", "concat", "dash", "sdp"].contains(&demuxer.format_name())
 }
 
-/// Finds the sound that goes with the video, if it is wanted and there is any; what is not wanted is not read.
-fn choose_sound(demuxer: &mut Demuxer, video: usize, spec: &Spec) -> Option<SoundStream> {
-    let found = match spec.audio {
+/// Finds the audio that goes with the video, if it is wanted and there is any; what is not wanted is not read.
+fn choose_audio(demuxer: &mut Demuxer, video: usize, options: &OpenOptions) -> Option<AudioStream> {
+    let found = match options.audio {
         Audio::Drop => None,
-        Audio::Keep => demuxer.best_sound(video).and_then(|index| {
+        Audio::Keep => demuxer.best_audio(video).and_then(|index| {
             let stream = demuxer.streams().nth(index)?;
             let parameters = stream.parameters().ok()?;
-            SoundStream::new(
+            AudioStream::new(
                 index,
                 parameters,
                 stream.timebase()?,
@@ -144,7 +149,7 @@ fn choose_sound(demuxer: &mut Demuxer, video: usize, spec: &Spec) -> Option<Soun
     };
     let wanted: Vec<usize> = found
         .iter()
-        .map(|sound| sound.index)
+        .map(|audio| audio.index)
         .chain([video])
         .collect();
     demuxer.keep_only(&wanted);
@@ -152,7 +157,7 @@ fn choose_sound(demuxer: &mut Demuxer, video: usize, spec: &Spec) -> Option<Soun
 }
 
 /// Whether the header says all that is needed: then nothing has to be decoded, which would take 20 times as long as opening.
-fn header_suffices(demuxer: &Demuxer, spec: &Spec) -> bool {
+fn header_suffices(demuxer: &Demuxer, options: &OpenOptions) -> bool {
     let mp4 = demuxer.format_name().starts_with("mov");
     if !mp4 && !demuxer.format_name().starts_with("matroska") {
         return false;
@@ -163,7 +168,7 @@ fn header_suffices(demuxer: &Demuxer, spec: &Spec) -> bool {
     let Some(stream) = demuxer.streams().nth(video) else {
         return false;
     };
-    if spec.audio == Audio::Keep && !sound_is_told(demuxer, video) {
+    if options.audio == Audio::Keep && !audio_is_described(demuxer, video) {
         return false;
     }
     let sequence = stream
@@ -174,13 +179,13 @@ fn header_suffices(demuxer: &Demuxer, spec: &Spec) -> bool {
     sequence.is_some_and(|set| mp4 || set.reorder.is_some()) && stream.frame_rate().is_some()
 }
 
-/// Whether the header says enough of the sound, if there is any.
-fn sound_is_told(demuxer: &Demuxer, video: usize) -> bool {
-    let sound = demuxer.best_sound(video);
-    let stream = sound.and_then(|index| demuxer.streams().nth(index));
+/// Whether the header says enough of the audio, if there is any.
+fn audio_is_described(demuxer: &Demuxer, video: usize) -> bool {
+    let audio = demuxer.best_audio(video);
+    let stream = audio.and_then(|index| demuxer.streams().nth(index));
     stream.is_none_or(|stream| {
         let told = |parameters: Parameters| {
-            parameters.sample_rate() > 0 && parameters.sound_channels() > 0
+            parameters.sample_rate() > 0 && parameters.audio_channels() > 0
         };
         stream.parameters().is_ok_and(told)
     })
@@ -190,8 +195,8 @@ fn describe(
     mut demuxer: Demuxer,
     place: Place,
     index: usize,
-    sound: Option<Arc<SoundStream>>,
-    spec: &Spec,
+    audio: Option<Arc<AudioStream>>,
+    options: &OpenOptions,
 ) -> Result<Source, OpenError> {
     let failed = |failure: LibavError| OpenError::Io {
         location: place.location.to_string(),
@@ -225,11 +230,11 @@ fn describe(
     let times_inferred = infer_times(&mut demuxer, &first.format, &place);
     Ok(Source {
         stream: index,
-        sound,
+        audio,
         entries: Entries::new(first),
         pace,
         first: None,
-        patience: spec.patience,
+        timeout: options.timeout,
         stamper: Stamper::new(interval, order),
         times_inferred,
         demuxer,

@@ -2,13 +2,13 @@
 #![allow(dead_code)] // every test binary uses its own part of this
 #![allow(clippy::unwrap_used)] // what only tests call is test code too
 
-pub(crate) mod sound;
+pub(crate) mod audio;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crispy_media::{Chunk, Chunks, Container, Spec};
+use crispy_media::{Chunk, Chunks, Container, OpenOptions};
 use tempfile::TempDir;
 
 /// A folder of clips, gone when dropped.
@@ -119,7 +119,7 @@ fn hashes_in(framemd5: &str) -> Vec<String> {
 
 /// All chunks of a source.
 pub(crate) fn chunks(source: &Path, window: Duration) -> Vec<Chunk> {
-    let mut chunks = Chunks::open(&Spec::new(source.to_str().unwrap(), window)).unwrap();
+    let mut chunks = Chunks::open(&OpenOptions::new(source.to_str().unwrap(), window)).unwrap();
     std::iter::from_fn(|| chunks.next_chunk().unwrap()).collect()
 }
 

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clip::Clips;
-use crispy_media::{Chunks, ReadError, Spec, probe};
+use crispy_media::{Chunks, OpenOptions, ReadError, probe};
 use mutation::{Dice, harmed};
 
 /// Which cases a process is to run: `BEGIN END`.
@@ -29,7 +29,7 @@ const MOST_MEMORY: u64 = 512 << 10;
 #[test]
 fn hostile_bytes_crash_nothing_and_hang_nothing() {
     let count: u64 = std::env::var(COUNT).map_or(1200, |count| count.parse().unwrap());
-    let patience =
+    let timeout =
         Duration::from_secs(60) + Duration::from_millis(100) * u32::try_from(count).unwrap();
     let half = count / 2;
     let children = [(0, half), (half, count)].map(|(begin, end)| {
@@ -42,7 +42,7 @@ fn hostile_bytes_crash_nothing_and_hang_nothing() {
     });
     let begun = Instant::now();
     for (begin, mut child) in children {
-        let verdict = wait(&mut child, patience.saturating_sub(begun.elapsed()));
+        let verdict = wait(&mut child, timeout.saturating_sub(begun.elapsed()));
         assert!(
             verdict == "survived",
             "{verdict}: {} is kept",
@@ -51,9 +51,9 @@ fn hostile_bytes_crash_nothing_and_hang_nothing() {
     }
 }
 
-fn wait(child: &mut Child, patience: Duration) -> String {
+fn wait(child: &mut Child, timeout: Duration) -> String {
     let begun = Instant::now();
-    while begun.elapsed() < patience {
+    while begun.elapsed() < timeout {
         match child.try_wait().unwrap() {
             Some(status) if status.success() => return "survived".to_owned(),
             Some(status) => return status.to_string(),
@@ -74,8 +74,8 @@ fn frames_too_far_apart_for_an_index_are_an_error() {
     let options = "-pix_fmt yuv420p -c:v libx265 -preset ultrafast \
                    -x265-params keyint=15:bframes=3:b-adapt=0:log-level=none";
     let source = clips.make("a.hevc", rate, options);
-    let spec = Spec::new(source.to_str().unwrap(), Duration::from_secs(3));
-    let mut chunks = Chunks::open(&spec).unwrap();
+    let options = OpenOptions::new(source.to_str().unwrap(), Duration::from_secs(3));
+    let mut chunks = Chunks::open(&options).unwrap();
     let end = loop {
         match chunks.next_chunk() {
             Ok(Some(_)) => {}
@@ -176,8 +176,8 @@ fn probe_within(bytes: Vec<u8>) {
 
 /// Cuts, as an ingestor would that is given such a file: what comes out is chunks or an error.
 fn cut(path: &Path) {
-    let spec = Spec::new(path.to_str().unwrap(), Duration::from_secs(1));
-    let Ok(mut chunks) = Chunks::open(&spec) else {
+    let options = OpenOptions::new(path.to_str().unwrap(), Duration::from_secs(1));
+    let Ok(mut chunks) = Chunks::open(&options) else {
         return;
     };
     while let Ok(Some(chunk)) = chunks.next_chunk() {

@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use crispy_media::{Audio, Chunk, Chunks, Container, Spec, StartKind, Timebase};
+use crispy_media::{Audio, Chunk, Chunks, Container, OpenOptions, StartKind, Timebase};
 
 use super::Source;
-use super::clip::sound::{assert_same_samples, each, samples};
+use super::clip::audio::{assert_same_samples, each, samples};
 use super::clip::{
     Clips, assert_gapless, assert_probe_agrees, assert_same_frames, hashes_of_each,
     hashes_of_joined,
@@ -39,12 +39,12 @@ impl Row {
     pub(crate) fn of(source: &Source) -> Row {
         let clips = Clips::new();
         let made = (source.make)(&clips);
-        let spec = Spec {
+        let options = OpenOptions {
             container: source.container,
             audio: Audio::Keep, // sources without any are as they are
-            ..Spec::new(made.path.to_str().unwrap(), source.window)
+            ..OpenOptions::new(made.path.to_str().unwrap(), source.window)
         };
-        let mut opened = Chunks::open(&spec).unwrap();
+        let mut opened = Chunks::open(&options).unwrap();
         let chunks: Vec<Chunk> = std::iter::from_fn(|| opened.next_chunk().unwrap()).collect();
         assert_gapless(&chunks);
         chunks.iter().for_each(assert_probe_agrees);
@@ -70,7 +70,7 @@ impl Row {
             gaps: gaps(&chunks),
             notes: notes(&chunks)
                 .into_iter()
-                .chain(sound(&clips, &chunks, &made.path))
+                .chain(audio(&clips, &chunks, &made.path))
                 .collect(),
         }
     }
@@ -174,9 +174,9 @@ fn notes(chunks: &[Chunk]) -> Vec<String> {
         .collect()
 }
 
-/// Sound is the source's to the sample, where there is any.
-fn sound(clips: &Clips, chunks: &[Chunk], source: &Path) -> Option<String> {
-    let codec = &chunks[0].sound.as_ref()?.format.codec;
+/// Audio is the source's to the sample, where there is any.
+fn audio(clips: &Clips, chunks: &[Chunk], source: &Path) -> Option<String> {
+    let codec = &chunks[0].audio.as_ref()?.format.codec;
     let heard = each(clips, chunks, samples);
     assert_same_samples(&heard, &samples(source));
     let many = heard.len() / 2;

@@ -45,7 +45,7 @@ const VP8: &str = "-pix_fmt yuv420p -c:v libvpx -deadline realtime -cpu-used 8 -
 const MPEG4_B: &str = "-c:v mpeg4 -g 24 -bf 2 -q:v 5 -sc_threshold 1000000000";
 const MPEG2_B: &str = "-c:v mpeg2video -g 24 -bf 2 -q:v 5 -sc_threshold 1000000000";
 
-/// Sound of which no two stretches are alike; AAC without noise of its own, which no two decoders share.
+/// Audio of which no two stretches are alike; AAC without noise of its own, which no two decoders share.
 const NOISE: &str = "-f lavfi -i anoisesrc=sample_rate=48000:seed=7:amplitude=0.3:duration=6";
 
 /// A window for open groups, so that a chunk begins with each of them.
@@ -122,12 +122,12 @@ pub(crate) const SOURCES: &[Source] = &[
         Some(Container::Mkv)
     ),
     made!("the same with AAC kept, mp4", |clips| {
-        let sound = format!("{NOISE} {H264_B} -c:a aac -aac_pns 0 -b:a 96k");
-        whole(clips.make("a.mp4", PICTURES, &sound), (6, 1))
+        let audio = format!("{NOISE} {H264_B} -c:a aac -aac_pns 0 -b:a 96k");
+        whole(clips.make("a.mp4", PICTURES, &audio), (6, 1))
     }),
     made!("the same with G.711 kept, mkv", |clips| {
-        let sound = format!("{NOISE} {H264_B} -c:a pcm_alaw -ar 8000");
-        whole(clips.make("a.mkv", PICTURES, &sound), (6, 1))
+        let audio = format!("{NOISE} {H264_B} -c:a pcm_alaw -ar 8000");
+        whole(clips.make("a.mkv", PICTURES, &audio), (6, 1))
     }),
     encoded!("H.264, open groups, mp4", "a.mp4", H264_OPEN, None, SECOND),
     encoded!("the same, mkv", "a.mkv", H264_OPEN, None, SECOND),

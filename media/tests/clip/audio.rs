@@ -1,4 +1,4 @@
-//! Sound as a decoder finds it.
+//! Audio as a decoder finds it.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use crispy_media::Chunk;
 
 use super::Clips;
 
-/// The samples of a file's sound as it is decoded, 16 bits each.
+/// The samples of a file's audio as it is decoded, 16 bits each.
 pub(crate) fn samples(path: &Path) -> Vec<u8> {
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-nostdin", "-i"]).arg(path);
@@ -18,12 +18,12 @@ pub(crate) fn samples(path: &Path) -> Vec<u8> {
         .stdout
 }
 
-/// What of the sound of chunks that have any, each by itself, in order.
+/// What of the audio of chunks that have any, each by itself, in order.
 pub(crate) fn each<T>(clips: &Clips, chunks: &[Chunk], of: fn(&Path) -> Vec<T>) -> Vec<T> {
-    let name = |chunk: &Chunk| format!("sounding.{}", chunk.container.extension());
+    let name = |chunk: &Chunk| format!("audible.{}", chunk.container.extension());
     chunks
         .iter()
-        .filter(|chunk| chunk.sound.is_some())
+        .filter(|chunk| chunk.audio.is_some())
         .flat_map(|chunk| of(&clips.write(&name(chunk), &chunk.bytes)))
         .collect()
 }

@@ -1,14 +1,14 @@
-//! The sound's own timeline: numbered anew whenever it is set back, so that time before that is never taken for time after it.
+//! The audio's own timeline: numbered anew whenever it is set back, so that time before that is never taken for time after it.
 
 use std::time::Duration;
 
 use crate::time::Timebase;
 
-/// A step back that is a jump. Sound is stored in order: this is far more than rounding, and less than any jump of pictures
+/// A step back that is a jump. Audio is stored in order: this is far more than rounding, and less than any jump of pictures
 /// that matters.
 const STEP: Duration = Duration::from_millis(500);
 
-/// Where the sound is.
+/// Where the audio is.
 pub(super) struct Line {
     wrap: Option<i64>,
     step: i64,

@@ -1,18 +1,18 @@
-//! Sound beside the pictures: which packets of it go into which chunk.
+//! Audio beside the pictures: which packets of it go into which chunk.
 //!
 //! ```text
 //!   pictures   |--------- chunk 0 ---------|--------- chunk 1 ---------|      cut at key frames
-//!   sound     p[ a ][ a ][ a ][ a ][ a ][ a  ][ b ][ b ][ b ][ b ][ b ][ b ]
+//!   audio     p[ a ][ a ][ a ][ a ][ a ][ a  ][ b ][ b ][ b ][ b ][ b ][ b ]
 //!                                         '-> p: repeated in front of chunk 1, to be decoded and not heard
 //! ```
 //!
-//! A packet of sound belongs to the chunk in whose interval it begins. Most codecs need the packet before to decode one, so
-//! each chunk is also given that one: a container that can hide it repeats it. Sound and pictures come side by side but not
-//! in step, so a finished cut waits for its sound: until the sound has passed its end, the source is over, or [`PATIENCE`]
+//! A packet of audio belongs to the chunk in whose interval it begins. Most codecs need the packet before to decode one, so
+//! each chunk is also given that one: a container that can hide it repeats it. Audio and pictures come side by side but not
+//! in step, so a finished cut waits for its audio: until the audio has passed its end, the source is over, or [`PATIENCE`]
 //! or [`MOST_BYTES`] are used up. Pure, like the cutter: payloads are carried along and never looked at.
 
-mod format;
 mod line;
+mod stream;
 
 #[cfg(test)]
 mod properties;
@@ -20,24 +20,24 @@ mod properties;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub(crate) use format::SoundStream;
-pub use format::{SoundFormat, SoundTrack};
 use line::Line;
+pub(crate) use stream::AudioStream;
+pub use stream::{AudioFormat, AudioTrack};
 
 use crate::cutter::Cut;
 use crate::time::Timebase;
 use crate::video::Container;
 
-/// How much video a finished cut waits for sound that does not come: more than any container's streams are apart.
+/// How much video a finished cut waits for audio that does not come: more than any container's streams are apart.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many bytes of pictures and sound wait at most; as many as a group of pictures may have.
+/// How many bytes of pictures and audio wait at most; as many as a group of pictures may have.
 const MOST_BYTES: usize = 64 << 20;
 
-/// How far sound may go on after the last picture of a run, in mp4. Beyond it there is nothing that it belongs to.
+/// How far audio may go on after the last picture of a run, in mp4. Beyond it there is nothing that it belongs to.
 const OVERHANG: Duration = Duration::from_secs(1);
 
-/// How far sound may go on in a container: the length of a Matroska file is that of its longest stream, and has to stay that
+/// How far audio may go on in a container: the length of a Matroska file is that of its longest stream, and has to stay that
 /// of the pictures.
 pub(crate) fn overhang(container: Container) -> Duration {
     match container {
@@ -46,9 +46,9 @@ pub(crate) fn overhang(container: Container) -> Duration {
     }
 }
 
-/// A packet of sound.
+/// A packet of audio.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Piece<P> {
+pub(crate) struct AudioPacket<P> {
     /// When it is heard, in ticks of its stream.
     pub(crate) pts: i64,
     /// How long, in ticks.
@@ -61,43 +61,43 @@ pub(crate) struct Piece<P> {
     pub(crate) payload: P,
 }
 
-impl<P> Piece<P> {
+impl<P> AudioPacket<P> {
     fn end(&self) -> i64 {
         self.pts + self.duration
     }
 }
 
-/// The sound of one cut.
+/// The audio of one cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Portion<P> {
+pub(crate) struct AudioSegment<P> {
     /// What is to be decoded before it and not heard: in front of a run what the source has there, else the packet before.
-    pub(crate) before: Vec<Piece<P>>,
+    pub(crate) before: Vec<AudioPacket<P>>,
     /// What begins in the cut's interval, in order.
-    pub(crate) pieces: Vec<Piece<P>>,
+    pub(crate) packets: Vec<AudioPacket<P>>,
     /// Whether a run begins here. Then nothing was heard of a packet that began before it, and the rest of it is.
     pub(crate) begins_run: bool,
     /// Packets since the cut before that had no picture to go with, and so are heard in no chunk.
     pub(crate) dropped: u32,
 }
 
-/// Deals packets of sound out to cuts.
+/// Deals packets of audio out to cuts.
 ///
-/// Every packet that is pushed is among the `pieces` of exactly one portion, or counted as dropped by one or by
-/// [`Sound::dropped`] after the last; only the source's own run-up, which is no sound, is neither. None is in a portion of
+/// Every packet that is pushed is among the `packets` of exactly one segment, or counted as dropped by one or by
+/// [`AudioSegmenter::dropped`] after the last; only the source's own run-up, which is no audio, is neither. None is in a segment of
 /// another run than that in whose time it came.
-pub(crate) struct Sound<V, P> {
+pub(crate) struct AudioSegmenter<V, P> {
     video: Timebase,
     base: Timebase,
-    /// How far the sound of a run may go on after its end, in the sound's ticks.
+    /// How far the audio of a run may go on after its end, in the audio's ticks.
     overhang: i64,
     line: Line,
-    /// Which of the sound's lines the current run goes by.
+    /// Which of the audio's lines the current run goes by.
     chosen: u32,
     held: VecDeque<Held<P>>,
     waiting: VecDeque<Waiting<V>>,
     bytes: usize,
     run: Option<Run>,
-    before: Vec<Piece<P>>,
+    before: Vec<AudioPacket<P>>,
     dropped: u32,
     /// The latest picture.
     latest: Option<i64>,
@@ -108,21 +108,21 @@ pub(crate) struct Sound<V, P> {
 
 /// A packet that no cut has asked for yet.
 struct Held<P> {
-    /// The sound's line that it lies on.
+    /// The audio's line that it lies on.
     line: u32,
     /// How much video had been read when it came.
     since: i64,
-    piece: Piece<P>,
+    packet: AudioPacket<P>,
 }
 
-/// The run that the last portion belongs to.
+/// The run that the last segment belongs to.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     number: u32,
     end: i64,
 }
 
-/// A cut that waits, with its interval in the sound's ticks.
+/// A cut that waits, with its interval in the audio's ticks.
 struct Waiting<V> {
     cut: Cut<V>,
     start: i64,
@@ -131,15 +131,15 @@ struct Waiting<V> {
     since: i64,
 }
 
-impl<V, P: Clone> Sound<V, P> {
-    /// For pictures with ticks of `video` and sound with ticks of `base` whose counter has so many bits.
+impl<V, P: Clone> AudioSegmenter<V, P> {
+    /// For pictures with ticks of `video` and audio with ticks of `base` whose counter has so many bits.
     pub(crate) fn new(
         video: Timebase,
         base: Timebase,
         timestamp_bits: u32,
         overhang: Duration,
-    ) -> Sound<V, P> {
-        Sound {
+    ) -> AudioSegmenter<V, P> {
+        AudioSegmenter {
             video,
             base,
             overhang: base.ticks(overhang),
@@ -157,18 +157,18 @@ impl<V, P: Clone> Sound<V, P> {
         }
     }
 
-    /// Takes the next packet of sound, its time as the source stamps it.
-    pub(crate) fn push(&mut self, stamp: Option<i64>, mut piece: Piece<P>) {
+    /// Takes the next packet of audio, its time as the source stamps it.
+    pub(crate) fn push(&mut self, stamp: Option<i64>, mut packet: AudioPacket<P>) {
         let near = self.latest.map(|pts| self.video.convert_up(pts, self.base));
-        let (line, pts) = self.line.place(stamp, piece.duration, near);
-        piece.pts = pts;
-        self.bytes += piece.size;
+        let (line, pts) = self.line.place(stamp, packet.duration, near);
+        packet.pts = pts;
+        self.bytes += packet.size;
         self.held.push_back(Held {
             line,
             since: self.passed,
-            piece,
+            packet,
         });
-        // sound without pictures: what is oldest has waited in vain
+        // audio without pictures: what is oldest has waited in vain
         while self.waiting.is_empty() && self.bytes > MOST_BYTES {
             self.drop_first();
         }
@@ -199,14 +199,14 @@ impl<V, P: Clone> Sound<V, P> {
         self.over = true;
     }
 
-    /// Packets that are in no portion, nor counted by one.
+    /// Packets that are in no segment, nor counted by one.
     pub(crate) fn dropped(&self) -> u32 {
         let held = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
         self.dropped.saturating_add(held)
     }
 
-    /// The next cut with all of its sound.
-    pub(crate) fn pop(&mut self) -> Option<(Cut<V>, Portion<P>)> {
+    /// The next cut with all of its audio.
+    pub(crate) fn pop(&mut self) -> Option<(Cut<V>, AudioSegment<P>)> {
         let line = self.line_for(self.waiting.front()?);
         let limit = self.limit();
         let heard = line.is_some_and(|line| self.has_passed(line, limit));
@@ -216,11 +216,11 @@ impl<V, P: Clone> Sound<V, P> {
         }
         let waiting = self.waiting.pop_front()?;
         self.bytes = self.bytes.saturating_sub(waiting.bytes);
-        let portion = self.portion(&waiting, line, limit);
-        Some((waiting.cut, portion))
+        let segment = self.segment(&waiting, line, limit);
+        Some((waiting.cut, segment))
     }
 
-    /// Whether it is known how far the sound of the first waiting cut goes: to its end, or after the last of a run beyond it.
+    /// Whether it is known how far the audio of the first waiting cut goes: to its end, or after the last of a run beyond it.
     fn knows_next(&self) -> bool {
         let last = self
             .waiting
@@ -229,7 +229,7 @@ impl<V, P: Clone> Sound<V, P> {
         !last || self.waiting.len() > 1
     }
 
-    /// Where the sound of the first waiting cut ends.
+    /// Where the audio of the first waiting cut ends.
     fn limit(&self) -> i64 {
         let Some(first) = self.waiting.front() else {
             return i64::MIN;
@@ -244,22 +244,22 @@ impl<V, P: Clone> Sound<V, P> {
         }
     }
 
-    /// Which of the sound's lines goes with a cut, if that is known.
+    /// Which of the audio's lines goes with a cut, if that is known.
     fn line_for(&self, waiting: &Waiting<V>) -> Option<u32> {
         let Some(run) = self.run else {
             let mut held = self.held.iter();
-            let heard = held.find(|held| held.piece.end() > waiting.start);
+            let heard = held.find(|held| held.packet.end() > waiting.start);
             return heard.map(|held| held.line);
         };
         let same_run = run.number == waiting.cut.facts.run;
         if !same_run && waiting.start < run.end - self.line.step() {
-            // the pictures were set back: so was their sound
+            // the pictures were set back: so was their audio
             let near = self.base.ticks(PATIENCE);
             let mut later = self.held.iter().filter(|held| held.line > self.chosen);
-            let found = later.find(|held| (held.piece.pts - waiting.start).abs() <= near);
+            let found = later.find(|held| (held.packet.pts - waiting.start).abs() <= near);
             return found.map(|held| held.line);
         }
-        // sound that was set back by itself is believed when the pictures have not followed
+        // audio that was set back by itself is believed when the pictures have not followed
         let alone = self.held.front().filter(|held| {
             held.line > self.chosen && self.passed - held.since > self.video.ticks(PATIENCE)
         });
@@ -269,19 +269,19 @@ impl<V, P: Clone> Sound<V, P> {
     /// Whether nothing more of a line is to come before `limit`.
     fn has_passed(&self, line: u32, limit: i64) -> bool {
         let last = self.held.back();
-        last.is_some_and(|held| held.line > line || (held.line == line && held.piece.pts >= limit))
+        last.is_some_and(|held| held.line > line || (held.line == line && held.packet.pts >= limit))
     }
 
     fn is_overdue(&self) -> bool {
-        let patience = self.video.ticks(PATIENCE);
+        let timeout = self.video.ticks(PATIENCE);
         let waited = self
             .waiting
             .front()
             .map_or(0, |first| self.passed - first.since);
-        waited > patience || self.bytes > MOST_BYTES
+        waited > timeout || self.bytes > MOST_BYTES
     }
 
-    fn portion(&mut self, cut: &Waiting<V>, line: Option<u32>, limit: i64) -> Portion<P> {
+    fn segment(&mut self, cut: &Waiting<V>, line: Option<u32>, limit: i64) -> AudioSegment<P> {
         let number = cut.cut.facts.run;
         let begins_run = self.run.is_none_or(|run| run.number != number);
         self.run = Some(Run {
@@ -291,22 +291,22 @@ impl<V, P: Clone> Sound<V, P> {
         if begins_run {
             self.before.clear();
         }
-        let mut pieces = Vec::new();
+        let mut packets = Vec::new();
         if let Some(line) = line {
             self.chosen = line;
             self.skip_to(line, cut.start, begins_run);
-            let heard = |held: &Held<P>| held.line == line && held.piece.pts < limit;
+            let heard = |held: &Held<P>| held.line == line && held.packet.pts < limit;
             while self.held.front().is_some_and(heard) {
-                pieces.extend(self.take_first());
+                packets.extend(self.take_first());
             }
         }
-        let before = match pieces.last() {
+        let before = match packets.last() {
             Some(last) => std::mem::replace(&mut self.before, vec![last.clone()]),
             None => Vec::new(),
         };
-        Portion {
+        AudioSegment {
             before,
-            pieces,
+            packets,
             begins_run,
             dropped: std::mem::take(&mut self.dropped),
         }
@@ -316,30 +316,30 @@ impl<V, P: Clone> Sound<V, P> {
     fn skip_to(&mut self, line: u32, start: i64, begins_run: bool) {
         let early = |held: &Held<P>| {
             let until = if begins_run {
-                held.piece.end()
+                held.packet.end()
             } else {
-                held.piece.pts + 1
+                held.packet.pts + 1
             };
             held.line < line || (held.line == line && until <= start)
         };
         while let Some(first) = self.held.front().filter(|held| early(held)) {
             if first.line < line || !begins_run {
                 self.drop_first();
-            } else if let Some(piece) = self.take_first() {
-                self.run_up(piece);
+            } else if let Some(packet) = self.take_first() {
+                self.run_up(packet);
             }
         }
     }
 
     /// In front of a run the last packet is kept, or all that the source itself hides.
-    fn run_up(&mut self, piece: Piece<P>) {
-        if !piece.hidden {
+    fn run_up(&mut self, packet: AudioPacket<P>) {
+        if !packet.hidden {
             self.dropped = self.dropped.saturating_add(1);
         }
-        if !piece.hidden || self.before.first().is_some_and(|first| !first.hidden) {
+        if !packet.hidden || self.before.first().is_some_and(|first| !first.hidden) {
             self.before.clear();
         }
-        self.before.push(piece);
+        self.before.push(packet);
     }
 
     fn drop_first(&mut self) {
@@ -347,9 +347,9 @@ impl<V, P: Clone> Sound<V, P> {
         self.dropped = self.dropped.saturating_add(dropped);
     }
 
-    fn take_first(&mut self) -> Option<Piece<P>> {
-        let piece = self.held.pop_front()?.piece;
-        self.bytes = self.bytes.saturating_sub(piece.size);
-        Some(piece)
+    fn take_first(&mut self) -> Option<AudioPacket<P>> {
+        let packet = self.held.pop_front()?.packet;
+        self.bytes = self.bytes.saturating_sub(packet.size);
+        Some(packet)
     }
 }

@@ -1,18 +1,18 @@
 //! What a source is and how it would be cut, found out by reading it as a recording does and writing nothing.
 //!
 //! ```text
-//!   Chunks ──► cuts ──► Tally ──► Survey
+//!   Chunks ──► cuts ──► Tally ──► Analysis
 //!   (opened    (pure: the same   (pure)
 //!    alike)     as recorded)
 //! ```
 
-mod spread;
+mod distribution;
 mod tally;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::spread::Spread;
+pub use self::distribution::Distribution;
 use self::tally::Tally;
 use crate::chunks::Chunks;
 use crate::error::ReadError;
@@ -24,7 +24,7 @@ use crate::video::{Container, VideoFormat};
 /// left out. So sizes are those of the pictures without the container around them (some 50 bytes a frame).
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Survey {
+pub struct Analysis {
     /// What the pictures are at the start.
     pub format: Arc<VideoFormat>,
     /// How often that changes on the way: resolution, profile and so on.
@@ -36,7 +36,7 @@ pub struct Survey {
     /// How long the container claims to be; claims are wrong.
     pub claimed: Option<Duration>,
     /// Why reading ended.
-    pub end: End,
+    pub end: EndReason,
     /// Frames that chunks would hold.
     pub frames: u64,
     /// Bytes of their pictures.
@@ -44,13 +44,13 @@ pub struct Survey {
     /// Packets that chunks would hold.
     pub packets: u64,
     /// Lengths of the chunks.
-    pub chunks: Spread<Duration>,
+    pub chunks: Distribution<Duration>,
     /// Bytes of the chunks.
-    pub chunk_bytes: Spread<u64>,
+    pub chunk_bytes: Distribution<u64>,
     /// Frames from one key frame to the next; the last group is not counted, for nobody knows whether it was whole.
-    pub group_frames: Spread<u64>,
+    pub group_frames: Distribution<u64>,
     /// Time from one key frame to the next.
-    pub groups: Spread<Duration>,
+    pub groups: Distribution<Duration>,
     /// The longest time without a key frame, the last group counted too.
     pub longest_wait: Duration,
     /// Key frames after which nothing refers to anything before.
@@ -64,7 +64,7 @@ pub struct Survey {
     /// Chunks that would begin inside a group of pictures.
     pub dependent_chunks: u64,
     /// Time between frames.
-    pub intervals: Spread<Duration>,
+    pub intervals: Distribution<Duration>,
     /// How many of the intervals differ from the median by more than a tenth of it, and a millisecond (to which Matroska rounds).
     pub uneven_intervals: u64,
     /// By how much the source's clock jumped, at each of its steps; negative where it was set back. Seconds.
@@ -81,16 +81,16 @@ pub struct Survey {
 
 /// Why reading ended.
 #[derive(Debug)]
-pub enum End {
+pub enum EndReason {
     /// The source was over.
-    Source,
+    EndOfSource,
     /// As much was read as was asked for.
     Limit,
-    /// It could not be read on. What was read until then is in the survey.
+    /// It could not be read on. What was read until then is in the analyze.
     Failed(ReadError),
 }
 
-impl Survey {
+impl Analysis {
     /// Frames a second, as measured: all frames over all time, steps of the clock not counted.
     pub fn frame_rate(&self) -> f64 {
         per_second(self.frames, self.read)
@@ -115,16 +115,16 @@ fn per_second(count: u64, time: Duration) -> f64 {
 }
 
 /// Reads a source to its end, or until chunks of `limit` in all would have been cut, at the speed of copying.
-pub fn survey(mut chunks: Chunks, limit: Option<Duration>) -> Survey {
+pub fn analyze(mut chunks: Chunks, limit: Option<Duration>) -> Analysis {
     let mut tally = Tally::default();
     let end = loop {
         if limit.is_some_and(|limit| tally.read() >= limit) {
-            break End::Limit;
+            break EndReason::Limit;
         }
         match chunks.next_cut() {
             Ok(Some((cut, _))) => tally.add(&cut),
-            Ok(None) => break End::Source,
-            Err(failure) => break End::Failed(failure),
+            Ok(None) => break EndReason::EndOfSource,
+            Err(failure) => break EndReason::Failed(failure),
         }
     };
     let lost = chunks.lost();

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::spread::Spread;
-use super::{End, Survey};
+use super::distribution::Distribution;
+use super::{Analysis, EndReason};
 use crate::chunk::StartKind;
 use crate::chunks::Chunks;
 use crate::cutter::{Cut, Picture};
@@ -141,11 +141,11 @@ impl Tally {
     }
 
     /// What it all adds up to.
-    pub(super) fn finish(self, chunks: &Chunks, end: End, lost_at_end: u32) -> Survey {
+    pub(super) fn finish(self, chunks: &Chunks, end: EndReason, lost_at_end: u32) -> Analysis {
         let (intervals, uneven_intervals) = self.interval_spread();
         let longest_wait = self.longest_wait();
         let counts = self.counts;
-        Survey {
+        Analysis {
             format: Arc::new(chunks.format().clone()),
             format_changes: self.format_changes,
             container: chunks.container(),
@@ -155,10 +155,10 @@ impl Tally {
             frames: counts.frames,
             bytes: self.chunk_bytes.iter().sum(),
             packets: counts.packets,
-            chunks: Spread::of(self.chunks),
-            chunk_bytes: Spread::of(self.chunk_bytes),
-            group_frames: Spread::of(self.group_frames),
-            groups: Spread::of(self.groups),
+            chunks: Distribution::of(self.chunks),
+            chunk_bytes: Distribution::of(self.chunk_bytes),
+            group_frames: Distribution::of(self.group_frames),
+            groups: Distribution::of(self.groups),
             longest_wait,
             closed_keys: counts.closed_keys,
             open_keys: counts.open_keys,
@@ -183,10 +183,10 @@ impl Tally {
         whole.chain(tail).fold(self.waited, Duration::max)
     }
 
-    /// The spread of the time between frames, and how many are off the median.
-    fn interval_spread(&self) -> (Spread<Duration>, u64) {
+    /// The distribution of the time between frames, and how many are off the median.
+    fn interval_spread(&self) -> (Distribution<Duration>, u64) {
         let Some(timebase) = self.timebase else {
-            return (Spread::default(), 0);
+            return (Distribution::default(), 0);
         };
         let count: u64 = self.intervals.values().sum();
         let mut before = 0;
@@ -195,17 +195,17 @@ impl Tally {
             before > count / 2
         });
         let time = |ticks: Option<&i64>| timebase.duration(ticks.copied().unwrap_or(0));
-        let spread = Spread {
+        let distribution = Distribution {
             count,
             min: time(self.intervals.keys().next()),
             median: time(middle.map(|(ticks, _)| ticks)),
             max: time(self.intervals.keys().next_back()),
         };
-        let slack = (spread.median / 10).max(Duration::from_micros(1_001));
+        let slack = (distribution.median / 10).max(Duration::from_micros(1_001));
         let uneven = self
             .intervals
             .iter()
-            .filter(|&(&ticks, _)| timebase.duration(ticks).abs_diff(spread.median) > slack);
-        (spread, uneven.map(|(_, times)| times).sum())
+            .filter(|&(&ticks, _)| timebase.duration(ticks).abs_diff(distribution.median) > slack);
+        (distribution, uneven.map(|(_, times)| times).sum())
     }
 }

@@ -1,4 +1,4 @@
-//! Sound that is kept is in the chunks once, to the sample, and the pictures are what they are without it.
+//! Audio that is kept is in the chunks once, to the sample, and the pictures are what they are without it.
 #![allow(clippy::unwrap_used)] // what only tests call is test code too
 
 mod clip;
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use clip::sound::{assert_same_samples, each, samples};
+use clip::audio::{assert_same_samples, each, samples};
 use clip::{
     Clips, assert_gapless, assert_probe_agrees, assert_same_frames, frame_hashes, hashes_of_chunks,
 };
-use crispy_media::{Audio, Chunk, Chunks, Container, OpenError, Spec};
+use crispy_media::{Audio, Chunk, Chunks, Container, OpenError, OpenOptions};
 
 const WINDOW: Duration = Duration::from_secs(3);
 const PICTURES: &str = "testsrc2=size=160x92:rate=25:duration=8";
@@ -25,23 +25,23 @@ fn clip(clips: &Clips, name: &str, codecs: &str) -> PathBuf {
     clips.make(name, PICTURES, &format!("{NOISE} {codecs}"))
 }
 
-fn keeping(source: &Path, container: Option<Container>) -> Spec {
-    Spec {
+fn keeping(source: &Path, container: Option<Container>) -> OpenOptions {
+    OpenOptions {
         audio: Audio::Keep,
         container,
-        ..Spec::new(source.to_str().unwrap(), WINDOW)
+        ..OpenOptions::new(source.to_str().unwrap(), WINDOW)
     }
 }
 
-/// All chunks of a source, and how many packets of sound are in none.
-fn cut(spec: &Spec) -> (Vec<Chunk>, u32) {
-    let mut opened = Chunks::open(spec).unwrap();
+/// All chunks of a source, and how many packets of audio are in none.
+fn cut(options: &OpenOptions) -> (Vec<Chunk>, u32) {
+    let mut opened = Chunks::open(options).unwrap();
     let chunks: Vec<_> = std::iter::from_fn(|| opened.next_chunk().unwrap()).collect();
-    let counted: u32 = chunks.iter().map(|chunk| chunk.sound_dropped).sum();
-    (chunks, counted + opened.sound_dropped())
+    let counted: u32 = chunks.iter().map(|chunk| chunk.audio_dropped).sum();
+    (chunks, counted + opened.audio_dropped())
 }
 
-/// The packets of a file's sound, each by the hash of its bytes.
+/// The packets of a file's audio, each by the hash of its bytes.
 fn packets(path: &Path) -> Vec<String> {
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-nostdin", "-i"]).arg(path);
@@ -54,7 +54,7 @@ fn packets(path: &Path) -> Vec<String> {
 }
 
 /// Fails unless all samples are there but those before the first picture. Only an mp4 says of its priming that it is no
-/// sound; elsewhere that comes before the first picture, and is counted as dropped.
+/// audio; elsewhere that comes before the first picture, and is counted as dropped.
 #[track_caller]
 fn assert_tail(found: &[u8], whole: &[u8], dropped: u32) {
     let hidden = whole.len() - found.len();
@@ -75,13 +75,13 @@ fn assert_pictures(clips: &Clips, chunks: &[Chunk], source: &Path) {
     assert_same_frames(&hashes_of_chunks(clips, chunks), &frame_hashes(source));
 }
 
-/// What the chunks say of their sound is what a decoder finds, two bytes a sample.
+/// What the chunks say of their audio is what a decoder finds, two bytes a sample.
 #[track_caller]
 fn assert_counted(clips: &Clips, chunks: &[Chunk]) {
     for chunk in chunks {
-        let sound = chunk.sound.as_ref().unwrap();
+        let audio = chunk.audio.as_ref().unwrap();
         let decoded = samples(&clips.write("counted.mp4", &chunk.bytes)).len() / 2;
-        assert_eq!(sound.samples, decoded as u64, "{sound:?}");
+        assert_eq!(audio.samples, decoded as u64, "{audio:?}");
     }
 }
 
@@ -95,7 +95,7 @@ fn aac_of_an_mp4_comes_out_sample_for_sample_with_its_priming_hidden() {
     assert!(chunks.iter().all(|chunk| chunk.container == Container::Mp4));
     assert_same_samples(&each(&clips, &chunks, samples), &samples(&source));
     assert_counted(&clips, &chunks);
-    let first = chunks[0].sound.as_ref().unwrap();
+    let first = chunks[0].audio.as_ref().unwrap();
     assert_eq!(
         (first.format.codec, first.format.rfc6381.as_str()),
         ("aac", "mp4a.40.2")
@@ -107,7 +107,7 @@ fn aac_of_an_mp4_comes_out_sample_for_sample_with_its_priming_hidden() {
     assert!(
         chunks
             .iter()
-            .all(|chunk| chunk.sound.as_ref().unwrap().preroll_samples == 1024)
+            .all(|chunk| chunk.audio.as_ref().unwrap().preroll_samples == 1024)
     );
 }
 
@@ -125,7 +125,7 @@ fn aac_of_matroska_and_of_a_transport_stream_comes_out_sample_for_sample() {
 }
 
 #[test]
-fn sound_that_stands_alone_comes_out_sample_for_sample_in_matroska() {
+fn audio_that_stands_alone_comes_out_sample_for_sample_in_matroska() {
     let clips = Clips::new();
     for codec in ["pcm_alaw", "pcm_s16le"] {
         let source = clip(&clips, "a.mkv", &format!("{H264_B} -c:a {codec} -ar 8000"));
@@ -138,7 +138,7 @@ fn sound_that_stands_alone_comes_out_sample_for_sample_in_matroska() {
 }
 
 #[test]
-fn every_packet_of_other_sound_is_in_one_chunk_in_matroska() {
+fn every_packet_of_other_audio_is_in_one_chunk_in_matroska() {
     let clips = Clips::new();
     for codec in ["libopus", "libmp3lame", "ac3"] {
         let source = clip(&clips, "a.mkv", &format!("{H264_B} -c:a {codec}"));
@@ -166,19 +166,19 @@ fn a_transport_stream_on_request_holds_aac_and_refuses_what_it_cannot() {
     let aac = clip(&clips, "a.mp4", &format!("{H264_B} {AAC}"));
     let (chunks, _) = cut(&keeping(&aac, Some(Container::MpegTs)));
     assert_same_frames(&hashes_of_chunks(&clips, &chunks), &frame_hashes(&aac));
-    assert!(chunks.iter().all(|chunk| chunk.sound.is_some()));
+    assert!(chunks.iter().all(|chunk| chunk.audio.is_some()));
     let opus = clip(&clips, "a.mkv", &format!("{H264_B} -c:a libopus"));
     for container in [Container::MpegTs, Container::Mp4] {
         let refused = Chunks::open(&keeping(&opus, Some(container))).expect_err("refused");
         assert!(
-            matches!(&refused, OpenError::WrongContainer { codec, .. } if codec == "opus sound"),
+            matches!(&refused, OpenError::WrongContainer { codec, .. } if codec == "opus audio"),
             "{refused}"
         );
     }
 }
 
 #[test]
-fn sound_longer_than_the_pictures_goes_on_for_a_second_and_the_rest_is_counted() {
+fn audio_longer_than_the_pictures_goes_on_for_a_second_and_the_rest_is_counted() {
     let clips = Clips::new();
     let longer = "-f lavfi -i anoisesrc=sample_rate=48000:seed=7:duration=12";
     let source = clips.make("a.mp4", PICTURES, &format!("{longer} {H264_B} {AAC}"));
@@ -196,7 +196,7 @@ fn sound_longer_than_the_pictures_goes_on_for_a_second_and_the_rest_is_counted()
 }
 
 #[test]
-fn sound_shorter_than_the_pictures_ends_where_it_ends() {
+fn audio_shorter_than_the_pictures_ends_where_it_ends() {
     let clips = Clips::new();
     let shorter = "-f lavfi -i anoisesrc=sample_rate=48000:seed=7:duration=2";
     let source = clips.make("a.mp4", PICTURES, &format!("{shorter} {H264_B} {AAC}"));
@@ -204,11 +204,11 @@ fn sound_shorter_than_the_pictures_ends_where_it_ends() {
     assert_eq!(dropped, 0);
     assert_pictures(&clips, &chunks, &source);
     assert_same_samples(&each(&clips, &chunks, samples), &samples(&source));
-    assert!(chunks.last().unwrap().sound.is_none());
+    assert!(chunks.last().unwrap().audio.is_none());
 }
 
 #[test]
-fn a_source_without_sound_is_cut_as_if_none_were_asked_for() {
+fn a_source_without_audio_is_cut_as_if_none_were_asked_for() {
     let clips = Clips::new();
     let source = clips.make("a.mp4", PICTURES, H264_B);
     let (chunks, dropped) = cut(&keeping(&source, None));
@@ -223,7 +223,7 @@ fn a_source_without_sound_is_cut_as_if_none_were_asked_for() {
 }
 
 #[test]
-fn sound_that_is_dropped_leaves_no_trace_and_sound_that_is_kept_changes_no_fact_of_the_pictures() {
+fn audio_that_is_dropped_leaves_no_trace_and_audio_that_is_kept_changes_no_fact_of_the_pictures() {
     let clips = Clips::new();
     let source = clip(&clips, "a.mp4", &format!("{H264_B} {AAC}"));
     let silent = clips.convert("silent.mp4", &source, "-c copy -an");
@@ -239,7 +239,7 @@ fn sound_that_is_dropped_leaves_no_trace_and_sound_that_is_kept_changes_no_fact_
     assert_eq!(with.len(), without.len());
     for (with, without) in with.iter().zip(&without) {
         assert_eq!((&with.cut, &with.format), (&without.cut, &without.format));
-        assert!(without.sound.is_none() && with.bytes.len() > without.bytes.len());
+        assert!(without.audio.is_none() && with.bytes.len() > without.bytes.len());
     }
 }
 
@@ -260,7 +260,7 @@ fn stepped(clips: &Clips, seconds: i32) -> PathBuf {
 }
 
 #[test]
-fn sound_of_one_run_never_lands_in_another() {
+fn audio_of_one_run_never_lands_in_another() {
     for seconds in [20, -3] {
         let clips = Clips::new();
         let source = stepped(&clips, seconds);

@@ -1,8 +1,8 @@
 //! Least, middle and most of many.
 
-/// How numbers of one kind are spread.
+/// How numbers of one kind are distribution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spread<T> {
+pub struct Distribution<T> {
     /// How many there are.
     pub count: u64,
     /// The least; the default of the type where there are none.
@@ -13,12 +13,12 @@ pub struct Spread<T> {
     pub max: T,
 }
 
-impl<T: Copy + Default + Ord> Spread<T> {
-    /// How these are spread.
-    pub(super) fn of(mut values: Vec<T>) -> Spread<T> {
+impl<T: Copy + Default + Ord> Distribution<T> {
+    /// How these are distribution.
+    pub(super) fn of(mut values: Vec<T>) -> Distribution<T> {
         values.sort_unstable();
         let at = |index: usize| values.get(index).copied().unwrap_or_default();
-        Spread {
+        Distribution {
             count: values.len() as u64,
             min: at(0),
             median: at(values.len() / 2),
@@ -33,11 +33,16 @@ mod tests {
 
     #[test]
     fn the_middle_is_the_median_and_nothing_is_spread_over_nothing() {
-        let spread = Spread::of(vec![9, 1, 2]);
+        let distribution = Distribution::of(vec![9, 1, 2]);
         assert_eq!(
-            (spread.count, spread.min, spread.median, spread.max),
+            (
+                distribution.count,
+                distribution.min,
+                distribution.median,
+                distribution.max
+            ),
             (3, 1, 2, 9)
         );
-        assert_eq!(Spread::<u32>::of(Vec::new()), Spread::default());
+        assert_eq!(Distribution::<u32>::of(Vec::new()), Distribution::default());
     }
 }

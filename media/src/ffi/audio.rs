@@ -1,4 +1,4 @@
-//! What libav knows of a stream of sound.
+//! What libav knows of a stream of audio.
 
 use std::ptr;
 
@@ -13,7 +13,7 @@ impl Parameters {
     }
 
     /// Number of channels; zero where unknown.
-    pub(crate) fn sound_channels(&self) -> u32 {
+    pub(crate) fn audio_channels(&self) -> u32 {
         self.get().ch_layout.nb_channels.try_into().unwrap_or(0)
     }
 
@@ -38,14 +38,14 @@ impl Parameters {
 }
 
 impl Demuxer {
-    /// The stream of sound that a player would play with this video, if there is any.
-    pub(crate) fn best_sound(&self, video: usize) -> Option<usize> {
+    /// The stream of audio that a player would play with this video, if there is any.
+    pub(crate) fn best_audio(&self, video: usize) -> Option<usize> {
         let video = i32::try_from(video).ok()?;
-        let sound = av::AVMediaType::AVMEDIA_TYPE_AUDIO;
+        let audio = av::AVMediaType::AVMEDIA_TYPE_AUDIO;
         // SAFETY: the context is open; a null decoder pointer means that none is wanted. Older versions take a mutable
         // pointer but only read through it.
         let best =
-            unsafe { av::av_find_best_stream(self.as_ptr(), sound, -1, video, ptr::null_mut(), 0) };
+            unsafe { av::av_find_best_stream(self.as_ptr(), audio, -1, video, ptr::null_mut(), 0) };
         usize::try_from(best).ok()
     }
 }

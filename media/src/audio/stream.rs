@@ -1,4 +1,4 @@
-//! What the sound of a source is, and of a chunk.
+//! What the audio of a source is, and of a chunk.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use crate::video::Container;
 /// Samples in a packet of AAC where the header does not say.
 const AAC_FRAME: i64 = 1024;
 
-/// Everything about a source's sound that stays the same from one packet to the next.
+/// Everything about a source's audio that stays the same from one packet to the next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SoundFormat {
+pub struct AudioFormat {
     /// FFmpeg's name of the codec: `aac`.
     pub codec: &'static str,
     /// What a browser is asked about (RFC 6381): `mp4a.40.2`. Empty where the headers do not say enough.
@@ -22,11 +22,11 @@ pub struct SoundFormat {
     pub channels: u32,
 }
 
-/// The sound of a chunk.
+/// The audio of a chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SoundTrack {
+pub struct AudioTrack {
     /// What it is.
-    pub format: Arc<SoundFormat>,
+    pub format: Arc<AudioFormat>,
     /// Packets in the file, those that are not heard included.
     pub packets: u32,
     /// Samples of each channel that are heard.
@@ -35,11 +35,11 @@ pub struct SoundTrack {
     pub preroll_samples: u64,
 }
 
-/// The stream of sound that goes with a source's pictures.
-pub(crate) struct SoundStream {
+/// The stream of audio that goes with a source's pictures.
+pub(crate) struct AudioStream {
     /// Its place among the source's streams.
     pub(crate) index: usize,
-    pub(crate) format: Arc<SoundFormat>,
+    pub(crate) format: Arc<AudioFormat>,
     pub(crate) parameters: Parameters,
     /// The parameters in a file that begins later in the stream.
     pub(crate) later: Parameters,
@@ -51,21 +51,21 @@ pub(crate) struct SoundStream {
     pub(crate) frame: Option<i64>,
 }
 
-impl SoundStream {
+impl AudioStream {
     /// The stream with these parameters; `None` if they say too little to carry it.
     pub(crate) fn new(
         index: usize,
         parameters: Parameters,
         timebase: Timebase,
         timestamp_bits: u32,
-    ) -> Option<SoundStream> {
-        let (sample_rate, channels) = (parameters.sample_rate(), parameters.sound_channels());
+    ) -> Option<AudioStream> {
+        let (sample_rate, channels) = (parameters.sample_rate(), parameters.audio_channels());
         if sample_rate == 0 || channels == 0 {
             return None;
         }
         let aac = parameters.codec() == CodecId::AV_CODEC_ID_AAC;
         let frame = parameters.frame_samples().or(aac.then_some(AAC_FRAME));
-        let format = SoundFormat {
+        let format = AudioFormat {
             codec: parameters.codec_name(),
             rfc6381: if aac {
                 aac_string(&parameters)
@@ -75,7 +75,7 @@ impl SoundStream {
             sample_rate,
             channels,
         };
-        Some(SoundStream {
+        Some(AudioStream {
             index,
             format: Arc::new(format),
             later: parameters.without_priming().ok()?,
@@ -99,8 +99,8 @@ impl SoundStream {
 }
 
 impl Container {
-    /// Whether a player finds its way in a file of this kind with sound of this codec, by FFmpeg's name.
-    pub(crate) fn holds_sound(self, codec: &str) -> bool {
+    /// Whether a player finds its way in a file of this kind with audio of this codec, by FFmpeg's name.
+    pub(crate) fn holds_audio(self, codec: &str) -> bool {
         match self {
             Container::Mp4 => codec == "aac",
             Container::Mkv => true,

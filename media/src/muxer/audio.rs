@@ -1,4 +1,4 @@
-//! The sound of a chunk as a track of its file.
+//! The audio of a chunk as a track of its file.
 //!
 //! ```text
 //!   in front of a run    [ -2112 ][ -1088 ][ -64  ][ 960  ]      what lies before zero is not heard
@@ -6,33 +6,33 @@
 //! ```
 //!
 //! mp4 hides what lies before zero by its edit list. So in later chunks exactly the repeated packet is hidden, and the
-//! sound of all chunks one after another is the source's, to the sample. Matroska and MPEG-TS cannot hide anything (their
+//! audio of all chunks one after another is the source's, to the sample. Matroska and MPEG-TS cannot hide anything (their
 //! delays are the codec's, the same for the whole file): there nothing is repeated, and nothing lies before zero.
 
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::audio::{AudioPacket, AudioSegment, AudioStream, AudioTrack};
 use crate::ffi::{LibavError, Muxer, Packet, Parameters, Stamp};
-use crate::sound::{Piece, Portion, SoundStream, SoundTrack};
 use crate::time::Timebase;
 use crate::video::Container;
 
-/// Sound on its way into a file.
+/// Audio on its way into a file.
 pub(super) struct Track {
     /// Packets in order with their times in samples from the chunk's start.
     pub(super) packets: Vec<(Arc<Packet>, Stamp)>,
-    pub(super) stream: Arc<SoundStream>,
-    /// Whether the decoder is to skip what encoders put in front: not in later chunks, where that is sound. mp4 does not ask.
+    pub(super) stream: Arc<AudioStream>,
+    /// Whether the decoder is to skip what encoders put in front: not in later chunks, where that is audio. mp4 does not ask.
     primed: bool,
     samples: u64,
     preroll_samples: u64,
 }
 
 impl Track {
-    /// The track of a portion in a chunk that begins at `start` ticks of `video`; `None` if nothing is heard in it.
+    /// The track of a segment in a chunk that begins at `start` ticks of `video`; `None` if nothing is heard in it.
     pub(super) fn new(
-        stream: &Arc<SoundStream>,
-        portion: Portion<Arc<Packet>>,
+        stream: &Arc<AudioStream>,
+        segment: AudioSegment<Arc<Packet>>,
         (interval, video): (Range<i64>, Timebase),
         container: Container,
     ) -> Option<Track> {
@@ -41,14 +41,14 @@ impl Track {
             video,
             stream,
         };
-        portion.pieces.first()?;
-        let mut stamps = clock.stamps(&portion.pieces);
-        let mut pieces = portion.pieces;
+        segment.packets.first()?;
+        let mut stamps = clock.stamps(&segment.packets);
+        let mut packets = segment.packets;
         if container == Container::Mp4 {
-            let mut before = clock.stamps(&portion.before);
-            put_in_front(&mut before, &stamps, portion.begins_run, clock.rounding());
+            let mut before = clock.stamps(&segment.before);
+            put_in_front(&mut before, &stamps, segment.begins_run, clock.rounding());
             stamps.splice(0..0, before);
-            pieces.splice(0..0, portion.before);
+            packets.splice(0..0, segment.before);
         }
         let whole: i64 = stamps.iter().map(|stamp| stamp.duration).sum();
         let mut hidden = 0;
@@ -60,11 +60,11 @@ impl Track {
                 .iter_mut()
                 .for_each(|stamp| stamp.keep_within(length));
         }
-        let payloads = pieces.into_iter().map(|piece| piece.payload);
+        let payloads = packets.into_iter().map(|packet| packet.payload);
         Some(Track {
             packets: payloads.zip(stamps).collect(),
             stream: Arc::clone(stream),
-            primed: portion.begins_run || container == Container::Mp4,
+            primed: segment.begins_run || container == Container::Mp4,
             samples: u64::try_from(whole - hidden).unwrap_or(0),
             preroll_samples: u64::try_from(hidden).unwrap_or(0),
         })
@@ -87,8 +87,8 @@ impl Track {
     }
 
     /// What there is to say about it.
-    pub(super) fn facts(&self) -> SoundTrack {
-        SoundTrack {
+    pub(super) fn facts(&self) -> AudioTrack {
+        AudioTrack {
             format: Arc::clone(&self.stream.format),
             packets: u32::try_from(self.packets.len()).unwrap_or(u32::MAX),
             samples: self.samples,
@@ -97,7 +97,7 @@ impl Track {
     }
 }
 
-/// Sound that is written between the pictures, in the order in which both are decoded.
+/// Audio that is written between the pictures, in the order in which both are decoded.
 pub(super) struct Beside<'a> {
     rest: std::slice::Iter<'a, (Arc<Packet>, Stamp)>,
     rate: Timebase,
@@ -138,7 +138,7 @@ impl<'a> Beside<'a> {
         let Some((packet, stamp)) = self.rest.next() else {
             return Ok(false);
         };
-        muxer.write(super::SOUND, &mut packet.share()?, *stamp, self.rate)?;
+        muxer.write(super::AUDIO, &mut packet.share()?, *stamp, self.rate)?;
         Ok(true)
     }
 }
@@ -168,26 +168,26 @@ impl Stamp {
     }
 }
 
-/// Turns ticks of the sound's stream into samples since the chunk's start.
+/// Turns ticks of the audio's stream into samples since the chunk's start.
 struct Clock<'a> {
     start: i64,
     video: Timebase,
-    stream: &'a SoundStream,
+    stream: &'a AudioStream,
 }
 
 impl Clock<'_> {
     /// Times in samples. A container that rounds (Matroska to milliseconds) says of packets that follow each other that
     /// they overlap or leave gaps of a tick: there they follow each other.
-    fn stamps(&self, pieces: &[Piece<Arc<Packet>>]) -> Vec<Stamp> {
+    fn stamps(&self, packets: &[AudioPacket<Arc<Packet>>]) -> Vec<Stamp> {
         let mut expected = 0;
-        let stamp = |piece: &Piece<Arc<Packet>>| {
-            let told = self.since_start(piece.pts);
+        let stamp = |packet: &AudioPacket<Arc<Packet>>| {
+            let told = self.since_start(packet.pts);
             let pts = if (told - expected).abs() <= self.rounding() {
                 expected
             } else {
                 told
             };
-            let duration = self.samples_in(piece);
+            let duration = self.samples_in(packet);
             expected = pts + duration;
             Stamp {
                 dts: pts,
@@ -195,14 +195,14 @@ impl Clock<'_> {
                 duration,
             }
         };
-        pieces.iter().map(stamp).collect()
+        packets.iter().map(stamp).collect()
     }
 
-    fn samples_in(&self, piece: &Piece<Arc<Packet>>) -> i64 {
+    fn samples_in(&self, packet: &AudioPacket<Arc<Packet>>) -> i64 {
         let told = self
             .stream
             .timebase
-            .convert_up(piece.duration, self.stream.rate());
+            .convert_up(packet.duration, self.stream.rate());
         let usual = self.stream.frame;
         let near = |usual: &i64| told == 0 || (told - usual).abs() <= self.rounding();
         usual.filter(near).unwrap_or(told).max(1)

@@ -1,4 +1,4 @@
-//! What holds for any sound beside any cuts.
+//! What holds for any audio beside any cuts.
 
 use proptest::prelude::*;
 
@@ -6,9 +6,9 @@ use super::*;
 use crate::cutter::{Limits, Pace, Picture, Sample};
 
 const VIDEO: u32 = 90_000;
-const SOUND: u32 = 48_000;
+const AUDIO: u32 = 48_000;
 
-type Dealt = Vec<(Cut<u32>, Portion<u32>)>;
+type Dealt = Vec<(Cut<u32>, AudioSegment<u32>)>;
 
 fn base(den: u32) -> Timebase {
     Timebase::new(1, den).unwrap()
@@ -34,8 +34,8 @@ fn picture(number: u32, seconds: f64) -> Sample<u32> {
     }
 }
 
-fn piece(number: u32) -> Piece<u32> {
-    Piece {
+fn packet(number: u32) -> AudioPacket<u32> {
+    AudioPacket {
         pts: 0,
         duration: 1024,
         hidden: false,
@@ -47,10 +47,10 @@ fn piece(number: u32) -> Piece<u32> {
 /// What is in the source, in the order in which it is stored.
 enum Stored {
     Picture(f64),
-    Sound(f64),
+    Audio(f64),
 }
 
-/// Deals out pictures and sound in the order of storage.
+/// Deals out pictures and audio in the order of storage.
 fn deal(stored: impl IntoIterator<Item = Stored>) -> (Dealt, u32) {
     let pace = Pace {
         timebase: base(VIDEO),
@@ -58,36 +58,36 @@ fn deal(stored: impl IntoIterator<Item = Stored>) -> (Dealt, u32) {
         frame_interval: Some(Duration::from_millis(40)),
     };
     let mut cutter = crate::cutter::Cutter::new(pace, Duration::from_secs(2), Limits::default());
-    let mut sound = Sound::new(base(VIDEO), base(SOUND), 64, OVERHANG);
-    let (mut pictures, mut pieces) = (0, 0);
+    let mut audio = AudioSegmenter::new(base(VIDEO), base(AUDIO), 64, OVERHANG);
+    let (mut pictures, mut packets) = (0, 0);
     let mut dealt = Vec::new();
     for stored in stored {
         match stored {
             Stored::Picture(at) => {
                 cutter.push(picture(pictures, at));
-                sound.passed(cutter.latest().unwrap());
+                audio.passed(cutter.latest().unwrap());
                 pictures += 1;
             }
-            Stored::Sound(at) => {
-                sound.push(Some((at * f64::from(SOUND)) as i64), piece(pieces));
-                pieces += 1;
+            Stored::Audio(at) => {
+                audio.push(Some((at * f64::from(AUDIO)) as i64), packet(packets));
+                packets += 1;
             }
         }
         while let Some(cut) = cutter.pop() {
-            sound.push_cut(cut);
+            audio.push_cut(cut);
         }
-        dealt.extend(std::iter::from_fn(|| sound.pop()));
+        dealt.extend(std::iter::from_fn(|| audio.pop()));
     }
     cutter.finish();
     while let Some(cut) = cutter.pop() {
-        sound.push_cut(cut);
+        audio.push_cut(cut);
     }
-    sound.finish();
-    dealt.extend(std::iter::from_fn(|| sound.pop()));
-    (dealt, sound.dropped())
+    audio.finish();
+    dealt.extend(std::iter::from_fn(|| audio.pop()));
+    (dealt, audio.dropped())
 }
 
-/// A stretch of both, `sound_from..sound_to` of it with sound, the sound stored `late` seconds after the pictures.
+/// A stretch of both, `audio_from..audio_to` of it with audio, the audio stored `late` seconds after the pictures.
 fn stretch(clock: f64, seconds: u32, (from, to): (f64, f64), late: f64) -> Vec<Stored> {
     let pictures = (0..seconds * 25).map(|n| f64::from(n) / 25.0);
     let mut all: Vec<(f64, Stored)> = pictures
@@ -95,16 +95,16 @@ fn stretch(clock: f64, seconds: u32, (from, to): (f64, f64), late: f64) -> Vec<S
         .collect();
     let mut at = from;
     while at < to {
-        all.push((at + late, Stored::Sound(clock + at)));
-        at += 1024.0 / f64::from(SOUND);
+        all.push((at + late, Stored::Audio(clock + at)));
+        at += 1024.0 / f64::from(AUDIO);
     }
     all.sort_by(|one, other| one.0.total_cmp(&other.0));
     all.into_iter().map(|(_, stored)| stored).collect()
 }
 
-fn count_sound(stored: &[Stored]) -> usize {
-    let sound = |stored: &&Stored| matches!(stored, Stored::Sound(_));
-    stored.iter().filter(sound).count()
+fn count_audio(stored: &[Stored]) -> usize {
+    let audio = |stored: &&Stored| matches!(stored, Stored::Audio(_));
+    stored.iter().filter(audio).count()
 }
 
 proptest! {
@@ -118,71 +118,72 @@ proptest! {
             stored.extend(stretch(clock, seconds, (from, to), late));
             clock += f64::from(seconds) + step;
         }
-        let pushed = count_sound(&stored);
+        let pushed = count_audio(&stored);
         let (dealt, left) = deal(stored);
-        let mut numbers: Vec<u32> = dealt.iter().flat_map(|(_, portion)| &portion.pieces).map(|piece| piece.payload).collect();
+        let mut numbers: Vec<u32> = dealt.iter().flat_map(|(_, segment)| &segment.packets).map(|packet| packet.payload).collect();
         let heard = numbers.len();
         numbers.sort_unstable();
         numbers.dedup();
-        prop_assert_eq!(numbers.len(), heard, "a packet is in two portions");
-        let counted: usize = dealt.iter().map(|(_, portion)| portion.dropped as usize).sum();
+        prop_assert_eq!(numbers.len(), heard, "a packet is in two segments");
+        let counted: usize = dealt.iter().map(|(_, segment)| segment.dropped as usize).sum();
         prop_assert_eq!(heard + counted + left as usize, pushed);
     }
 
     #[test]
     fn each_packet_is_in_the_cut_in_whose_interval_it_begins(late in -2.0..2.0f64, seconds in 5..20u32) {
         let stored = stretch(0.0, seconds, (0.0, f64::from(seconds)), late);
-        let pushed = count_sound(&stored);
+        let pushed = count_audio(&stored);
         let (dealt, left) = deal(stored);
         prop_assert_eq!(left, 0);
         let mut heard = 0;
-        let mut previous: Option<Piece<u32>> = None;
-        for (cut, portion) in &dealt {
-            let ticks = |ticks: i64| base(VIDEO).convert_up(ticks, base(SOUND));
+        let mut previous: Option<AudioPacket<u32>> = None;
+        for (cut, segment) in &dealt {
+            let ticks = |ticks: i64| base(VIDEO).convert_up(ticks, base(AUDIO));
             let interval = ticks(cut.facts.start_ticks)..ticks(cut.facts.end_ticks);
-            prop_assert!(portion.pieces.iter().all(|piece| interval.contains(&piece.pts)));
-            prop_assert_eq!(portion.before.first(), previous.as_ref());
-            prop_assert_eq!(portion.dropped, 0);
-            heard += portion.pieces.len();
-            previous = portion.pieces.last().cloned();
+            prop_assert!(segment.packets.iter().all(|packet| interval.contains(&packet.pts)));
+            prop_assert_eq!(segment.before.first(), previous.as_ref());
+            prop_assert_eq!(segment.dropped, 0);
+            heard += segment.packets.len();
+            previous = segment.packets.last().cloned();
         }
         prop_assert_eq!(heard, pushed);
     }
 
     #[test]
-    fn sound_of_one_run_is_never_in_another(step in prop_oneof![12.0..40.0f64, -9.0..-3.0f64], late in -0.9..0.9f64) {
+    fn audio_of_one_run_is_never_in_another(step in prop_oneof![12.0..40.0f64, -9.0..-3.0f64], late in -0.9..0.9f64) {
         let mut stored = stretch(50.0, 10, (0.0, 10.0), late);
-        let first = count_sound(&stored) as u32;
+        let first = count_audio(&stored) as u32;
         stored.extend(stretch(60.0 + step, 10, (0.0, 10.0), late));
-        let pushed = count_sound(&stored);
+        let pushed = count_audio(&stored);
         let (dealt, _) = deal(stored);
-        let heard: usize = dealt.iter().map(|(_, portion)| portion.pieces.len()).sum();
+        let heard: usize = dealt.iter().map(|(_, segment)| segment.packets.len()).sum();
         prop_assert_eq!(heard, pushed, "and none is lost over it");
-        for (cut, portion) in &dealt {
-            for piece in portion.pieces.iter().chain(&portion.before) {
-                prop_assert_eq!(u32::from(piece.payload >= first), cut.facts.run, "{:?}", piece);
+        for (cut, segment) in &dealt {
+            for packet in segment.packets.iter().chain(&segment.before) {
+                prop_assert_eq!(u32::from(packet.payload >= first), cut.facts.run, "{:?}", packet);
             }
         }
     }
 }
 
 #[test]
-fn without_sound_a_cut_waits_for_ten_seconds_of_pictures_and_no_longer() {
+fn without_audio_a_cut_waits_for_ten_seconds_of_pictures_and_no_longer() {
     let pace = Pace {
         timebase: base(VIDEO),
         timestamp_bits: 64,
         frame_interval: Some(Duration::from_millis(40)),
     };
     let mut cutter = crate::cutter::Cutter::new(pace, Duration::from_secs(2), Limits::default());
-    let mut sound: Sound<u32, u32> = Sound::new(base(VIDEO), base(SOUND), 64, OVERHANG);
+    let mut audio: AudioSegmenter<u32, u32> =
+        AudioSegmenter::new(base(VIDEO), base(AUDIO), 64, OVERHANG);
     let mut waited = None;
     for number in 0..25 * 30 {
         cutter.push(picture(number, f64::from(number) / 25.0));
-        sound.passed(cutter.latest().unwrap());
+        audio.passed(cutter.latest().unwrap());
         while let Some(cut) = cutter.pop() {
-            sound.push_cut(cut);
+            audio.push_cut(cut);
         }
-        if sound.pop().is_some() {
+        if audio.pop().is_some() {
             waited.get_or_insert(number / 25);
         }
     }
@@ -190,27 +191,28 @@ fn without_sound_a_cut_waits_for_ten_seconds_of_pictures_and_no_longer() {
 }
 
 #[test]
-fn sound_without_pictures_takes_bounded_memory_and_is_counted() {
-    let mut sound: Sound<u32, u32> = Sound::new(base(VIDEO), base(SOUND), 64, OVERHANG);
-    let large = |number| Piece {
+fn audio_without_pictures_takes_bounded_memory_and_is_counted() {
+    let mut audio: AudioSegmenter<u32, u32> =
+        AudioSegmenter::new(base(VIDEO), base(AUDIO), 64, OVERHANG);
+    let large = |number| AudioPacket {
         size: 1 << 20,
-        ..piece(number)
+        ..packet(number)
     };
     for number in 0..100 {
-        sound.push(Some(i64::from(number) * 1024), large(number));
+        audio.push(Some(i64::from(number) * 1024), large(number));
     }
-    assert!(sound.bytes <= MOST_BYTES && sound.dropped == 36);
-    assert_eq!(sound.dropped(), 100);
+    assert!(audio.bytes <= MOST_BYTES && audio.dropped == 36);
+    assert_eq!(audio.dropped(), 100);
 }
 
 #[test]
-fn sound_that_pauses_comes_back() {
+fn audio_that_pauses_comes_back() {
     let mut stored = stretch(0.0, 40, (0.0, 5.0), 0.0);
-    stored.retain(|stored| matches!(stored, Stored::Sound(_)));
+    stored.retain(|stored| matches!(stored, Stored::Audio(_)));
     let late = stretch(0.0, 40, (25.0, 40.0), 0.0);
-    let pushed = count_sound(&stored) + count_sound(&late);
+    let pushed = count_audio(&stored) + count_audio(&late);
     stored.extend(late);
     let (dealt, left) = deal(stored);
-    let heard: usize = dealt.iter().map(|(_, portion)| portion.pieces.len()).sum();
+    let heard: usize = dealt.iter().map(|(_, segment)| segment.packets.len()).sum();
     assert_eq!((heard, left), (pushed, 0));
 }

@@ -34,7 +34,7 @@ mod xml;
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -129,22 +129,21 @@ impl GcsServer {
             listener: Mutex::default(),
             shared,
         };
-        server.serve(Some(listener));
+        *server.listener() = Some(server.serve(listener));
         server
     }
 
-    /// Serves this socket instead of the one before; None closes the port and all connections.
-    fn serve(&self, listener: Option<TcpListener>) {
-        let open = listener.map(|listener| {
-            let router = server::router(Arc::clone(&self.shared));
-            Listener::open(listener, async |listener| {
-                // Clients wait for small responses, which Nagle's algorithm would delay.
-                let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-                axum::serve(listener, router).await
-            })
-        });
-        let mut listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
-        *listener = open;
+    fn serve(&self, listener: TcpListener) -> Listener {
+        let router = server::router(Arc::clone(&self.shared));
+        Listener::open(listener, async |listener| {
+            // Clients wait for small responses, which Nagle's algorithm would delay.
+            let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+            axum::serve(listener, router).await
+        })
+    }
+
+    fn listener(&self) -> MutexGuard<'_, Option<Listener>> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `http://127.0.0.1:<port>`: the value for `STORAGE_EMULATOR_HOST`.
@@ -170,16 +169,19 @@ impl GcsServer {
 
     /// Closes the port and all connections. Objects stay.
     pub fn go_down(&self) {
-        self.serve(None);
+        *self.listener() = None;
     }
 
-    /// Listens on the same port again.
+    /// Listens on the same port again. Does nothing when it is up.
     ///
     /// # Panics
     ///
     /// When another program has taken the port.
     pub fn come_back(&self) {
-        self.serve(Some(bind(self.address)));
+        let mut listener = self.listener();
+        if listener.is_none() {
+            *listener = Some(self.serve(bind(self.address)));
+        }
     }
 
     /// Sets the permissions of clients whose token has none of its own; at the start, all of them.

@@ -1,10 +1,9 @@
 //! `crispy die-with-parent PARENT PROGRAM [ARGUMENT ...]`: becomes another program that dies with
 //! its parent. For internal use.
 //!
-//! A supervisor that is killed with SIGKILL cannot stop its children; the kernel can (prctl(2),
-//! PR_SET_PDEATHSIG). The child itself must request it between fork and exec, where Rust allows only
-//! unsafe code. This detour does it in a process of its own instead: it requests the signal, checks
-//! that the parent still runs, and becomes the program. The request survives exec.
+//! A child has to request this itself, between fork and exec, where Rust allows only unsafe code.
+//! This detour requests it in a process of its own instead, and becomes the program. It costs 4 ms
+//! of CPU, so our own programs, which call `crispy_runtime::main`, get a variable instead.
 
 use std::{
     env,
@@ -14,8 +13,7 @@ use std::{
     process::{self, Command, ExitCode},
 };
 
-use crispy_runtime::Exit;
-use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+use crispy_runtime::{Exit, die_with};
 
 /// The internal subcommand.
 const SUBCOMMAND: &str = "die-with-parent";
@@ -47,18 +45,11 @@ pub(crate) fn run() -> Option<ExitCode> {
 
 /// Returns only if it fails.
 fn become_program(mut arguments: impl Iterator<Item = OsString>) -> io::Error {
-    let parent = arguments
-        .next()
-        .and_then(|pid| Pid::from_raw(pid.to_str()?.parse().ok()?));
-    let (Some(parent), Some(program)) = (parent, arguments.next()) else {
+    let (Some(parent), Some(program)) = (arguments.next(), arguments.next()) else {
         return io::Error::other("expected a process id and a program");
     };
-    if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
-        return error.into();
-    }
-    // A parent that died before the request causes no signal.
-    if getppid() != Some(parent) {
-        return io::Error::other("the parent has ended");
+    if let Err(error) = die_with(&parent.to_string_lossy()) {
+        return error;
     }
     Command::new(program).args(arguments).exec()
 }

@@ -12,7 +12,7 @@ use crate::about::{About, Role, Threads};
 use crate::logging::{RateLimitedLog, keep_sweeping};
 use crate::observability::Observability;
 use crate::settings::{self, ConfigError, Sources};
-use crate::{Exit, Failed, Stop, logging, signals};
+use crate::{Exit, Failed, Stop, logging, parent, signals};
 
 /// Runs a program: configuration, telemetry, logs, health, signals, one "starting" line, `run`, exit code.
 ///
@@ -28,6 +28,10 @@ where
     R: FnOnce(C, Stop) -> F,
     F: Future<Output = Result<(), Failed>>,
 {
+    if let Err(error) = parent::die_with_supervisor() {
+        say(&format!("error: {}: {error}", parent::PARENT_VARIABLE));
+        return Exit::Failure.into();
+    }
     let (config, flags) = match settings::parse::<C>(about.name, &Sources::from_process()) {
         Ok(parsed) => parsed,
         Err(error) => return refuse(error).into(),

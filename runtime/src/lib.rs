@@ -51,6 +51,7 @@ mod failed;
 pub mod health;
 pub mod logging;
 mod observability;
+mod parent;
 mod producer;
 mod queue_metrics;
 mod redact;
@@ -64,6 +65,7 @@ pub use about::{About, Role, Threads};
 pub use bootstrap::main;
 pub use exit::Exit;
 pub use failed::{Failed, WithExit};
+pub use parent::{PARENT_VARIABLE, die_with};
 pub use producer::{now_us, producer};
 pub use redact::Redacted;
 pub use settings::{

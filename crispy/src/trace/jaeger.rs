@@ -7,7 +7,7 @@ use crispy_runtime::{Exit, Failed, Redacted};
 use jiff::Timestamp;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::{sync::OnceCell, time::timeout};
 use url::Url;
 
 use super::{
@@ -30,7 +30,9 @@ const MAX_RESPONSE_BYTES: usize = 64 << 20;
 /// Client of one Jaeger.
 #[derive(Clone, Debug)]
 pub(crate) struct Jaeger {
-    client: Client,
+    /// Made at the first request: it reads the CA certificates of the machine, which costs 5 ms of
+    /// CPU, and most sessions need none.
+    client: OnceCell<Client>,
     base: Url,
 }
 
@@ -69,15 +71,24 @@ impl Jaeger {
             let message = anyhow!("--jaeger-url {url:?} is not an address like {DEFAULT_URL}");
             Failed::new(Exit::Configuration, message)
         })?;
-        // The exporter may have installed one already.
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let mut builder = Client::builder().timeout(REQUEST_TIMEOUT);
-        if is_local(&base) {
-            // A proxy would look for it on the proxy's own machine.
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(anyhow::Error::new)?;
-        Ok(Self { client, base })
+        Ok(Self {
+            client: OnceCell::new(),
+            base,
+        })
+    }
+
+    async fn client(&self) -> reqwest::Result<&Client> {
+        let client = async {
+            // The exporter may have installed one already.
+            drop(rustls::crypto::ring::default_provider().install_default());
+            let mut builder = Client::builder().timeout(REQUEST_TIMEOUT);
+            if self.is_local() {
+                // A proxy would look for it on the proxy's own machine.
+                builder = builder.no_proxy();
+            }
+            builder.build()
+        };
+        self.client.get_or_try_init(|| client).await
     }
 
     /// Its address without a password.
@@ -164,7 +175,8 @@ impl Jaeger {
         let request = async {
             // reqwest's errors repeat the URL with its password.
             let redact = |error: reqwest::Error| anyhow::Error::new(error.without_url());
-            let mut response = self.client.get(url).send().await.map_err(redact)?;
+            let client = self.client().await.map_err(redact)?;
+            let mut response = client.get(url).send().await.map_err(redact)?;
             let mut body = Vec::new();
             while let Some(part) = response.chunk().await.map_err(redact)? {
                 if body.len() + part.len() > MAX_RESPONSE_BYTES {

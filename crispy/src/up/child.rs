@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use crispy_runtime::{Exit, Failed};
+use crispy_runtime::{Exit, Failed, PARENT_VARIABLE};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::process::{Child as Process, Command};
 
@@ -34,6 +34,8 @@ pub(super) struct ChildCommand {
     pub environment: Vec<(&'static str, OsString)>,
     /// Destination of its stderr.
     pub stderr: Stderr,
+    /// Whether it is one of our programs, which die with us if they are told who we are.
+    pub ours: bool,
 }
 
 /// Destination of a child's stderr.
@@ -192,8 +194,12 @@ impl Child {
 }
 
 fn spawn(child: &ChildCommand) -> anyhow::Result<Process> {
-    let command = die_with_parent::command(child.program.as_os_str());
-    let mut command = Command::from(command.context("find our own program")?);
+    let mut command = if child.ours {
+        Command::new(&child.program)
+    } else {
+        let command = die_with_parent::command(child.program.as_os_str());
+        Command::from(command.context("find our own program")?)
+    };
     command
         .args(&child.arguments)
         .stdin(Stdio::null())
@@ -209,7 +215,9 @@ fn spawn(child: &ChildCommand) -> anyhow::Result<Process> {
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(name)) {
         command.env_remove(name);
     }
-    command.envs(child.environment.iter().map(|(name, value)| (name, value)));
+    command
+        .envs(child.environment.iter().map(|(name, value)| (name, value)))
+        .env(PARENT_VARIABLE, std::process::id().to_string());
     command
         .spawn()
         .with_context(|| format!("start {}", child.name))

@@ -62,6 +62,7 @@ impl NatsServer {
             arguments: vec!["--config".into(), configuration.into()],
             environment: Vec::new(),
             stderr: Stderr::Inherited,
+            ours: false,
         })
     }
 

@@ -98,6 +98,7 @@ impl StageCommands<'_> {
             arguments: Vec::new(),
             environment,
             stderr: Stderr::Piped,
+            ours: true,
         }
     }
 

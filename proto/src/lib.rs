@@ -1,9 +1,9 @@
 //! The wire format: messages, ids and object keys.
 //!
 //! ```text
-//!   ingestor ─ ChunkReady, RunState ─► uploader ─ ChunkUploaded ─► inspector ─ ChunkInspected ─► readers
-//!       │                                 └─────── ChunkUploaded ─► ingestor (frees its spool)
-//!       └─ CameraEvent, ChunkDropped ─► operators       any stage ─ DeadLetter ─► `crispy dead`
+//!   ingestor ─ ChunkReady, RunState ─► uploader ─ ChunkUploaded ─► inspector ─ ChunkInspected ─►
+//!       │                                 └────── ChunkUploaded ─► ingestor (frees its spool)
+//!       └─ CameraEvent, ChunkDropped ─► operators      any stage ─ DeadLetter ─► `crispy dead`
 //! ```
 //!
 //! [`v1`] contains the generated messages; `crispy/v1/*.proto` document each field. Messages may

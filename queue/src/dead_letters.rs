@@ -1,8 +1,8 @@
 //! Dead letters for operators: list, replay, drop.
 //!
 //! ```text
-//!   replay   publish the original again ──► decision for the spool's owner ──► remove the dead letter
-//!   drop                                    decision for the spool's owner ──► remove the dead letter
+//!   replay   publish the original ─► decision for the spool's owner ─► remove the dead letter
+//!   drop                             decision for the spool's owner ─► remove the dead letter
 //! ```
 //!
 //! In this order, each step confirmed before the next. After an interruption the dead letter still

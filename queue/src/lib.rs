@@ -1,11 +1,10 @@
 //! Our streams, subjects, messages and dead letters, on JetStream.
 //!
 //! ```text
-//!   ingestor ─ Publisher ─► CHUNKS ─► Worker (uploader) ─► UPLOADED ─► Worker (inspector) ─► INSPECTED
-//!      ▲                                  │                   │            │
-//!      │                                  └─ dead letter ─► DEAD ◄─────────┘
-//!      └─ SpoolEvents ◄── UPLOADED, DEAD                      ▲
-//!                             DeadLetters: list, replay, drop ┘       Reader: reads any stream
+//!   Publisher ─► CHUNKS ─► Worker (uploader) ─► UPLOADED ─► Worker (inspector) ─► INSPECTED
+//!                               └── dead letter ──► DEAD ◄── dead letter ──┘
+//!   SpoolEvents ◄── UPLOADED, DEAD                   ▲
+//!   DeadLetters: list, replay, drop ─────────────────┘         Reader: reads any stream
 //! ```
 //!
 //! `crispy_jetstream` is the mechanism below: connections, pulls, acknowledgements, retries.

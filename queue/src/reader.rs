@@ -28,8 +28,6 @@ pub enum StartAt {
     Oldest,
     /// The last one of each subject, and later ones; the server requires a filter.
     LastPerSubject,
-    /// The first one stored at this time or later.
-    Time(Timestamp),
 }
 
 /// A message, and its metadata.
@@ -206,12 +204,6 @@ impl Reader {
             (None, StartAt::New) => DeliverPolicy::New,
             (None, StartAt::Oldest) => DeliverPolicy::All,
             (None, StartAt::LastPerSubject) => DeliverPolicy::LastPerSubject,
-            (None, StartAt::Time(time)) => {
-                match async_nats::datetime::from_nanos(time.as_nanosecond()) {
-                    Ok(start_time) => DeliverPolicy::ByStartTime { start_time },
-                    Err(_) => DeliverPolicy::All,
-                }
-            }
             (Some(last), _) => DeliverPolicy::ByStartSequence {
                 start_sequence: last + 1,
             },

@@ -1,8 +1,8 @@
 //! The spans of messages, by OpenTelemetry's semantic conventions for messaging.
 //!
 //! ```text
-//!   publish chunks.{camera} ── traceparent ──► process chunks.{camera} ── publish uploaded.{camera} ── traceparent ──► …
-//!   publish dead.uploader.{camera} ◄─────────────────┘ dead letter; a replay continues the same trace
+//!   publish chunks.{camera} ─ traceparent ─► process chunks.{camera} ─ publish uploaded.{camera} …
+//!   publish dead.uploader.{camera} ◄────────────────┘ dead letter; a replay continues the trace
 //! ```
 //!
 //! Without traces a span is disabled: its fields are not computed, and no header is written or

@@ -1,7 +1,7 @@
 //! Trace contexts (W3C Trace Context): the current span's, to headers and back.
 //!
 //! ```text
-//!   publish ─ headers() ─► traceparent: 00-<trace>-<span>-<flags> ─► Remote ─ adopt(span) ─ process
+//!   publish ─ headers() ─► traceparent: 00-<trace>-<span>-<flags> ─► Remote ─ adopt() ─ process
 //! ```
 //!
 //! `OTEL_PROPAGATORS` chooses the headers. Without traces there are none.

@@ -50,11 +50,6 @@ impl ObjectKey {
             container,
         })
     }
-
-    /// The extension: `mp4`, `mkv` or `ts`.
-    pub fn extension(&self) -> &'static str {
-        extension(self.container)
-    }
 }
 
 /// The key of a run's state: `v1/{site}/{camera}/runs/{run}-{next sequence:010}.json`.
@@ -90,7 +85,7 @@ impl fmt::Display for ObjectKey {
             self.start_ms,
             self.duration_us,
         );
-        let extension = self.extension();
+        let extension = extension(self.container);
         write!(
             f,
             "{VERSION}/{camera}/{hour}/{start:013}-{duration}-{run}-{sequence:010}.{extension}"

@@ -142,7 +142,7 @@ mod tests {
 
     use crate::eventually_blocking;
 
-    /// Whether a message published on one node reaches a subscriber on another.
+    /// True if a message published on one node reaches a subscriber on another.
     fn reaches(from: &str, to: &str, word: &str) -> bool {
         let connect = |url: &str| TcpStream::connect(url.trim_start_matches("nats://")).unwrap();
         let (mut publisher, mut subscriber) = (connect(from), connect(to));

@@ -102,7 +102,7 @@ impl NatsServer {
         assert!(status.success(), "send ldm to {pid}: {status}");
     }
 
-    /// Whether it is down: killed or ended.
+    /// True if it was killed or has ended.
     ///
     /// # Panics
     ///

@@ -79,7 +79,7 @@ impl Program {
         }
     }
 
-    /// Whether it has ended by itself.
+    /// True if it has ended by itself.
     ///
     /// # Panics
     ///

@@ -65,11 +65,11 @@ pub struct Options {
     pub token_lifetime: Duration,
     /// The limit of the bytes of all objects: the oldest are dropped. None is no limit.
     pub max_bytes: Option<u64>,
-    /// Whether the response to a PUT carries the generation. Some emulators omit it.
+    /// Sends the generation in the response to a PUT. Some emulators omit it.
     pub put_returns_generation: bool,
-    /// Whether `if-generation-match` is honoured. Some emulators ignore it.
+    /// Honours `if-generation-match`. Some emulators ignore it.
     pub preconditions: bool,
-    /// Whether `if-generation-match` is checked before the permission to overwrite. Google does not
+    /// Checks `if-generation-match` before the permission to overwrite. Google does not
     /// document the order: a client that may create but not delete gets 412 for an existing object
     /// this way, and 403 the other way.
     pub conditions_before_permissions: bool,

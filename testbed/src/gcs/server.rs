@@ -151,7 +151,7 @@ async fn respond(
     response
 }
 
-/// Whether a path belongs to the JSON API or to the tokens, whose errors are JSON too.
+/// True for paths of the JSON API, and of tokens, whose errors are JSON too.
 fn is_json(path: &str) -> bool {
     let first = path.split('/').nth(1).unwrap_or_default();
     [

@@ -91,7 +91,7 @@ impl OtlpReceiver {
         format!("http://{}", self.address())
     }
 
-    /// Whether it refuses requests from now on: 503 with a `Retry-After` of a day, or gRPC's
+    /// Refuses requests from now on, or accepts them again: 503 with a `Retry-After` of a day, or gRPC's
     /// `Unavailable`.
     pub fn throttle(&self, throttled: bool) {
         self.kept.throttled.store(throttled, Relaxed);

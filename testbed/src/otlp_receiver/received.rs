@@ -30,9 +30,9 @@ pub struct ReceivedSpan {
     pub start_ns: u64,
     /// Its end, in Unix nanoseconds.
     pub end_ns: u64,
-    /// Whether its trace was sampled.
+    /// True if its trace was sampled.
     pub sampled: bool,
-    /// Whether it ended in error.
+    /// True if it ended in error.
     pub failed: bool,
     /// The error's message; empty without one.
     pub error: String,

@@ -77,13 +77,39 @@ impl Plan {
                     put.map_err(|error| (format!("consumer {stage} of stream {stream}"), error))?;
                 }
             }
-            progress.changes.extend(step.changes.iter().cloned());
+            step.changes
+                .iter()
+                .for_each(|change| progress.record(change.clone()));
         }
         Ok(())
     }
 }
 
 impl Progress {
+    /// Adds a change. It replaces an earlier one of the same setting, made in a size that did not
+    /// fit; a setting with its first value again is not a change.
+    fn record(&mut self, mut change: Change) {
+        if let Change::Alter {
+            target,
+            setting,
+            from,
+            to,
+        } = &mut change
+        {
+            let is_same = |earlier: &Change| matches!(earlier, Change::Alter { target: t, setting: s, .. } if t == target && s == setting);
+            let earlier = self.changes.iter().position(is_same);
+            if let Some(at) = earlier
+                && let Change::Alter { from: first, .. } = self.changes.remove(at)
+            {
+                *from = first;
+            }
+            if from == to {
+                return;
+            }
+        }
+        self.changes.push(change);
+    }
+
     /// Corrects the size of a stream that became smaller after it was made.
     fn correct_size(&mut self, config: &stream::Config) {
         for change in &mut self.changes {

@@ -186,6 +186,8 @@ async fn forced_limits_fit_a_small_store() {
     plan(&scene, true).await.apply().await.unwrap();
     let forced = config(&scene, Stream::Chunks).await;
     assert_eq!(forced.max_bytes, fitted.max_bytes);
+    let again = plan(&scene, true).await.apply().await.unwrap();
+    assert_eq!(again.changes, []);
 }
 
 #[tokio::test]

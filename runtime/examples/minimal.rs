@@ -1,4 +1,4 @@
-//! The smallest program behind the door: it waits to be stopped, or ends as it is told. `tests/process/lifecycle.rs` rings it.
+//! The smallest program: it waits for a stop, or ends as `--end` says. For `tests/process/lifecycle.rs`.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,19 +12,19 @@ use tracing::info;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Config {
-    /// How it ends
+    /// Its end
     #[arg(long, default_value = "stopped")]
     end: End,
-    /// How long it is willing to wait
-    #[arg(long, env = "CRISPY_PATIENCE", value_parser = crispy_runtime::settings::duration, default_value = "1m")]
-    patience: Duration,
+    /// Longest time to wait
+    #[arg(long, env = "CRISPY_WAIT", value_parser = crispy_runtime::settings::duration, default_value = "1m")]
+    wait: Duration,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum End {
-    /// When it is asked to
+    /// At a stop
     Stopped,
-    /// Not when it is asked to: its one thread is busy
+    /// Not at a stop: its one thread is busy
     Stuck,
     /// With an error
     Failed,
@@ -33,14 +33,14 @@ enum End {
 }
 
 async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
-    info!(patience = ?config.patience, "waiting");
+    info!(wait = ?config.wait, "waiting");
     match config.end {
-        End::Stopped => tokio::time::timeout(config.patience, stop.requested()).await?,
-        End::Stuck => std::thread::sleep(config.patience),
+        End::Stopped => tokio::time::timeout(config.wait, stop.requested()).await?,
+        End::Stuck => std::thread::sleep(config.wait),
         End::Failed => Err(anyhow!("lock is held"))
             .context("open spool /s")
             .exit(Exit::SpoolInUse)?,
-        End::Panicked => panic!("out of patience"),
+        End::Panicked => panic!("found a bug"),
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The smallest program that tells of itself: chunks in traces, metrics and lines, and a condition. `tests/process` listens to it.
+//! The smallest program with traces, metrics, log lines and a condition. For `tests/process`.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,29 +9,29 @@ use crispy_telemetry::catalogue::{CAMERA, INGESTOR_CHUNKS};
 use crispy_telemetry::context::{self, Remote};
 use tracing::{Instrument, error, info, info_span, warn};
 
-/// Tells of chunks that are none
+/// Reports chunks that do not exist
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Config {
-    /// How many chunks
+    /// Number of chunks
     #[arg(long, default_value_t = 1)]
     chunks: u32,
-    /// Every so many of them fails to be put; 0: none does
+    /// Every n-th of them fails; 0: none does
     #[arg(long, default_value_t = 0)]
     fail_every: u32,
-    /// How often it warns of the same thing
+    /// Number of equal warnings
     #[arg(long, default_value_t = 0)]
     warnings: u32,
-    /// Not ready, because its bucket is away
+    /// Not ready, because its bucket is unavailable
     #[arg(long)]
-    bucket_away: bool,
-    /// Its one thread is busy for so long
+    bucket_unavailable: bool,
+    /// Time for which its one thread is busy
     #[arg(long, value_parser = crispy_runtime::settings::duration)]
     stuck: Option<Duration>,
-    /// How long it takes to stop
+    /// Time that a stop takes
     #[arg(long, value_parser = crispy_runtime::settings::duration, default_value = "0s")]
     lingers: Duration,
-    /// Ends when all is told, instead of waiting to be stopped
+    /// Ends after its reports, instead of waiting for a stop
     #[arg(long)]
     ends: bool,
 }
@@ -39,7 +39,7 @@ struct Config {
 async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
     let readiness = health::readiness();
     let bucket = readiness.condition("bucket");
-    match config.bucket_away {
+    match config.bucket_unavailable {
         true => bucket.unmet("it does not answer; check the network"),
         false => bucket.met(),
     }
@@ -50,9 +50,9 @@ async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
         chunk(sequence, fails).instrument(cut).await;
     }
     for n in 0..config.warnings {
-        warn!(target: logging::CHUNKS, n, "the same trouble; mend it");
+        warn!(target: logging::CHUNKS, n, "the same trouble");
     }
-    info!("told");
+    info!("reported");
     if let Some(stuck) = config.stuck {
         std::thread::sleep(stuck);
     }
@@ -67,7 +67,7 @@ async fn chunk(sequence: u32, fails: bool) {
     INGESTOR_CHUNKS.add(1, &[(CAMERA, "front")]);
     let publish = info_span!("publish chunks.{camera}", otel.kind = "producer");
     let headers = publish.in_scope(context::headers);
-    // Elsewhere, as far as the trace is concerned.
+    // As in another process.
     let process = info_span!(parent: None, "process chunks.{camera}", otel.kind = "consumer");
     let headers = headers.iter().map(|(k, v)| (k.as_str(), v.as_str()));
     Remote::from_headers(headers).adopt(&process);
@@ -77,7 +77,7 @@ async fn chunk(sequence: u32, fails: bool) {
 async fn handle(sequence: u32, fails: bool) {
     let put = info_span!("PUT object", otel.kind = "client");
     put.in_scope(|| match fails {
-        true => error!(sequence, "the bucket answers 403; check the credentials"),
+        true => error!(sequence, "the bucket answers 403"),
         false => info!(target: logging::CHUNKS, sequence, "uploaded"),
     });
     if fails {

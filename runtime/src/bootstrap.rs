@@ -1,27 +1,80 @@
-//! The one door through which every program starts and ends.
+//! Start and end of every program: configuration, logs, telemetry, health, signals, exit code.
 
-use std::io::{self, Write};
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
+use rustls::crypto::ring;
 use tokio::runtime;
 use tracing::{error, info};
 
-use crate::about::{About, Role, Threads};
-use crate::logging::{RateLimitedLog, keep_sweeping};
-use crate::observability::Observability;
-use crate::settings::{self, ConfigError, Sources};
-use crate::{Exit, Failed, Stop, logging, parent, signals};
+use crate::{
+    Exit, Failed, Stop,
+    logging::{self, RateLimitedLog, log_suppressed},
+    observability::Observability,
+    parent,
+    settings::{self, ConfigError, Sources},
+    signals,
+};
 
-/// Runs a program: configuration, telemetry, logs, health, signals, one "starting" line, `run`, exit code.
+/// The description of a program, as its `main.rs` gives it to [`main`].
+#[derive(Debug, Clone, Copy)]
+pub struct About {
+    /// The binary's name: `crispy-uploader`. The part after `crispy-` names its table in
+    /// `crispy.toml`.
+    pub name: &'static str,
+    /// Its version: `env!("CARGO_PKG_VERSION")`.
+    pub version: &'static str,
+    /// Its readers.
+    pub role: Role,
+    /// The threads that its tasks run on.
+    pub threads: Threads,
+}
+
+/// The readers of a program's stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A process that runs until it is stopped. It logs from `info` on, with start, stop and
+    /// failure.
+    Daemon,
+    /// An operator's command. It logs from `warn` on, and its failure is one plain line: `error: …`.
+    Command,
+}
+
+impl Role {
+    /// The NATS client reports each connection at `info` and each failed one at `error`, several
+    /// times a second; our own lines are better.
+    fn default_level(self) -> &'static str {
+        match self {
+            Role::Daemon => "info,async_nats=warn,async_nats::connector=off",
+            Role::Command => "warn,async_nats::connector=off",
+        }
+    }
+}
+
+/// The threads of a program's tasks. Blocking work (`spawn_blocking`) has its own in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// One: the least CPU and memory. For programs that mostly wait for disk and network.
+    Few,
+    /// One for each core. For programs whose tasks compute.
+    PerCore,
+}
+
+/// Runs a program: configuration, telemetry, logs, health, signals, a "starting" line, `run`, exit
+/// code.
 ///
-/// * What is wrong with command line, file or environment ends it before `run`, with [`Exit::Usage`] or [`Exit::Configuration`].
-/// * The first SIGTERM or SIGINT requests the [`Stop`] that `run` was given; a `run` that then returns `Ok` ends in
-///   [`Exit::Ok`]. The second ends the process at once, even one whose runtime is stuck.
+/// * A wrong command line, file or environment ends it before `run`, with [`Exit::Usage`] or
+///   [`Exit::Configuration`].
+/// * The first SIGTERM or SIGINT requests the [`Stop`] that `run` was given; a `run` that then
+///   returns `Ok` ends in [`Exit::Ok`]. The second ends the process at once, even one whose runtime
+///   is stuck.
 /// * A failure is shown once, as its chain on one line, with its exit code.
 /// * Tasks and blocking work that `run` has not joined when it returns are abandoned.
-/// * Traces and metrics that wait are sent before it ends, for a second at most.
+/// * Waiting traces and metrics are sent before it ends, for a second at most.
 pub fn main<C, R, F>(about: &About, run: R) -> ExitCode
 where
     C: CommandFactory + FromArgMatches,
@@ -29,9 +82,11 @@ where
     F: Future<Output = Result<(), Failed>>,
 {
     if let Err(error) = parent::die_with_supervisor() {
-        say(&format!("error: {}: {error}", parent::PARENT_VARIABLE));
+        print(&format!("error: {}: {error}", parent::PARENT_VARIABLE));
         return Exit::Failure.into();
     }
+    // The TLS of every client of the process. A test that embeds a program has one already.
+    drop(ring::default_provider().install_default());
     let (config, flags) = match settings::parse::<C>(about.name, &Sources::from_process()) {
         Ok(parsed) => parsed,
         Err(error) => return refuse(error).into(),
@@ -39,31 +94,29 @@ where
     let mut observability = match Observability::prepare(about, &flags) {
         Ok(observability) => observability,
         Err(failed) => {
-            say(&format!("error: {failed}"));
+            print(&format!("error: {failed}"));
             return failed.exit.into();
         }
     };
-    let bursts = logging::init(
-        &flags.logs,
-        about.role.default_level(),
-        observability.tracer(),
-    );
-    let outcome = start(about, &mut observability, bursts.clone(), |stop| {
+    let level = about.role.default_level();
+    let log = logging::init(&flags.logs, level, observability.tracer());
+    observability.log_ignored();
+    let result = start(about, &mut observability, log.clone(), |stop| {
         run(config, stop)
     });
-    bursts.flush();
-    match (outcome, about.role) {
+    log.flush();
+    match (result, about.role) {
         (Ok(()), _) => {
             info!(program = about.name, "stopped");
             Exit::Ok
         }
         (Err(failed), Role::Daemon) => {
-            // The chain is the message: whoever reads a log of failures by eye finds it first, and alerts go by `exit`.
+            // The chain is the message: readers find it first, and alerts go by `exit`.
             error!(exit = failed.exit.code(), program = about.name, "{failed}");
             failed.exit
         }
         (Err(failed), Role::Command) => {
-            say(&format!("error: {failed}"));
+            print(&format!("error: {failed}"));
             failed.exit
         }
     }
@@ -73,7 +126,7 @@ where
 fn start<F>(
     about: &About,
     observability: &mut Observability,
-    bursts: RateLimitedLog,
+    log: RateLimitedLog,
     run: impl FnOnce(Stop) -> F,
 ) -> Result<(), Failed>
 where
@@ -85,10 +138,10 @@ where
         Threads::PerCore => runtime::Builder::new_multi_thread(),
     };
     let runtime = builder.enable_all().build().context("start the runtime")?;
-    let outcome = runtime.block_on(async {
+    let result = runtime.block_on(async {
         let stop = Stop::new();
         tokio::spawn(signals::first(stop.clone()).context("listen for signals")?);
-        tokio::spawn(keep_sweeping(bursts));
+        tokio::spawn(log_suppressed(log));
         info!(
             program = about.name,
             version = about.version,
@@ -99,21 +152,21 @@ where
         run(stop).await
     });
     runtime.shutdown_background();
-    outcome
+    result
 }
 
-/// There are no logs yet: it is said as clap says it.
+/// Prints a refusal as clap does, for there is no log yet.
 fn refuse(error: ConfigError) -> Exit {
     let exit = error.exit();
     match error {
-        // Help goes to stdout, errors to stderr; where neither can be written there is nobody to tell.
+        // Help goes to stdout, errors to stderr. Where neither can be written, the exit code remains.
         ConfigError::CommandLine(error) => drop(error.print()),
-        ConfigError::File(error) => say(&format!("error: {:#}", anyhow::Error::new(error))),
+        ConfigError::File(error) => print(&format!("error: {:#}", anyhow::Error::new(error))),
     }
     exit
 }
 
-fn say(line: &str) {
-    // Where stderr cannot be written there is nobody to tell; the exit code still says it.
+fn print(line: &str) {
+    // Where stderr cannot be written, the exit code remains.
     drop(writeln!(io::stderr(), "{line}"));
 }

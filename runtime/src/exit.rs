@@ -1,14 +1,18 @@
-//! The one table of exit codes. `docs/exit-codes.md` shows it to users; a test holds the page against it.
+//! The one table of exit codes, and the error that carries one.
+//!
+//! `docs/exit-codes.md` shows the table to users; a test compares the page with it.
 
-use std::process::ExitCode;
+use std::{fmt, process::ExitCode};
 
-/// Makes the enum, its list and its lookups from one table, so that a row cannot be half there.
+use crispy_fault::{DependencyId, Fault, Kind};
+
+/// Makes the enum, its list and its lookups from one table, so that no row is incomplete.
 macro_rules! exits {
     ($($name:ident = $code:literal, $meaning:literal, $advice:literal;)+) => {
-        /// How a program of the house ends.
+        /// The end of a program.
         ///
-        /// Each row has its own code and no code has two meanings, in any program: what starts a process can tell
-        /// from the number alone what went wrong. Codes are only ever added.
+        /// Each row has its own code and no code has two meanings, in any program: a supervisor
+        /// learns from the number alone what went wrong. Codes are only ever added.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum Exit {
@@ -19,12 +23,12 @@ macro_rules! exits {
             /// Every row, in the order of the codes.
             pub const ALL: &[Exit] = &[$(Exit::$name,)+];
 
-            /// What it means, as a phrase: `two cameras of one name`.
+            /// Its meaning, as a phrase: `two cameras of one name`.
             pub fn meaning(self) -> &'static str {
                 match self { $(Exit::$name => $meaning,)+ }
             }
 
-            /// What to do next, as a phrase.
+            /// Advice, as a phrase.
             pub fn advice(self) -> &'static str {
                 match self { $(Exit::$name => $advice,)+ }
             }
@@ -61,9 +65,9 @@ exits! {
     JaegerUnreachable = 47, "Jaeger does not answer", "check its address (`--jaeger-url`), and that it runs";
     ChildDies = 50, "a child process keeps dying", "read its last log lines";
     Disagreement = 51, "a chunk disagrees with its descriptor", "read the inspector's warning: it names chunk and field";
-    DeadLetters = 52, "work ended in dead letters", "look at them, and replay them once the reason is mended";
+    DeadLetters = 52, "work ended in dead letters", "look at them, and replay them once the reason is fixed";
     RunIncomplete = 53, "a run did not complete", "start the same command again: it goes on where this one ended";
-    NeedsAttention = 54, "the system needs somebody's attention", "read what `crispy status` lists below its tables";
+    NeedsAttention = 54, "the system needs attention", "read what `crispy status` lists below its tables";
     NoTrace = 55, "there is no such trace", "check that traces were on, and kept";
     Panicked = 101, "a bug: the program panicked", "report the log line with its place in the code";
     Interrupted = 130, "a second SIGINT ended it at once", "start it again: nothing that was committed is lost";
@@ -76,12 +80,28 @@ impl Exit {
         self as u8
     }
 
+    /// The code for the kind of a fault that ends a program.
+    pub fn from_kind(kind: &Kind) -> Exit {
+        match kind {
+            // Programs look for nothing else by name: a missing bucket is unavailable.
+            Kind::NotFound => Exit::StreamsMissing,
+            Kind::Unavailable(dependency) => match dependency.id {
+                DependencyId::Queue => Exit::NatsUnreachable,
+                DependencyId::Bucket(_) => Exit::BucketUnavailable,
+                DependencyId::Spool(_) => Exit::Failure,
+            },
+            Kind::Conflict | Kind::Corrupt | Kind::Rejected | Kind::Transient { .. } => {
+                Exit::Failure
+            }
+        }
+    }
+
     /// The row of a code, as for a child process that has ended. `None` for a code that no program of ours uses.
     pub fn from_code(code: u8) -> Option<Exit> {
         Exit::ALL.iter().copied().find(|exit| exit.code() == code)
     }
 
-    /// The table as Markdown, as `docs/exit-codes.md` shows it.
+    /// The table in Markdown, for `docs/exit-codes.md`.
     pub fn table() -> String {
         let mut table = String::from("| code | means | what to do |\n|---:|---|---|\n");
         for exit in Exit::ALL {
@@ -102,12 +122,87 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// The failure that ends a program: its chain, and its exit code.
+///
+/// Any error turns into one by `?`, with [`Exit::Failure`]; [`WithExit::exit`] gives it a better
+/// code. [`main`](crate::main) shows it once; layers below return it and do not log it.
+#[derive(Debug)]
+pub struct Failed {
+    /// Its exit code.
+    pub exit: Exit,
+    /// Its chain, the outermost context first.
+    pub error: anyhow::Error,
+}
+
+impl Failed {
+    /// An error and its exit code.
+    pub fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Failed {
+        Failed {
+            exit,
+            error: error.into(),
+        }
+    }
+
+    /// A failure of the queue; its kind alone decides on the exit code.
+    pub fn from_queue(fault: Fault) -> Failed {
+        Failed::new(Exit::from_kind(fault.kind()), fault)
+    }
+}
+
+/// The whole chain on one line, and the hint of its first `Fault`:
+/// `open stream CRISPY_CHUNKS: the stream does not exist: run `crispy setup``.
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.error)?;
+        let mut faults = self
+            .error
+            .chain()
+            .filter_map(|error| error.downcast_ref::<Fault>());
+        match faults.find_map(Fault::hint) {
+            Some(hint) => write!(f, ": {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failed {
+    fn from(error: E) -> Failed {
+        Failed::new(Exit::Failure, error)
+    }
+}
+
+/// Gives the error of a result its exit code.
+///
+/// ```
+/// use crispy_runtime::{Exit, Failed, WithExit};
+///
+/// fn open() -> Result<std::fs::File, Failed> {
+///     std::fs::File::open("/no/such/spool").exit(Exit::SpoolNotWritable)
+/// }
+/// assert_eq!(open().unwrap_err().exit, Exit::SpoolNotWritable);
+/// ```
+pub trait WithExit<T> {
+    /// The same result, its error with this exit code.
+    ///
+    /// # Errors
+    /// The same error, with its exit code.
+    fn exit(self, exit: Exit) -> Result<T, Failed>;
+}
+
+impl<T, E: Into<anyhow::Error>> WithExit<T> for Result<T, E> {
+    fn exit(self, exit: Exit) -> Result<T, Failed> {
+        self.map_err(|error| Failed::new(exit, error))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use anyhow::Context;
+
     use super::*;
 
     #[test]
-    fn the_page_shows_the_table() {
+    fn docs_show_the_table() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/exit-codes.md");
         let page =
             std::fs::read_to_string(path).expect("docs/exit-codes.md is part of the repository");
@@ -119,12 +214,12 @@ mod tests {
     }
 
     #[test]
-    fn codes_rise_and_so_none_is_there_twice() {
+    fn codes_rise_so_none_is_used_twice() {
         assert!(Exit::ALL.is_sorted_by(|a, b| a.code() < b.code()));
     }
 
     #[test]
-    fn each_code_leads_back_to_its_row_and_no_other_code_to_any() {
+    fn each_code_leads_back_to_its_row() {
         let known = (0..=u8::MAX).filter_map(|code| Exit::from_code(code).map(|exit| (code, exit)));
         assert!(
             known
@@ -135,5 +230,67 @@ mod tests {
             (0..=u8::MAX).filter_map(Exit::from_code).count(),
             Exit::ALL.len()
         );
+    }
+
+    fn lock() -> std::io::Result<()> {
+        Err(std::io::Error::other("lock is held"))
+    }
+
+    fn plain() -> Result<(), Failed> {
+        Ok(lock()?)
+    }
+
+    #[test]
+    fn an_error_without_a_code_is_a_failure() {
+        assert_eq!(plain().unwrap_err().exit, Exit::Failure);
+    }
+
+    #[test]
+    fn the_chain_is_one_line_from_the_outside_in() {
+        let failed = lock()
+            .context("open spool /s")
+            .exit(Exit::SpoolInUse)
+            .unwrap_err();
+        assert_eq!(failed.to_string(), "open spool /s: lock is held");
+        assert_eq!(failed.exit, Exit::SpoolInUse);
+    }
+
+    #[test]
+    fn a_fault_has_the_exit_code_of_its_kind() {
+        for (fault, exit) in [
+            (Fault::not_found(""), Exit::StreamsMissing),
+            (
+                Fault::unavailable(DependencyId::Queue, ""),
+                Exit::NatsUnreachable,
+            ),
+            (
+                Fault::unavailable(DependencyId::Bucket("gs://b".into()), ""),
+                Exit::BucketUnavailable,
+            ),
+            (Fault::corrupt(""), Exit::Failure),
+            (Fault::rejected(""), Exit::Failure),
+            (Fault::transient(""), Exit::Failure),
+        ] {
+            assert_eq!(Failed::from_queue(fault).exit, exit);
+        }
+    }
+
+    #[test]
+    fn the_hint_of_a_fault_ends_the_line() {
+        let fault = Fault::not_found("look at stream X").with_hint("run `crispy setup`");
+        let failed = Failed::new(Exit::StreamsMissing, fault.context("bind uploader"));
+        assert_eq!(
+            failed.to_string(),
+            "bind uploader: look at stream X: run `crispy setup`"
+        );
+    }
+
+    #[test]
+    fn a_question_mark_keeps_the_code() {
+        fn outer() -> Result<(), Failed> {
+            lock().exit(Exit::SpoolInUse)?;
+            Ok(())
+        }
+        assert_eq!(outer().unwrap_err().exit, Exit::SpoolInUse);
     }
 }

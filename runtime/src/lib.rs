@@ -1,15 +1,16 @@
-//! What every process of the house shares: how it is configured, how it speaks, how it is stopped and how it ends.
+//! One process of the system: settings, logs, telemetry, health, signals, exit codes, and the
+//! connections that flags name.
 //!
-//! Every program is a `main.rs` that knocks on one door, and every program therefore starts and ends alike:
+//! Every program is a `main.rs` that calls [`main`], so all programs start and end alike:
 //!
 //! ```text
 //!   argv ── CRISPY_* ── crispy.toml ── defaults
 //!                 │
-//!              config ──► telemetry, logging ──► signals ──► "starting", health ──► run(config, stop) ──► Exit
-//!                 │                      │                          │    ▲                ▲
-//!                 └── wrong: exit 2, 13  └── first signal ── Stop ──┘    │                │
-//!                                        └── second signal ── at once ───┼── 130, 143 ────┤
-//!                                                                        └── Failed ──────┘
+//!             settings ─► export, logging ─► signals ─► "starting", health ─► run(config, stop) ─► Exit
+//!                 │                      │                          │    ▲             ▲
+//!                 └── wrong: exit 2, 13  └── first signal ── Stop ──┘    │             │
+//!                                        └── second signal ── at once ───┼── 130, 143 ─┤
+//!                                                                        └── Failed ───┘
 //! ```
 //!
 //! ```no_run
@@ -30,24 +31,22 @@
 //! }
 //! ```
 //!
-//! * [`main`] is the door; [`About`] says who knocks.
-//! * [`config`] puts flags over environment over `crispy.toml` over defaults, and reads durations and sizes.
+//! * [`main`] starts and ends a program; [`About`] describes it.
+//! * [`settings`] puts flags over environment over `crispy.toml` over defaults, and reads durations,
+//!   sizes, [`cameras`], [`cut`] settings, and the flags of queue and bucket.
 //! * [`logging`] writes lines to stderr: for people on a terminal, JSON elsewhere.
-//! * [`telemetry`] makes traces and metrics and sends them, if somebody asks for them; what is measured is in the crate `instruments`.
-//! * [`health`] says whether the program is alive and ready: on its admin pages, and to systemd.
-//! * [`Stop`] is how a program learns that it shall stop. Shutdown is an argument, never a global.
-//! * [`Exit`] is the one table of exit codes, [`Failed`] an error that knows its row in it.
-//! * [`Redacted`] shows an address without its password.
-//! * [`cameras`] reads the cameras and the site that a program was given, with one refusal for all programs.
-//! * [`cut`] reads how they are cut, alike for all programs.
-//! * [`producer`] and [`now_us`] sign a message: who wrote it, and when.
+//! * [`export`] makes traces and metrics and sends them, on request; the crate `telemetry` defines
+//!   them.
+//! * [`health`] reports liveness and readiness, on admin pages and to systemd.
+//! * [`Stop`] is the request to stop. It is an argument, never a global.
+//! * [`Exit`] is the one table of exit codes, [`Failed`] an error that carries one.
+//! * [`run_worker`] runs a stage on the queue.
+//! * [`producer`] and [`now_us`] are a message's origin: its process and its time.
 #![warn(missing_docs)]
 
-mod about;
 mod bootstrap;
 mod exit;
 pub mod export;
-mod failed;
 pub mod health;
 pub mod logging;
 mod observability;
@@ -61,10 +60,8 @@ mod stop;
 mod telemetry_thread;
 mod worker;
 
-pub use about::{About, Role, Threads};
-pub use bootstrap::main;
-pub use exit::Exit;
-pub use failed::{Failed, WithExit};
+pub use bootstrap::{About, Role, Threads, main};
+pub use exit::{Exit, Failed, WithExit};
 pub use parent::{PARENT_VARIABLE, die_with};
 pub use producer::{now_us, producer};
 pub use redact::Redacted;

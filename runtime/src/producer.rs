@@ -1,4 +1,4 @@
-//! Who wrote a message, and when.
+//! The producer and the time of a message.
 
 use std::time::SystemTime;
 
@@ -6,7 +6,8 @@ use crispy_proto::v1;
 
 /// This process, as messages name it: `host:pid` and the version of the program.
 ///
-/// A process id is used again after a restart of the host, so this tells processes apart that run, not all that ever ran.
+/// A process id is used again after a restart of the host, so this tells running processes apart,
+/// not all that ever ran.
 pub fn producer(version: &str) -> v1::Producer {
     let system = rustix::system::uname();
     let host = system.nodename().to_string_lossy();
@@ -16,7 +17,7 @@ pub fn producer(version: &str) -> v1::Producer {
     }
 }
 
-/// Now, in Unix microseconds; 1970 where the host's clock says less.
+/// Now, in Unix microseconds; 1970 where the host's clock is earlier.
 pub fn now_us() -> i64 {
     let since = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)

@@ -1,13 +1,14 @@
-//! The stages' queues as metrics: asked of the server once for each time that somebody reads the metrics, and never for nobody.
+//! Metrics of the stages' queues. The server is asked once for each reading of the metrics.
 //!
 //! ```text
-//!   /metrics, OTLP ── look ──► shown: the latest answer
-//!                      └─ wakes ──► ask the server (5 s at most) ──► the next answer
+//!   /metrics, OTLP ── read ──► the latest answer
+//!                       └─ wake ──► ask the server (5 s at most) ──► the next answer
 //! ```
 //!
-//! A reader may not be held up by a server that is silent, so it is shown what was true when it read the last time.
+//! A silent server must not block a reader, so each reading shows the state at the reading before.
 //!
-//! Each stage shows the other's queue too: where the last uploader has died nobody else is left to say that its queue grows.
+//! Each stage shows the other's queue too: after the death of the last uploader only the inspectors
+//! can report that its queue grows.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -26,39 +27,42 @@ use crispy_telemetry::{
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 use tracing::debug;
 
-/// How long the server may take.
-const ANSWER: Duration = Duration::from_secs(5);
+/// The longest wait for the server.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The latest answer, and the bell for the next.
+/// The latest answer, and the wake-up for the next.
 #[derive(Clone, Debug, Default)]
-struct Shown {
+struct Backlogs {
     latest: Arc<Mutex<Vec<(Stage, Backlog)>>>,
-    wanted: Arc<Notify>,
+    wake: Arc<Notify>,
 }
 
-/// Shows how the queues stand from now on, until the task ends.
-pub(crate) fn show(connection: &Connection) -> JoinHandle<()> {
-    let shown = Shown::default();
-    shown.observe();
+/// Registers the metrics of the queues. They are up to date until the task ends.
+pub(crate) fn observe(connection: &Connection) -> JoinHandle<()> {
+    let backlogs = Backlogs::default();
+    backlogs.register();
     let connection = connection.clone();
     tokio::spawn(async move {
         loop {
-            shown.wanted.notified().await;
-            let latest = match timeout(ANSWER, look(&connection)).await {
+            backlogs.wake.notified().await;
+            let latest = match timeout(TIMEOUT, fetch(&connection)).await {
                 Ok(Ok(latest)) => latest,
                 Ok(Err(error)) => {
                     let error: &(dyn std::error::Error + 'static) = &error;
-                    debug!(error, "how the queues stand is not known");
+                    debug!(error, "failed to look up backlogs");
                     Vec::new()
                 }
                 Err(_) => Vec::new(),
             };
-            *shown.latest.lock().unwrap_or_else(PoisonError::into_inner) = latest;
+            *backlogs
+                .latest
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = latest;
         }
     })
 }
 
-async fn look(connection: &Connection) -> Result<Vec<(Stage, Backlog)>, Fault> {
+async fn fetch(connection: &Connection) -> Result<Vec<(Stage, Backlog)>, Fault> {
     let mut found = Vec::new();
     for stage in Stage::ALL {
         found.push((stage, connection.backlog(stage).await?));
@@ -66,16 +70,16 @@ async fn look(connection: &Connection) -> Result<Vec<(Stage, Backlog)>, Fault> {
     Ok(found)
 }
 
-/// What of an answer a gauge shows, if there is any.
+/// The part of an answer that a gauge shows, if there is one.
 type Part = fn(&Backlog) -> Option<f64>;
 
-impl Shown {
-    fn observe(&self) {
-        // One of them rings the bell: each reader looks at all.
-        let bell = self.clone();
+impl Backlogs {
+    fn register(&self) {
+        // One of the gauges wakes the task: each reader reads all of them.
+        let waking = self.clone();
         QUEUE_PENDING.observe(move || {
-            bell.wanted.notify_one();
-            bell.readings(STAGE, |backlog| Some(backlog.work.as_ref()?.pending as f64))
+            waking.wake.notify_one();
+            waking.readings(STAGE, |backlog| Some(backlog.work.as_ref()?.pending as f64))
         });
         let rows: [(&'static Gauge, &'static str, Part); 5] = [
             (&QUEUE_UNSETTLED, STAGE, |backlog| {
@@ -97,8 +101,8 @@ impl Shown {
             }),
         ];
         for (gauge, attribute, part) in rows {
-            let shown = self.clone();
-            gauge.observe(move || shown.readings(attribute, part));
+            let backlogs = self.clone();
+            gauge.observe(move || backlogs.readings(attribute, part));
         }
     }
 

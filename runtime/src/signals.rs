@@ -1,8 +1,9 @@
-//! SIGTERM and SIGINT: the first asks, the second ends.
+//! SIGTERM and SIGINT: the first requests a stop, the second ends the process.
 
-use std::io;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::{
+    io,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,19 +11,22 @@ use tracing::info;
 
 use crate::{Exit, Stop};
 
-/// Arms the second signal. From here on the process ends at once, with 130 or 143, on the second of either.
+/// Arms the second signal. From here on the process ends at once, with 130 or 143, on the second of
+/// either.
 ///
-/// This lives in the signal handler itself and not in a task: it has to end a program whose runtime is stuck.
+/// This works in the signal handler itself and not in a task: it has to end a program whose runtime
+/// is stuck.
 pub(crate) fn arm_second() -> io::Result<()> {
-    let asked = Arc::new(AtomicBool::new(false));
+    let requested = Arc::new(AtomicBool::new(false));
     for (number, exit) in [(SIGTERM, Exit::Terminated), (SIGINT, Exit::Interrupted)] {
-        // Handlers run in the order of registration: the first signal finds the flag down, and raises it.
+        // Handlers run in the order of registration: the first signal finds the flag unset, and
+        // sets it.
         signal_hook::flag::register_conditional_shutdown(
             number,
             exit.code().into(),
-            Arc::clone(&asked),
+            Arc::clone(&requested),
         )?;
-        signal_hook::flag::register(number, Arc::clone(&asked))?;
+        signal_hook::flag::register(number, Arc::clone(&requested))?;
     }
     Ok(())
 }
@@ -32,11 +36,11 @@ pub(crate) fn first(stop: Stop) -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
-        let name = tokio::select! {
+        let signal = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
         };
-        info!(signal = name, grace = ?stop.grace(), "stop requested; a second signal ends at once");
+        info!(signal, grace = ?stop.grace(), "stop requested; a second signal ends at once");
         stop.request();
     })
 }

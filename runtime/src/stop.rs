@@ -1,22 +1,24 @@
-//! How a program learns that it shall stop.
+//! The request to stop, and its deadline.
 
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long a program may take from the request to its end.
+/// The longest time from the request to the end of a program.
 ///
-/// Kubernetes kills after 30 s unless told otherwise (`terminationGracePeriodSeconds`); five of them are left for
-/// what happens before the signal arrives and after `run` has returned.
+/// Kubernetes kills after 30 s by default (`terminationGracePeriodSeconds`); five of them remain for
+/// the time before the signal arrives and after `run` has returned.
 pub const GRACE: Duration = Duration::from_secs(25);
 
-/// The wish that a program stop, shared by all of its tasks.
+/// The request that a program stop, shared by all of its tasks.
 ///
-/// * It is asked for once and never taken back; asking again changes nothing.
-/// * Clones are the same wish: whoever holds one can wait for it, ask whether it is there, or make it.
-/// * The deadline counts from the first request, wherever it came from.
+/// * It is made once and never taken back; a second request changes nothing.
+/// * Clones are the same request: each can make it, wait for it, or look whether it was made.
+/// * The deadline counts from the first request, whatever its source.
 ///
 /// [`main`](crate::main) makes one from the signals; a test makes its own with [`Stop::new`].
 #[derive(Debug, Clone, Default)]
@@ -26,14 +28,14 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// One that nobody has requested yet.
+    /// A stop that is not requested yet.
     pub fn new() -> Stop {
         Stop::default()
     }
 
     /// Asks the program to stop.
     pub fn request(&self) {
-        // First the time, so that whoever is woken by the token finds a deadline.
+        // The time first, so that tasks woken by the token find a deadline.
         self.requested_at.get_or_init(Instant::now);
         self.token.cancel();
     }
@@ -48,17 +50,17 @@ impl Stop {
         self.token.is_cancelled()
     }
 
-    /// How long the program may take from the request to its end: [`GRACE`].
+    /// The longest time from the request to the end: [`GRACE`].
     pub fn grace(&self) -> Duration {
         GRACE
     }
 
-    /// When the grace is over; `None` while nobody has requested a stop.
+    /// The end of the grace; `None` before a request.
     pub fn deadline(&self) -> Option<Instant> {
         self.requested_at.get().map(|at| *at + GRACE)
     }
 
-    /// The wish as a token, for libraries that do not know this crate.
+    /// The request as a token, for libraries that do not know this crate.
     ///
     /// A child: it is cancelled with this stop, and cancelling it stops nothing else.
     pub fn token(&self) -> CancellationToken {
@@ -71,9 +73,9 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_clone_hears_the_request_and_finds_a_deadline() {
+    async fn a_clone_is_woken_and_finds_a_deadline() {
         let stop = Stop::new();
-        let heard = tokio::spawn({
+        let woken = tokio::spawn({
             let stop = stop.clone();
             async move {
                 stop.requested().await;
@@ -82,12 +84,12 @@ mod tests {
         });
         let now = Instant::now();
         stop.request();
-        assert_eq!(heard.await.unwrap(), Some(now + GRACE));
+        assert_eq!(woken.await.unwrap(), Some(now + GRACE));
         assert!(stop.is_requested());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn asking_again_does_not_move_the_deadline() {
+    async fn a_second_request_does_not_move_the_deadline() {
         let stop = Stop::new();
         assert_eq!(stop.deadline(), None);
         stop.request();

@@ -1,14 +1,15 @@
 //! A thread with a runtime of its own, beside the program's.
 //!
-//! What tells about a program must not depend on it: where the program's runtime is stuck, its health page still answers, and says so. And
-//! what sends telemetry goes on until the last span is sent, when the program's runtime is gone already.
+//! Telemetry and health pages must not depend on the program: where the program's runtime is stuck,
+//! the health page still answers, and reports it. And the last spans are sent when the program's
+//! runtime is gone already.
 
 use std::{io, thread};
 
 use tokio::runtime::{self, Handle};
 use tokio_util::sync::CancellationToken;
 
-/// The runtime, as long as the value lives.
+/// The thread; it ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct TelemetryThread {
     handle: Handle,
@@ -19,7 +20,7 @@ impl TelemetryThread {
     /// Starts it.
     ///
     /// # Errors
-    /// There is no thread to be had.
+    /// The system has no thread to give.
     pub(crate) fn start() -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -27,12 +28,12 @@ impl TelemetryThread {
         let (handle, end) = (runtime.handle().clone(), CancellationToken::new());
         let ending = end.clone();
         thread::Builder::new()
-            .name("side".into())
+            .name("telemetry".into())
             .spawn(move || runtime.block_on(ending.cancelled()))?;
         Ok(Self { handle, end })
     }
 
-    /// To start tasks on it.
+    /// The runtime, to start tasks on it.
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }

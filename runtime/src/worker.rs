@@ -1,4 +1,4 @@
-//! From a handler to a stage at work.
+//! Runs a stage: binds its worker to the queue, and hands it the handler.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,15 +10,16 @@ use tracing::info;
 
 use crate::queue_metrics;
 
-/// What is left of the program's grace for the time after the worker's: against a server that does not answer the worker's last words take
-/// 2 s and closing the connection 2 s, and the process needs a moment to end.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// The part of the program's grace that follows the worker's. Against a server that does not answer,
+/// the worker's flush takes 2 s and closing the connection 2 s, and the process needs a moment to
+/// end.
+const SHUTDOWN_MARGIN: Duration = Duration::from_secs(5);
 
-/// Hands `stage`'s messages to `handler`, up to `concurrency` at once, until the stop is requested and what was under way is done or handed
-/// back; then closes the connection.
+/// Passes `stage`'s messages to `handler`, up to `concurrency` at once, until a stop is requested and
+/// the messages in flight are settled; then closes the connection.
 ///
 /// # Errors
-/// Where there is nothing to bind to, or the server does not say: see [`Failed::from_queue`].
+/// The stream or the consumer is missing, or the server does not answer.
 pub async fn run_worker<H: Handler>(
     connection: Connection,
     stage: Stage,
@@ -29,7 +30,7 @@ pub async fn run_worker<H: Handler>(
 ) -> Result<(), Failed> {
     let config = WorkerConfig {
         concurrency: concurrency.into(),
-        grace: stop.grace().saturating_sub(FAREWELL),
+        grace: stop.grace().saturating_sub(SHUTDOWN_MARGIN),
         instance: producer.instance.clone(),
         version: producer.version.clone(),
         ..WorkerConfig::new(stage)
@@ -38,10 +39,10 @@ pub async fn run_worker<H: Handler>(
         .await
         .map_err(Failed::from_queue)?;
     report_queue(worker.readiness());
-    let watched = queue_metrics::show(&connection);
+    let metrics = queue_metrics::observe(&connection);
     crate::health::readiness().started();
     let drained = worker.run(Arc::new(handler), stop.token()).await;
-    watched.abort();
+    metrics.abort();
     info!(
         handled = drained.handled,
         retried = drained.retried,
@@ -53,9 +54,9 @@ pub async fn run_worker<H: Handler>(
     Ok(())
 }
 
-/// Why the queue cannot be worked with counts among the program's own reasons from now on.
+/// Adds the queue's readiness to the program's own.
 pub fn report_queue(readiness: Readiness) {
-    crate::health::readiness().look("queue", move || {
+    crate::health::readiness().check("queue", move || {
         let reasons = readiness.reasons();
         reasons.iter().map(ToString::to_string).collect()
     });

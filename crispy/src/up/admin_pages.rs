@@ -8,8 +8,6 @@ use std::{
 use anyhow::{Context, anyhow};
 use crispy_runtime::{Exit, Failed, WithExit};
 
-use super::otel_env::Variables;
-
 /// Children with admin pages: ingestor, uploader, inspector.
 const CHILDREN: u16 = 3;
 
@@ -26,7 +24,7 @@ pub(super) fn check() -> Result<AdminPages, Failed> {
     let flag = flag.map(|first| ("--admin-listen", first.to_owned()));
     // The children would all listen on the same address.
     let variables = || {
-        let first = Variables::OURS.prometheus_listen()?;
+        let first = crispy_runtime::export::prometheus_address()?;
         Some(("OTEL_METRICS_EXPORTER=prometheus at", first))
     };
     let Some((by, first)) = flag.or_else(variables) else {

@@ -42,29 +42,18 @@ impl Variables<'_> {
         let exporter = "OTEL_TRACES_EXPORTER";
         let own = self.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
         match self.get(exporter) {
+            Some(value) if value.eq_ignore_ascii_case("none") => {
+                TraceExport::Disabled(format!("{exporter}={value}"))
+            }
             Some(value) if contains(&value, "otlp") => TraceExport::Otlp,
-            Some(value) => TraceExport::Disabled(format!("{exporter}={value}")),
-            None if collector.is_some() || own.is_some() => TraceExport::Otlp,
-            None => TraceExport::Unset,
+            // Unknown exporters count as unset.
+            _ if collector.is_some() || own.is_some() => TraceExport::Otlp,
+            _ => TraceExport::Unset,
         }
-    }
-
-    /// The address on which every child would serve metrics to Prometheus, if they would.
-    pub(super) fn prometheus_listen(&self) -> Option<String> {
-        if self.disabled().is_some() {
-            return None;
-        }
-        let exporters = self.get("OTEL_METRICS_EXPORTER");
-        exporters.filter(|exporters| contains(exporters, "prometheus"))?;
-        let host = self.get("OTEL_EXPORTER_PROMETHEUS_HOST");
-        let port = self.get("OTEL_EXPORTER_PROMETHEUS_PORT");
-        let host = host.unwrap_or_else(|| "localhost".to_owned());
-        let port = port.unwrap_or_else(|| "9464".to_owned());
-        Some(format!("{host}:{port}"))
     }
 }
 
-/// Whether a list of exporters, `console,otlp`, contains this one.
+/// Whether a list of exporters, `zipkin,otlp`, contains this one.
 fn contains(list: &str, exporter: &str) -> bool {
     let mut names = list.split(',').map(str::trim);
     names.any(|name| name.eq_ignore_ascii_case(exporter))
@@ -103,7 +92,8 @@ mod tests {
             ),
             (collector, "", TraceExport::Otlp),
             (None, traces_alone, TraceExport::Otlp),
-            (None, "OTEL_TRACES_EXPORTER=console,OTLP", TraceExport::Otlp),
+            (None, "OTEL_TRACES_EXPORTER=zipkin,OTLP", TraceExport::Otlp),
+            (None, "OTEL_TRACES_EXPORTER=zipkin", TraceExport::Unset),
             (collector, disabled, TraceExport::Disabled(disabled.into())),
             (
                 collector,
@@ -114,17 +104,5 @@ mod tests {
             let found = with(set, |variables| variables.trace_export(collector));
             assert_eq!(found, expected, "{set}");
         }
-    }
-
-    #[test]
-    fn the_address_for_prometheus_follows_its_variables() {
-        let listen = |set: &str| with(set, |variables| variables.prometheus_listen());
-        let exporters = "OTEL_METRICS_EXPORTER=otlp,Prometheus";
-        assert_eq!(listen(exporters).as_deref(), Some("localhost:9464"));
-        let address = "OTEL_EXPORTER_PROMETHEUS_HOST=127.0.0.2 OTEL_EXPORTER_PROMETHEUS_PORT=1";
-        let elsewhere = listen(&format!("{exporters} {address}"));
-        assert_eq!(elsewhere.as_deref(), Some("127.0.0.2:1"));
-        assert_eq!(listen(&format!("{exporters} OTEL_SDK_DISABLED=true")), None);
-        assert_eq!(listen("OTEL_METRICS_EXPORTER=otlp"), None);
     }
 }

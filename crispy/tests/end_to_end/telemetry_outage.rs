@@ -27,9 +27,9 @@ const PROTOCOLS: [&str; 2] = ["grpc", "http/protobuf"];
 const WORKERS: [&str; 2] = ["uploader", "inspector"];
 
 /// What the log says of an outage, whichever signal has met it first; of a collector that is only too slow; and when it is over.
-const BEGINS: &str = "do not reach the collector";
-const CROWDED: &str = "more traces than the collector takes";
-const ENDS: &str = "reach the collector again";
+const BEGINS: &str = "collector unreachable";
+const CROWDED: &str = "collector overloaded";
+const ENDS: &str = "collector reachable again";
 
 /// Traces alone: then there is one end of an outage to wait for.
 const TRACES_ALONE: (&str, &str) = ("OTEL_METRICS_EXPORTER", "prometheus");

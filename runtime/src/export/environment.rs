@@ -1,135 +1,154 @@
-//! OpenTelemetry's environment variables, read one by one. What is wrong is an error that names the variable: the SDK passes over it.
+//! OpenTelemetry's environment variables. Wrong values are ignored, each with a warning.
+//!
+//! The specification demands it, and the SDK does the same with the variables that it reads, but
+//! without a warning that reaches the log. So those are looked at here too.
 
-use std::{ffi::OsString, fmt, ops::RangeInclusive, str::FromStr, time::Duration};
+use std::{cell::RefCell, ffi::OsString, fmt::Display, ops::RangeInclusive, str::FromStr};
 
-use thiserror::Error;
+use tracing::warn;
 
+use super::Signal;
 use crate::Redacted;
 
-/// A variable that cannot be used.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("{variable}{value}: {reason}")]
-pub struct WrongVariable {
+/// A variable whose value is ignored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ignored {
     /// Its name.
-    pub variable: String,
-    /// ` is …`, what it holds; empty where that may be a secret.
-    pub value: String,
-    /// What it may hold.
-    pub reason: String,
+    pub(super) variable: String,
+    /// Its value, without passwords; `None` where all of it may be a secret.
+    pub(super) value: Option<String>,
+    /// The values that it may have, as an imperative sentence.
+    pub(super) hint: String,
 }
 
-/// Where variables are looked up: the process's own, or a table that a test made.
-pub(super) struct Environment<'a>(pub(super) &'a dyn Fn(&str) -> Option<OsString>);
+impl Ignored {
+    /// Logs it. Variables are read before there is a log.
+    pub(crate) fn log(&self) {
+        let Self {
+            variable,
+            value,
+            hint,
+        } = self;
+        warn!(variable, value, hint, "environment variable ignored");
+    }
+}
 
-impl Environment<'_> {
-    /// A variable's value. An empty one counts as unset, as the specification has it.
-    pub(super) fn get(&self, variable: &str) -> Result<Option<String>, WrongVariable> {
-        let Some(value) = (self.0)(variable) else {
-            return Ok(None);
-        };
-        match value.into_string() {
-            Ok(value) => Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty())),
-            Err(_) => Err(secret(variable, "it is not UTF-8")),
+/// The environment of the process, or a table of a test.
+pub(super) struct Variables<'a> {
+    look_up: &'a dyn Fn(&str) -> Option<OsString>,
+    ignored: RefCell<Vec<Ignored>>,
+}
+
+impl<'a> Variables<'a> {
+    pub(super) fn new(look_up: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
+        Self {
+            look_up,
+            ignored: RefCell::default(),
         }
     }
 
-    /// The first of two variables that is set, and its name: what is said of one signal goes over what is said of all.
-    pub(super) fn either<'v>(
-        &self,
-        signal: &'v str,
-        general: &'v str,
-    ) -> Result<Option<(&'v str, String)>, WrongVariable> {
-        for variable in [signal, general] {
-            if let Some(value) = self.get(variable)? {
-                return Ok(Some((variable, value)));
+    /// The variables that were ignored so far.
+    pub(super) fn into_ignored(self) -> Vec<Ignored> {
+        self.ignored.into_inner()
+    }
+
+    /// Notes that a value is ignored, once for each variable.
+    pub(super) fn ignore(&self, variable: &str, value: &str, hint: impl Display) {
+        let ignored = Ignored {
+            variable: variable.to_owned(),
+            value: (!variable.ends_with("_HEADERS")).then(|| Redacted(value).to_string()),
+            hint: hint.to_string(),
+        };
+        let mut all = self.ignored.borrow_mut();
+        if !all.contains(&ignored) {
+            all.push(ignored);
+        }
+    }
+
+    /// A variable's value. An empty one counts as unset, as the specification has it.
+    pub(super) fn get(&self, variable: &str) -> Option<String> {
+        match (self.look_up)(variable)?.into_string() {
+            Ok(value) => Some(value.trim().to_owned()).filter(|value| !value.is_empty()),
+            Err(_) => {
+                self.ignore(variable, "(not UTF-8)", "write it in UTF-8");
+                None
             }
         }
-        Ok(None)
+    }
+
+    /// A variable's value as `read` understands it.
+    pub(super) fn parse<T>(
+        &self,
+        variable: &str,
+        hint: impl Display,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.get(variable)?;
+        let read = read(&value);
+        if read.is_none() {
+            self.ignore(variable, &value, hint);
+        }
+        read
+    }
+
+    /// An OTLP variable: the one of the signal, else the one of all signals.
+    pub(super) fn otlp<T>(
+        &self,
+        signal: Signal,
+        name: &str,
+        hint: impl Display + Copy,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        self.parse(&signal.variable(name), hint, &read)
+            .or_else(|| self.parse(&format!("OTEL_EXPORTER_OTLP_{name}"), hint, &read))
     }
 
     /// `true` or `false`; unset is false.
-    pub(super) fn flag(&self, variable: &str) -> Result<bool, WrongVariable> {
-        match self.get(variable)? {
-            None => Ok(false),
-            Some(value) if value.eq_ignore_ascii_case("true") => Ok(true),
-            Some(value) if value.eq_ignore_ascii_case("false") => Ok(false),
-            Some(value) => Err(wrong(variable, &value, "it is true or false")),
-        }
+    pub(super) fn flag(&self, variable: &str) -> bool {
+        self.parse(variable, "set it to true or false", flag)
+            .unwrap_or_default()
     }
 
     /// A number within bounds.
-    pub(super) fn number<N>(
-        &self,
-        variable: &str,
-        bounds: RangeInclusive<N>,
-    ) -> Result<Option<N>, WrongVariable>
+    pub(super) fn number<N>(&self, variable: &str, bounds: RangeInclusive<N>) -> Option<N>
     where
-        N: FromStr + PartialOrd + fmt::Display,
+        N: FromStr + PartialOrd + Display,
     {
-        let Some(value) = self.get(variable)? else {
-            return Ok(None);
-        };
-        let number = value.parse().ok().filter(|number| bounds.contains(number));
-        let (least, most) = bounds.into_inner();
-        number.map(Some).ok_or_else(|| {
-            wrong(
-                variable,
-                &value,
-                format!("it is a number from {least} to {most}"),
-            )
-        })
+        let hint = format!("use a number from {} to {}", bounds.start(), bounds.end());
+        let read = |text: &str| text.parse().ok().filter(|number| bounds.contains(number));
+        self.parse(variable, hint, read)
     }
 
-    /// A time in whole milliseconds.
-    pub(super) fn milliseconds(&self, variable: &str) -> Result<Option<Duration>, WrongVariable> {
-        // A day: more is a slip of the unit.
-        let milliseconds = self.number(variable, 1..=86_400_000)?;
-        Ok(milliseconds.map(Duration::from_millis))
-    }
-
-    /// Words with commas between them, each one of `allowed`, in capitals or not. `none` stands alone, and for nothing.
+    /// Words with commas between them, each one of `allowed`, in capitals or not. `none` is the
+    /// empty list. Unknown words are ignored; a list of nothing else counts as unset.
     pub(super) fn words<const N: usize>(
         &self,
         variable: &str,
         allowed: [&'static str; N],
-    ) -> Result<Option<Vec<&'static str>>, WrongVariable> {
-        let Some(value) = self.get(variable)? else {
-            return Ok(None);
-        };
+    ) -> Option<Vec<&'static str>> {
+        let value = self.get(variable)?;
         if value.eq_ignore_ascii_case("none") {
-            return Ok(Some(Vec::new()));
+            return Some(Vec::new());
         }
         let mut words = Vec::new();
         for word in value.split(',').map(str::trim) {
             let known = allowed
                 .into_iter()
                 .find(|known| known.eq_ignore_ascii_case(word));
-            let Some(known) = known else {
-                let reason = format!("use {}, or none", allowed.join(", "));
-                return Err(wrong(variable, &value, reason));
-            };
-            if !words.contains(&known) {
-                words.push(known);
+            match known {
+                Some(known) if !words.contains(&known) => words.push(known),
+                Some(_) => {}
+                None => {
+                    let hint = format!("use {}, or none alone", allowed.join(", "));
+                    self.ignore(variable, word, hint);
+                }
             }
         }
-        Ok(Some(words))
+        (!words.is_empty()).then_some(words)
     }
 }
 
-/// A value that may be shown; passwords of an address are not.
-pub(super) fn wrong(variable: &str, value: &str, reason: impl Into<String>) -> WrongVariable {
-    WrongVariable {
-        variable: variable.to_owned(),
-        value: format!(" is {:?}", Redacted(value)),
-        reason: reason.into(),
-    }
-}
-
-/// A value that may not be shown.
-pub(super) fn secret(variable: &str, reason: &str) -> WrongVariable {
-    WrongVariable {
-        variable: variable.to_owned(),
-        value: String::new(),
-        reason: reason.to_owned(),
-    }
+/// `true` or `false`, in capitals or not.
+pub(super) fn flag(text: &str) -> Option<bool> {
+    text.to_ascii_lowercase().parse().ok()
 }

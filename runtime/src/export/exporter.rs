@@ -1,98 +1,89 @@
-//! The exporters that speak OTLP. Headers and compression are read by the SDK; they have been checked before.
+//! The exporters of OTLP. The SDK reads headers, compression and `OTEL_EXPORTER_OTLP_INSECURE`.
 
-use std::{fs, sync::Arc};
+use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{
     MetricExporter, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
     tonic_types::transport::{Certificate, ClientTlsConfig},
 };
 use reqwest::redirect;
-use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::runtime::Handle;
 
 use super::{
-    endpoint::{Otlp, Protocol},
-    road::Road,
+    queue::ExportQueue,
+    settings::{Collector, Protocol},
 };
 
-/// What an exporter is built of. A macro, for the SDK's builders are of many types and one form.
+/// Builds an exporter. A macro, for the SDK's builders are of many types and one form. The SDK's
+/// error repeats the address, which may hold a password, so it is left out.
 macro_rules! build {
-    ($builder:expr, $otlp:ident, $road:ident) => {
-        match $otlp.protocol {
+    ($builder:expr, $collector:ident, $queue:ident) => {
+        match $collector.protocol {
             Protocol::Grpc => $builder
                 .with_tonic()
-                .with_endpoint(&$otlp.address)
-                .with_timeout($otlp.timeout)
-                .with_tls_config(tls($otlp)?)
-                .build()?,
+                .with_endpoint(&$collector.address)
+                .with_timeout($collector.timeout)
+                .with_tls_config(tls($collector))
+                .build(),
             Protocol::Http => $builder
                 .with_http()
-                .with_endpoint(&$otlp.address)
-                .with_timeout($otlp.timeout)
-                .with_http_client(Client::new($otlp, $road)?)
-                .build()?,
+                .with_endpoint(&$collector.address)
+                .with_timeout($collector.timeout)
+                .with_http_client(Client::new($collector, $queue)?)
+                .build(),
         }
+        .map_err(|_| anyhow!("the endpoint is no address"))
     };
 }
 
 /// The exporter of spans. Call it inside the runtime that shall carry its connections.
-pub(super) fn spans(otlp: &Otlp, road: &Arc<Road>) -> anyhow::Result<SpanExporter> {
-    Ok(build!(SpanExporter::builder(), otlp, road))
+pub(super) fn spans(
+    collector: &Collector,
+    queue: &Arc<ExportQueue>,
+) -> anyhow::Result<SpanExporter> {
+    build!(SpanExporter::builder(), collector, queue)
 }
 
 /// The exporter of metrics, likewise.
-pub(super) fn metrics(otlp: &Otlp, road: &Arc<Road>) -> anyhow::Result<MetricExporter> {
-    Ok(build!(MetricExporter::builder(), otlp, road))
+pub(super) fn metrics(
+    collector: &Collector,
+    queue: &Arc<ExportQueue>,
+) -> anyhow::Result<MetricExporter> {
+    build!(MetricExporter::builder(), collector, queue)
 }
 
-fn certificate(otlp: &Otlp) -> anyhow::Result<Option<Vec<u8>>> {
-    let Some(path) = &otlp.certificate else {
-        return Ok(None);
-    };
-    let doing = || format!("read certificates {}", path.display());
-    let pem = fs::read(path).with_context(doing)?;
-    // A file without any would be found out at the first export, and then only by name of the protocol's error.
-    let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
-    if found.with_context(doing)?.is_empty() {
-        return Err(anyhow!("there is none in PEM").context(doing()));
-    }
-    Ok(Some(pem))
-}
-
-fn tls(otlp: &Otlp) -> anyhow::Result<ClientTlsConfig> {
-    Ok(match certificate(otlp)? {
+fn tls(collector: &Collector) -> ClientTlsConfig {
+    match &collector.certificates {
         Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
         None => ClientTlsConfig::new().with_enabled_roots(),
-    })
+    }
 }
 
-/// The SDK's processor runs on a thread without a runtime, and reqwest needs one: requests are made in ours. What kept one from being answered
-/// the SDK calls a network error, all of it.
+/// Sends requests from our runtime: the SDK's processor runs on a thread without one, and reqwest
+/// needs one. It also keeps the cause of a failure, which the SDK calls a network error.
 #[derive(Debug)]
 struct Client {
     client: reqwest::Client,
     runtime: Handle,
-    road: Arc<Road>,
+    queue: Arc<ExportQueue>,
 }
 
 impl Client {
-    fn new(otlp: &Otlp, road: &Arc<Road>) -> anyhow::Result<Self> {
-        // There may be one already: the ingestor's.
-        drop(rustls::crypto::ring::default_provider().install_default());
+    fn new(collector: &Collector, queue: &Arc<ExportQueue>) -> anyhow::Result<Self> {
         let mut builder = reqwest::Client::builder()
-            .timeout(otlp.timeout)
+            .timeout(collector.timeout)
             // Headers with tokens go to the collector that was named, and to no other.
             .redirect(redirect::Policy::none());
-        if let Some(pem) = certificate(otlp)? {
-            let trusted = reqwest::Certificate::from_pem_bundle(&pem)?;
+        if let Some(pem) = &collector.certificates {
+            let trusted = reqwest::Certificate::from_pem_bundle(pem)?;
             builder = builder.tls_certs_only(trusted);
         }
         Ok(Self {
             client: builder.build()?,
             runtime: Handle::current(),
-            road: Arc::clone(road),
+            queue: Arc::clone(queue),
         })
     }
 }
@@ -115,7 +106,7 @@ impl HttpClient for Client {
             // Its address may hold a password, and is known.
             Err(error) => {
                 let error = anyhow::Error::new(error.without_url());
-                self.road.hears_why(format!("{error:#}"));
+                self.queue.set_cause(format!("{error:#}"));
                 Err(error.into())
             }
         }

@@ -1,20 +1,19 @@
-//! From instruments to whoever reads them: Prometheus, a collector, stderr.
+//! The process' meter and its readers: Prometheus and a collector.
 
-use std::{io::Write, time::Duration};
+use std::sync::Arc;
 
 use opentelemetry::global;
 use opentelemetry_sdk::{
     Resource,
-    metrics::{PeriodicReader, SdkMeterProvider},
+    metrics::{MeterProviderBuilder, PeriodicReader, SdkMeterProvider},
 };
 use prometheus::{Registry, TextEncoder};
 
 use super::{
-    endpoint::METRICS, exporter, process, road::Collectors, send::Heard, settings::Target,
+    exporter, process, processor::ReportingExporter, queue::ExportQueue, settings::Settings,
 };
-use crate::{logging::Lines, telemetry_thread::TelemetryThread};
 
-/// What is measured, as Prometheus reads it.
+/// The metrics as Prometheus reads them.
 #[derive(Clone, Debug)]
 pub(crate) struct Scrape(Registry);
 
@@ -22,61 +21,52 @@ impl Scrape {
     /// The text format of Prometheus, version 0.0.4.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
-        // It can fail on a metric without a name only.
+        // It fails only on a metric without a name.
         drop(TextEncoder::new().encode_utf8(&self.0.gather(), &mut text));
         text
     }
-}
 
-/// Sets the process's meter, which instruments are made of from then on. `None` where nobody would read it.
-pub(super) fn start(
-    targets: &[Target],
-    scrape: bool,
-    resource: &Resource,
-    collectors: &mut Collectors,
-    thread: &TelemetryThread,
-) -> anyhow::Result<Option<(SdkMeterProvider, Option<Scrape>)>> {
-    let console = targets.contains(&Target::Console);
-    if targets.is_empty() && !scrape {
-        return Ok(None);
-    }
-    let mut provider = SdkMeterProvider::builder().with_resource(resource.clone());
-    let mut read = None;
-    if scrape || console {
+    /// A page of metrics, and the provider that fills it.
+    pub(super) fn new(
+        provider: MeterProviderBuilder,
+    ) -> anyhow::Result<(Self, MeterProviderBuilder)> {
         let registry = Registry::new();
         let exporter = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
             .scope_info_enabled(false);
-        provider = provider.with_reader(exporter.build()?);
-        read = Some(Scrape(registry));
+        Ok((Self(registry), provider.with_reader(exporter.build()?)))
     }
-    for target in targets {
-        let Target::Otlp(otlp) = target else { continue };
-        let road = collectors.road(METRICS, &otlp.address, usize::MAX);
-        let exporter = exporter::metrics(otlp, &road)?;
-        provider = provider.with_reader(PeriodicReader::builder(Heard { road, exporter }).build());
+}
+
+/// Begins to measure: instruments are made of the process' meter from now on. `None` where neither
+/// a collector nor Prometheus reads them.
+pub(super) fn start(
+    settings: &Settings,
+    scraped: bool,
+    resource: &Resource,
+    queue: Option<&Arc<ExportQueue>>,
+) -> anyhow::Result<(Option<SdkMeterProvider>, Option<Scrape>)> {
+    let collector = settings.metrics.as_ref().zip(queue);
+    if collector.is_none() && !scraped {
+        return Ok((None, None));
+    }
+    let mut provider = SdkMeterProvider::builder().with_resource(resource.clone());
+    let mut scrape = None;
+    if scraped {
+        let (page, filled) = Scrape::new(provider)?;
+        (scrape, provider) = (Some(page), filled);
+    }
+    if let Some((collector, queue)) = collector {
+        let exporter = ReportingExporter {
+            queue: Arc::clone(queue),
+            exporter: exporter::metrics(collector, queue)?,
+        };
+        let reader = PeriodicReader::builder(exporter).with_interval(settings.metric_interval);
+        provider = provider.with_reader(reader.build());
     }
     let provider = provider.build();
     global::set_meter_provider(provider.clone());
     crispy_telemetry::enable();
     process::observe();
-    if let Some(scrape) = read.clone().filter(|_| console) {
-        thread.handle().spawn(print(scrape, interval()));
-    }
-    Ok(Some((provider, read.filter(|_| scrape))))
-}
-
-/// The SDK's own reading of the variable, for the one target that is not the SDK's.
-fn interval() -> Duration {
-    let told = std::env::var("OTEL_METRIC_EXPORT_INTERVAL").ok();
-    let milliseconds = told.and_then(|told| told.trim().parse().ok());
-    Duration::from_millis(milliseconds.unwrap_or(60_000))
-}
-
-/// `OTEL_METRICS_EXPORTER=console`: what Prometheus would read, on stderr.
-async fn print(scrape: Scrape, every: Duration) {
-    loop {
-        tokio::time::sleep(every).await;
-        drop(Lines.write_all(scrape.text().as_bytes()));
-    }
+    Ok((Some(provider), scrape))
 }

@@ -1,39 +1,39 @@
-//! Traces and metrics: made here, sent from here, and never in the way of the work.
+//! Traces and metrics: made and exported here, and never in the way of the work.
 //!
 //! ```text
-//!   tracing spans ─► layer ─► sampler ─► gate ─► queue (bounded) ─► thread ─► exporter ─► collector
-//!                                                                                └ outage: one line
-//!   instruments ───► meter ─► reader ──────────────────────────────────────────► collector, /metrics
+//!   tracing spans ─► layer ─► sampler ─► filter ─► queue (bounded) ─► thread ─► exporter ─► collector
+//!                                                                                  └ outage: one line
+//!   instruments ───► meter ─► reader ────────────────────────────────────────────► collector, /metrics
 //! ```
 //!
-//! * Nothing of it is there until a variable of OpenTelemetry's or `--otlp-endpoint` asks for it: no layer, no thread, no cost.
-//! * What is wrong in the environment is an error that names the variable: `environment.rs`, `settings.rs`, `endpoint.rs`.
-//! * Which traces are kept, and that failures always are: `sampling.rs`.
-//! * A collector that is away costs its spans and one line in the log, which says what to do: `road.rs`, `advice.rs`, `send.rs`.
-//! * At the end what waits is sent, for a second at most.
+//! * Nothing of it exists until a variable of OpenTelemetry's or `--otlp-endpoint` asks for it: no
+//!   layer, no thread, no cost.
+//! * Wrong variables are ignored with a warning: `environment.rs`, `settings.rs`.
+//! * Failures are always kept, whatever traces are sampled: `sampling.rs`, `processor.rs`.
+//! * An unavailable collector costs its spans and one log line: `queue.rs`.
+//! * At the end waiting spans are sent, for a second at most.
 
-mod advice;
-mod console;
-mod endpoint;
 mod environment;
 mod exporter;
 mod metrics;
 mod process;
+mod processor;
+mod queue;
 mod resource;
-mod road;
 mod sampling;
-mod send;
 mod settings;
 #[cfg(test)]
 mod tests;
 
 use std::{
+    fmt,
     sync::{Arc, OnceLock, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
 use clap::Args;
+use hyper::Uri;
 use opentelemetry::{
     global,
     propagation::{TextMapCompositePropagator, TextMapPropagator},
@@ -43,26 +43,47 @@ use opentelemetry_sdk::{
     Resource,
     metrics::SdkMeterProvider,
     propagation::{BaggagePropagator, TraceContextPropagator},
-    trace::{BatchSpanProcessor, SdkTracer, SdkTracerProvider},
+    trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider},
 };
 
-pub use environment::WrongVariable;
+pub(crate) use environment::Ignored;
 pub(crate) use metrics::Scrape;
 pub(crate) use settings::Settings;
+pub use settings::prometheus_address;
 
-use crate::{about::About, telemetry_thread::TelemetryThread};
-use console::Console;
-use endpoint::TRACES;
-use road::{Collectors, Road};
-use send::{Gate, Heard};
-use settings::Target;
+use crate::{bootstrap::About, telemetry_thread::TelemetryThread};
+use processor::{ReportingExporter, SpanFilter};
+use queue::{ExportQueue, Reporter};
 
-/// How long the end of a program may wait for what has not been sent: it has to be over within two seconds of its work, and so has
-/// `crispy up`, whose stages end one after the other.
-const FLUSH: Duration = Duration::from_secs(1);
+/// The longest wait for unsent telemetry at the end of a program. The process has to end within two
+/// seconds of its work, and so has `crispy up`, whose daemons end one after the other.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The same where a collector takes nothing as it is.
-const LAST_TRY: Duration = Duration::from_millis(200);
+/// The same where the collector already fails or is silent.
+const UNHEALTHY_FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// A kind of telemetry that is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signal {
+    Traces,
+    Metrics,
+}
+
+impl Signal {
+    /// As in `/v1/{}`, and in log lines.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Traces => "traces",
+            Self::Metrics => "metrics",
+        }
+    }
+
+    /// The variable of this signal alone: `OTEL_EXPORTER_OTLP_TRACES_{}`.
+    fn variable(self, name: impl fmt::Display) -> String {
+        let signal = self.name().to_ascii_uppercase();
+        format!("OTEL_EXPORTER_OTLP_{signal}_{name}")
+    }
+}
 
 /// The flags about telemetry, which every program has.
 #[derive(Clone, Args)]
@@ -79,122 +100,129 @@ pub struct TelemetryArgs {
     pub otlp_endpoint: Option<String>,
 }
 
-/// The collector that this process was told of, for a parent that starts children.
+/// The collector of this process, for a parent that starts children.
 static CHOSEN: OnceLock<String> = OnceLock::new();
 
-/// The collector that somebody named to this process, by the flag, the environment or the file; `None`: nobody did. It may hold a password.
+/// The collector that flag, environment or file named; `None` without one. It may hold a password.
 pub fn chosen_endpoint() -> Option<&'static str> {
     CHOSEN.get().map(String::as_str)
 }
 
 impl TelemetryArgs {
-    /// The collector that is named; an empty word names none. Remembered for [`chosen_endpoint`].
+    /// The named collector; an empty word names none. Remembered for [`chosen_endpoint`].
     pub(crate) fn endpoint(&self) -> Option<&str> {
         let named = self.otlp_endpoint.as_deref().map(str::trim);
         let named = named.filter(|url| !url.is_empty())?;
-        // A process is told once.
+        // A process reads its flags once.
         drop(CHOSEN.set(named.to_owned()));
         Some(named)
     }
 }
 
-/// What makes and sends telemetry, as long as it lives. Its end waits until what was made is sent, [`FLUSH`] at most.
+/// The providers of traces and metrics. Their end sends waiting telemetry, within
+/// [`FLUSH_TIMEOUT`].
 #[derive(Default)]
 pub(crate) struct Telemetry {
     traces: Option<SdkTracerProvider>,
     metrics: Option<SdkMeterProvider>,
-    collectors: Collectors,
-    /// What Prometheus may read.
+    queues: Vec<Arc<ExportQueue>>,
+    /// The page that Prometheus reads.
     pub(crate) scrape: Option<Scrape>,
 }
 
-impl Settings {
-    /// Whether any of it needs a runtime.
-    pub(crate) fn any(&self) -> bool {
-        !self.traces.is_empty() || !self.metrics.is_empty()
-    }
-}
-
 impl Telemetry {
-    /// Starts what is asked for. `scraped`: somebody may read `/metrics`.
+    /// Starts the signals of `settings`. `scraped`: there are admin pages.
     ///
     /// # Errors
-    /// What the environment says cannot be done after all, such as certificates that are none.
+    /// The SDK's or the client's, which no setting is known to cause.
     pub(crate) fn start(
         about: &About,
         settings: &Settings,
         scraped: bool,
         thread: &TelemetryThread,
     ) -> anyhow::Result<Self> {
-        // Connections live where they are made.
+        // Connections belong to the runtime in which they are made.
         let _inside = thread.handle().enter();
-        let resource = resource::of(about, settings);
-        let mut collectors = Collectors::default();
-        // Metrics first: what the traces count is counted from the beginning.
-        let metrics = metrics::start(
-            &settings.metrics,
-            scraped && settings.scrape,
-            &resource,
-            &mut collectors,
-            thread,
-        )?;
-        let (metrics, scrape) = metrics.unzip();
-        let traces = match settings.traces.is_empty() {
-            true => None,
-            false => Some(trace(settings, resource, &mut collectors)?),
+        let resource = resource::new(about, settings);
+        let (traces_queue, metrics_queue) = queues(settings);
+        // Metrics first, so that the first lost span is counted.
+        let scraped = scraped && settings.scrape;
+        let (metrics, scrape) =
+            metrics::start(settings, scraped, &resource, metrics_queue.as_ref())?;
+        let traces = match &traces_queue {
+            Some(queue) => Some(trace(settings, resource, queue)?),
+            None => None,
         };
         Ok(Self {
             traces,
             metrics,
-            collectors,
-            scrape: scrape.flatten(),
+            queues: traces_queue.into_iter().chain(metrics_queue).collect(),
+            scrape,
         })
     }
 
-    /// What spans are made with, if they are.
+    /// The maker of spans, if traces are on.
     pub(crate) fn tracer(&self) -> Option<SdkTracer> {
         Some(self.traces.as_ref()?.tracer("crispy"))
     }
 }
 
+/// The queues of traces and metrics. They share a reporter if both lead to one collector.
+fn queues(settings: &Settings) -> (Option<Arc<ExportQueue>>, Option<Arc<ExportQueue>>) {
+    let (traces, metrics) = (settings.traces.as_ref(), settings.metrics.as_ref());
+    // The addresses of signals differ by their paths at most.
+    let origin = |address: &str| {
+        let uri: Option<Uri> = address.parse().ok();
+        uri.and_then(|uri| uri.authority().cloned())
+    };
+    let shared = Reporter::default();
+    let [first, second] = [traces, metrics].map(|it| it.map(|it| origin(&it.address)));
+    let other = match first == second {
+        true => Arc::clone(&shared),
+        false => Reporter::default(),
+    };
+    let capacity = settings.batches.queue;
+    (
+        traces.map(|it| ExportQueue::new(Signal::Traces, &it.address, capacity, shared)),
+        metrics.map(|it| ExportQueue::new(Signal::Metrics, &it.address, usize::MAX, other)),
+    )
+}
+
 fn trace(
     settings: &Settings,
     resource: Resource,
-    collectors: &mut Collectors,
+    queue: &Arc<ExportQueue>,
 ) -> anyhow::Result<SdkTracerProvider> {
     let mut provider = SdkTracerProvider::builder()
         .with_resource(resource)
         .with_sampler(settings.sampling.sampler());
-    for target in &settings.traces {
-        let address = match target {
-            Target::Otlp(otlp) => &otlp.address,
-            Target::Console => "stderr",
+    if let Some(collector) = &settings.traces {
+        let exporter = ReportingExporter {
+            queue: Arc::clone(queue),
+            exporter: exporter::spans(collector, queue)?,
         };
-        let road = collectors.road(TRACES, address, settings.queue);
-        let next = match target {
-            Target::Otlp(otlp) => batch(&road, exporter::spans(otlp, &road)?),
-            Target::Console => batch(&road, Console::default()),
-        };
-        provider = provider.with_span_processor(Gate { road, next });
+        let batches = &settings.batches;
+        let config = BatchConfigBuilder::default()
+            .with_max_queue_size(batches.queue)
+            .with_max_export_batch_size(batches.size)
+            .with_scheduled_delay(batches.delay)
+            .build();
+        let next = BatchSpanProcessor::builder(exporter).with_batch_config(config);
+        provider = provider.with_span_processor(SpanFilter {
+            queue: Arc::clone(queue),
+            next: next.build(),
+        });
     }
     set_propagators(&settings.propagators);
     Ok(provider.build())
 }
 
-fn batch(
-    road: &Arc<Road>,
-    exporter: impl opentelemetry_sdk::trace::SpanExporter + 'static,
-) -> BatchSpanProcessor {
-    let road = Arc::clone(road);
-    BatchSpanProcessor::builder(Heard { road, exporter }).build()
-}
-
 fn set_propagators(names: &[&str]) {
-    let made = names.iter().map(|name| match *name {
+    let propagators = names.iter().map(|name| match *name {
         "baggage" => Box::new(BaggagePropagator::new()) as Box<dyn TextMapPropagator + Send + Sync>,
         _ => Box::new(TraceContextPropagator::new()),
     });
-    global::set_text_map_propagator(TextMapCompositePropagator::new(made.collect()));
+    global::set_text_map_propagator(TextMapCompositePropagator::new(propagators.collect()));
 }
 
 impl Drop for Telemetry {
@@ -203,32 +231,37 @@ impl Drop for Telemetry {
         if traces.is_none() && metrics.is_none() {
             return;
         }
-        // The SDK's own limits do not hold where a collector is silent; and its end may not be waited for inside a runtime.
-        let (tell, done) = mpsc::channel();
-        for end in [
-            Box::new(move || drop(traces.map(|traces| traces.shutdown_with_timeout(FLUSH))))
+        // The SDK's own limits do not hold with a silent collector, and its shutdown may not run
+        // inside a runtime.
+        let (sender, done) = mpsc::channel();
+        for shut_down in [
+            Box::new(move || drop(traces.map(|it| it.shutdown_with_timeout(FLUSH_TIMEOUT))))
                 as Box<dyn FnOnce() + Send>,
             Box::new(move || drop(metrics.map(|metrics| metrics.shutdown()))),
         ] {
-            let tell = tell.clone();
+            let sender = sender.clone();
             thread::spawn(move || {
-                end();
-                // Nobody listens any more when it took too long.
-                let _ = tell.send(());
+                shut_down();
+                // The receiver is gone if this took too long.
+                let _ = sender.send(());
             });
         }
-        drop(tell);
-        let patience = match self.collectors.are_well() {
-            true => FLUSH,
-            false => LAST_TRY,
-        };
-        let until = Instant::now() + patience;
+        drop(sender);
+        let now = Instant::now();
+        let healthy = self.queues.iter().all(|queue| queue.is_healthy(now));
+        let deadline = now
+            + match healthy {
+                true => FLUSH_TIMEOUT,
+                false => UNHEALTHY_FLUSH_TIMEOUT,
+            };
         for _ in 0..2 {
-            let left = until.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now());
             if done.recv_timeout(left).is_err() {
                 break;
             }
         }
-        self.collectors.end();
+        for queue in &self.queues {
+            queue.log_lost();
+        }
     }
 }

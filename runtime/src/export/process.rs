@@ -1,4 +1,4 @@
-//! What every process measures of itself. Read from the kernel when somebody asks, and only then.
+//! Metrics of the process itself. The kernel is asked when they are read, and only then.
 
 use std::{fs, time::Instant};
 
@@ -6,7 +6,7 @@ use crispy_telemetry::catalogue::{
     PROCESS_CPU, PROCESS_FILES, PROCESS_MEMORY, PROCESS_THREADS, PROCESS_UPTIME,
 };
 
-/// From here on they are there.
+/// Registers them.
 pub(super) fn observe() {
     let began = Instant::now();
     PROCESS_CPU.observe(|| one(Some(cpu_seconds())));
@@ -17,7 +17,7 @@ pub(super) fn observe() {
     PROCESS_UPTIME.observe(move || one(Some(began.elapsed().as_secs_f64())));
 }
 
-/// Nothing where the system does not tell: there is a `/proc` on Linux only.
+/// Nothing where the system has no answer: only Linux has a `/proc`.
 fn one(value: Option<f64>) -> Vec<crispy_telemetry::Reading> {
     value.map(|value| (value, Vec::new())).into_iter().collect()
 }

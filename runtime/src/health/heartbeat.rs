@@ -1,4 +1,4 @@
-//! Whether the program's tasks run: one of them beats once a second, and whoever asks hears how long ago.
+//! The heartbeat of the program's tasks: one of them beats once a second.
 
 use std::{
     sync::{
@@ -9,12 +9,13 @@ use std::{
 };
 
 /// Between two beats.
-const BEAT: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Without a beat for so long the program is taken for dead. A disk that hangs holds up one thread for some seconds, and is no reason yet.
+/// Without a beat for so long the program counts as stuck. A hanging disk blocks one thread for
+/// some seconds, which is no reason yet.
 const STUCK: Duration = Duration::from_secs(30);
 
-/// The pulse of the program's tasks.
+/// The heartbeat. Clones are the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Heartbeat {
     began: Instant,
@@ -25,23 +26,23 @@ pub(crate) struct Heartbeat {
 
 impl Default for Heartbeat {
     fn default() -> Self {
-        Self::with_patience(STUCK)
+        Self::new(STUCK)
     }
 }
 
 impl Heartbeat {
-    /// One that counts as stuck after this time.
-    pub(crate) fn with_patience(stuck: Duration) -> Self {
+    /// A heartbeat that counts as stuck after this time.
+    pub(crate) fn new(stuck: Duration) -> Self {
         Self {
             began: Instant::now(),
             last: Arc::default(),
-            stuck,
+            stuck: stuck.min(STUCK),
         }
     }
 
     /// Beats until it is dropped: a task among the program's.
     pub(crate) async fn beat(self) {
-        let mut beats = tokio::time::interval(BEAT.min(self.stuck / 4));
+        let mut beats = tokio::time::interval(INTERVAL.min(self.stuck / 4));
         loop {
             beats.tick().await;
             let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -49,7 +50,7 @@ impl Heartbeat {
         }
     }
 
-    /// For how long there has been no beat, if that is too long.
+    /// The time without a beat, if it is too long.
     pub(crate) fn stuck_for(&self) -> Option<Duration> {
         let last = Duration::from_millis(self.last.load(Relaxed));
         let silent = self.began.elapsed().saturating_sub(last);

@@ -1,13 +1,17 @@
-//! Whether the program is alive, and whether it can do its work: for Kubernetes, systemd and whoever is awake.
+//! Liveness and readiness of the program, for Kubernetes, systemd and operators.
 //!
 //! ```text
-//!   stage ── started(), condition, watch ──► Readiness ─┬─► /readyz, with reasons        on a thread of its own: it answers
-//!   program's tasks ── a beat a second ────► Heartbeat ─────┼─► /livez                       where the program's is stuck
-//!                                                       └─► systemd: READY, STATUS, WATCHDOG, STOPPING
+//!   daemon ── started(), conditions ───► Readiness ─┬─► /readyz, with reasons
+//!   its tasks ── a beat a second ──────► Heartbeat ─┼─► /livez
+//!                                                   └─► systemd: READY, STATUS, WATCHDOG, STOPPING
 //! ```
 //!
-//! *Alive* is a program whose tasks run: whoever restarts it for less makes an outage worse. *Ready* is one that can do its work now: it has
-//! started, every condition is met, and nobody has asked it to stop. That the bucket is away is a reason not to be ready, and none to die.
+//! Pages and notifications come from a thread of its own, which answers where the program's is
+//! stuck.
+//!
+//! An *alive* program's tasks run: restarting it for any other reason makes an outage worse. A
+//! *ready* program can do its work now: it has started, every condition is met, and no stop was
+//! requested. An unavailable bucket is a reason not to be ready, and none to be restarted.
 
 mod heartbeat;
 mod pages;
@@ -25,7 +29,7 @@ pub(crate) use heartbeat::Heartbeat;
 pub(crate) use pages::{Admin, Pages};
 pub(crate) use systemd::ServiceManager;
 
-/// The flags about health, which every program that keeps running has.
+/// The flags about health, which every daemon has.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Health")]
 pub struct HealthArgs {
@@ -39,33 +43,34 @@ pub struct HealthArgs {
     pub admin_listen: Option<String>,
 }
 
-/// The address that this process was told of, for a parent that starts children.
+/// The address of the pages of this process, for a parent that starts children.
 static CHOSEN: OnceLock<String> = OnceLock::new();
 
-/// Where somebody wants the pages of this process; `None`: nobody does.
+/// The requested address of the pages of this process; `None` without one.
 pub fn chosen_listen() -> Option<&'static str> {
     CHOSEN.get().map(String::as_str)
 }
 
 impl HealthArgs {
-    /// The address that is named; an empty word names none. Remembered for [`chosen_listen`].
+    /// The named address; an empty word names none. Remembered for [`chosen_listen`].
     pub(crate) fn listen(&self) -> Option<&str> {
         let named = self.admin_listen.as_deref();
         let named = named.filter(|address| !address.is_empty())?;
-        // A process is told once.
+        // A process reads its flags once.
         drop(CHOSEN.set(named.to_owned()));
         Some(named)
     }
 }
 
-/// What has to be so for the program to do its work.
+/// The conditions for the program to do its work.
 ///
-/// * It is not ready before [`started`](Self::started), nor once it has been asked to stop.
-/// * A condition is unmet from the moment it is named until somebody says otherwise.
-/// * Reasons are for people: what is wrong, and what to do. They are shown to whoever can reach the page: no secrets.
+/// * It is not ready before [`started`](Self::started), nor after a request to stop.
+/// * A condition is unmet from its registration until its owner reports it as met.
+/// * Reasons are for people: they name the problem, and what to do. The page is open to anyone who
+///   can reach it: no secrets.
 #[derive(Debug, Default)]
 pub struct Readiness {
-    conditions: Mutex<Vec<(String, Look)>>,
+    conditions: Mutex<Vec<(String, Check)>>,
     stage: Mutex<Stage>,
 }
 
@@ -77,32 +82,32 @@ enum Stage {
     Stopping,
 }
 
-/// How a condition is looked at: why it is unmet, if it is.
-struct Look(Box<dyn Fn() -> Vec<String> + Send + Sync>);
+/// Returns the reasons why a condition is unmet; none if it is met.
+struct Check(Box<dyn Fn() -> Vec<String> + Send + Sync>);
 
-impl fmt::Debug for Look {
+impl fmt::Debug for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.0())
     }
 }
 
-/// The readiness of this process. One process has one, as it has one log.
+/// The readiness of this process. A process has one, as it has one log.
 pub fn readiness() -> &'static Readiness {
     static PROCESS: OnceLock<Readiness> = OnceLock::new();
     PROCESS.get_or_init(Readiness::default)
 }
 
-/// A condition that its holder speaks for.
+/// A condition that its holder reports.
 #[derive(Clone, Debug)]
 pub struct Condition(watch::Sender<Option<String>>);
 
 impl Condition {
-    /// It is met.
+    /// Reports it as met.
     pub fn met(&self) {
         self.0.send_replace(None);
     }
 
-    /// It is not, and why, and what to do.
+    /// Reports it as unmet, with the reason, and what to do.
     pub fn unmet(&self, reason: impl Into<String>) {
         self.0.send_replace(Some(reason.into()));
     }
@@ -113,7 +118,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Readiness {
-    /// The program has what it needs to begin, and begins.
+    /// Reports that the program begins its work.
     pub fn started(&self) {
         let mut stage = lock(&self.stage);
         if *stage == Stage::Starting {
@@ -121,36 +126,38 @@ impl Readiness {
         }
     }
 
-    /// The program has been asked to stop.
+    /// Reports that a stop was requested.
     pub(crate) fn stopping(&self) {
         *lock(&self.stage) = Stage::Stopping;
     }
 
-    /// Names a condition that the caller speaks for.
+    /// Registers a condition that the caller reports.
     pub fn condition(&self, name: &str) -> Condition {
         let (sender, receiver) = watch::channel(Some("not known yet".to_owned()));
         self.watch(name, receiver, Option::clone);
         Condition(sender)
     }
 
-    /// Names a condition that somebody publishes already: `unmet` says why a value of it is none to work with.
+    /// Registers a condition that is published already: `unmet` returns the reason why a value does
+    /// not allow work.
     ///
-    /// The last value counts, that of a publisher who has gone too.
+    /// The last value counts, even after its publisher is gone.
     pub fn watch<T: Send + Sync + 'static>(
         &self,
         name: &str,
         values: watch::Receiver<T>,
         unmet: impl Fn(&T) -> Option<String> + Send + Sync + 'static,
     ) {
-        self.look(name, move || unmet(&values.borrow()).into_iter().collect());
+        self.check(name, move || unmet(&values.borrow()).into_iter().collect());
     }
 
-    /// Names a condition that can be looked at: `reasons` says why it is unmet, if it is. It must not block.
-    pub fn look(&self, name: &str, reasons: impl Fn() -> Vec<String> + Send + Sync + 'static) {
-        lock(&self.conditions).push((name.to_owned(), Look(Box::new(reasons))));
+    /// Registers a condition that is checked on demand: `reasons` returns why it is unmet, and nothing
+    /// if it is met. It must not block.
+    pub fn check(&self, name: &str, reasons: impl Fn() -> Vec<String> + Send + Sync + 'static) {
+        lock(&self.conditions).push((name.to_owned(), Check(Box::new(reasons))));
     }
 
-    /// Why the program is not ready, a line each; nothing if it is.
+    /// The reasons why the program is not ready, a line each; none if it is.
     pub fn reasons(&self) -> Vec<String> {
         let stage = match *lock(&self.stage) {
             Stage::Starting => Some("program: it is starting".to_owned()),
@@ -158,14 +165,14 @@ impl Readiness {
             Stage::Stopping => Some("program: it is stopping".to_owned()),
         };
         let conditions = lock(&self.conditions);
-        let unmet = conditions.iter().flat_map(|(name, look)| {
-            let reasons = look.0().into_iter();
+        let unmet = conditions.iter().flat_map(|(name, check)| {
+            let reasons = check.0().into_iter();
             reasons.map(move |reason| format!("{name}: {reason}"))
         });
         stage.into_iter().chain(unmet).collect()
     }
 
-    /// Whether it has begun its work, ready for it at this moment or not.
+    /// Whether it has begun its work, whether or not it is ready now.
     fn has_started(&self) -> bool {
         *lock(&self.stage) != Stage::Starting
     }
@@ -187,15 +194,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_looked_at_has_a_line_for_each_of_its_reasons() {
+    fn a_check_has_a_line_for_each_reason() {
         let ready = Readiness::default();
         ready.started();
-        ready.look("queue", || vec!["one".into(), "two".into()]);
+        ready.check("queue", || vec!["one".into(), "two".into()]);
         assert_eq!(ready.reasons(), ["queue: one", "queue: two"]);
     }
 
     #[test]
-    fn each_condition_that_is_unmet_is_named_with_its_reason() {
+    fn each_unmet_condition_is_named_with_its_reason() {
         let ready = Readiness::default();
         ready.started();
         let bucket = ready.condition("bucket");

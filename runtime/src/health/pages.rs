@@ -1,7 +1,7 @@
 //! The admin pages: `/metrics`, `/livez`, `/readyz`, `/version`.
 //!
-//! Whoever only holds connections open takes file descriptors that the work needs: there are so many at a time, each for one question, and
-//! for so long.
+//! Idle connections would take file descriptors that the work needs. So their number is limited,
+//! each is for one request, and each has a time limit.
 
 use std::{
     io,
@@ -25,40 +25,42 @@ use tokio::{net::TcpStream, sync::Semaphore, time};
 
 use super::{Heartbeat, Readiness};
 use crate::{
-    Exit, Failed, WithExit, about::About, export::Scrape, telemetry_thread::TelemetryThread,
+    Exit, Failed, WithExit, bootstrap::About, export::Scrape, telemetry_thread::TelemetryThread,
 };
 
-/// Connections at a time. Prometheus has one, a load balancer some.
+/// Connections at a time. Prometheus uses one, a load balancer a few.
 const CONNECTIONS: usize = 64;
 
-/// From a connection's begin to its end.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest time from the start of a connection to its end.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// After an accept that failed, as it does without a file descriptor: others may give one back.
-const AGAIN: Duration = Duration::from_millis(200);
+/// The pause after a failed accept. It fails without a free file descriptor; other work may free
+/// one.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(200);
 
 /// The socket of the pages, bound before the program begins.
 #[derive(Debug)]
 pub(crate) struct Admin(TcpListener);
 
-/// What the pages show.
+/// The sources of the pages.
 #[derive(Clone)]
 pub(crate) struct Pages {
     pub(crate) about: About,
     pub(crate) readiness: &'static Readiness,
-    pub(crate) pulse: Heartbeat,
+    pub(crate) heartbeat: Heartbeat,
     pub(crate) scrape: Option<Scrape>,
 }
 
 impl Admin {
-    /// Takes the port that `asked_by`, a flag or a variable, names.
+    /// Takes the port that `source`, a flag or a variable, names.
     ///
     /// # Errors
-    /// [`Exit::PortTaken`] if somebody else has it, [`Exit::Configuration`] for what is no address of this host.
-    pub(crate) fn bind(address: &str, asked_by: &str) -> Result<Self, Failed> {
+    /// [`Exit::PortTaken`] if another process has it, [`Exit::Configuration`] for an address that is
+    /// not one of this host.
+    pub(crate) fn bind(address: &str, source: &str) -> Result<Self, Failed> {
         let addresses: Vec<SocketAddr> = address
             .to_socket_addrs()
-            .with_context(|| format!("{asked_by} {address}: write it as 127.0.0.1:9464"))
+            .with_context(|| format!("{source} {address}: write it as 127.0.0.1:9464"))
             .exit(Exit::Configuration)?
             .collect();
         TcpListener::bind(&addresses[..])
@@ -71,11 +73,11 @@ impl Admin {
                     ),
                     _ => (Exit::Configuration, "choose an address of this host"),
                 };
-                Failed::new(exit, anyhow!("{asked_by} {address}: {error}; {advice}"))
+                Failed::new(exit, anyhow!("{source} {address}: {error}; {advice}"))
             })
     }
 
-    /// Where it listens.
+    /// The address at which it listens.
     ///
     /// # Errors
     /// The system's.
@@ -96,23 +98,23 @@ impl Admin {
     }
 }
 
-/// Answers whoever comes, until the process ends. Whoever comes while there is no room waits in the socket.
+/// Answers requests until the process ends. Connections beyond the limit wait in the socket.
 async fn accept(listener: tokio::net::TcpListener, router: Router) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
             return;
         };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let answered = time::timeout(PATIENCE, answer(stream, router.clone()));
+                let answered = time::timeout(TIMEOUT, answer(stream, router.clone()));
                 tokio::spawn(async move {
-                    // Who asks badly or leaves early is the loser.
+                    // A malformed request or a lost connection harms only its client.
                     drop(answered.await);
-                    drop(place);
+                    drop(permit);
                 });
             }
-            Err(_) => time::sleep(AGAIN).await,
+            Err(_) => time::sleep(ACCEPT_BACKOFF).await,
         }
     }
 }
@@ -144,18 +146,17 @@ async fn metrics(State(pages): State<Pages>) -> Response {
             (kind, scrape.text()).into_response()
         }
         None => {
-            let off =
-                "there are no metrics: OTEL_SDK_DISABLED or OTEL_METRICS_EXPORTER=none says so\n";
+            let off = "metrics are off, by OTEL_SDK_DISABLED or OTEL_METRICS_EXPORTER=none\n";
             (StatusCode::NOT_FOUND, off).into_response()
         }
     }
 }
 
 async fn alive(State(pages): State<Pages>) -> (StatusCode, String) {
-    match pages.pulse.stuck_for() {
+    match pages.heartbeat.stuck_for() {
         None => (StatusCode::OK, "alive\n".into()),
-        Some(silent) => {
-            let seconds = silent.as_secs();
+        Some(stuck_for) => {
+            let seconds = stuck_for.as_secs();
             let stuck = format!("the program's tasks have not run for {seconds} s: restart it\n");
             (StatusCode::SERVICE_UNAVAILABLE, stuck)
         }

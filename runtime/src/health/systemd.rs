@@ -1,8 +1,10 @@
-//! What systemd hears (sd_notify(3)): that the program has started, how it stands, that it is alive, that it stops.
+//! Notifications to systemd (sd_notify(3)): started, status, alive, stopping.
 //!
-//! For a unit of `Type=notify`, with `WatchdogSec=` if a program that is stuck shall be restarted. Without such a manager nothing is said.
+//! For a unit of `Type=notify`, with `WatchdogSec=` if a stuck program shall be restarted. Without a
+//! service manager nothing is sent.
 //!
-//! A manager that does not read holds up nobody: a word that finds no room is said again with the next look.
+//! A manager that does not read blocks nothing: a notification that finds no room is sent again a
+//! second later.
 
 use std::{
     ffi::OsStr,
@@ -23,22 +25,22 @@ use tracing::warn;
 
 use super::{Heartbeat, Readiness};
 
-/// Between two looks at how the program stands.
-const LOOK: Duration = Duration::from_secs(1);
+/// Between two looks at the readiness.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The longest line of reasons that systemd is told; it is shown in one line of `systemctl status`.
+/// The longest status line, in bytes; `systemctl status` shows it in one line.
 const STATUS: usize = 400;
 
-/// systemd, if it is there and wants to hear.
+/// systemd, if it started this process and wants notifications.
 #[derive(Debug)]
 pub(crate) struct ServiceManager {
-    line: Line,
+    notifier: Notifier,
     watchdog: Option<Duration>,
 }
 
-/// Where it hears.
+/// A socket to systemd.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct Notifier {
     socket: UnixDatagram,
     manager: SocketAddr,
 }
@@ -47,63 +49,61 @@ impl ServiceManager {
     /// The one that started this process.
     ///
     /// # Errors
-    /// What `NOTIFY_SOCKET` says is no address of a socket.
+    /// `NOTIFY_SOCKET` is no address of a socket.
     pub(crate) fn from_process() -> io::Result<Option<Self>> {
         let address = std::env::var_os("NOTIFY_SOCKET").filter(|address| !address.is_empty());
         let Some(address) = address else {
             return Ok(None);
         };
-        let line = Line::to(&address)?;
-        // The manual's word for none at all.
+        let notifier = Notifier::connect(&address)?;
+        // Zero means none, says the manual.
         let watchdog = sd_notify::watchdog_enabled().filter(|time| !time.is_zero());
-        Ok(Some(Self { line, watchdog }))
+        Ok(Some(Self { notifier, watchdog }))
     }
 
-    /// How long the program may be stuck: no longer than the watchdog waits.
-    pub(crate) fn pulse(&self) -> Heartbeat {
-        let pulse = Heartbeat::default();
-        match self.watchdog {
-            Some(watchdog) => Heartbeat::with_patience(watchdog.min(Duration::from_secs(30))),
-            None => pulse,
-        }
+    /// A heartbeat that counts as stuck no later than the watchdog does.
+    pub(crate) fn heartbeat(&self) -> Heartbeat {
+        self.watchdog
+            .map_or_else(Heartbeat::default, Heartbeat::new)
     }
 
-    /// A second line, for the last word.
+    /// A second socket, for the notification at the stop.
     ///
     /// # Errors
     /// The system's.
-    pub(crate) fn line(&self) -> io::Result<Line> {
-        Ok(Line {
-            socket: self.line.socket.try_clone()?,
-            manager: self.line.manager.clone(),
+    pub(crate) fn notifier(&self) -> io::Result<Notifier> {
+        Ok(Notifier {
+            socket: self.notifier.socket.try_clone()?,
+            manager: self.notifier.manager.clone(),
         })
     }
 
-    /// Tells what there is to tell, until the side ends.
-    pub(crate) async fn report(self, readiness: &'static Readiness, pulse: Heartbeat) {
-        // The manual asks for a word at half the time; a third leaves room for one that is late.
-        let watchdog = self.watchdog.map_or(LOOK, |watchdog| watchdog / 3);
-        let mut looks = interval(LOOK.min(watchdog).max(Duration::from_millis(10)));
-        let (mut told_start, mut told, mut warned) = (false, None, false);
+    /// Sends notifications until the thread ends.
+    pub(crate) async fn notify(self, readiness: &'static Readiness, heartbeat: Heartbeat) {
+        // The manual asks for one at half the time; a third leaves room for a late one.
+        let watchdog = self.watchdog.map_or(INTERVAL, |watchdog| watchdog / 3);
+        let mut ticks = interval(INTERVAL.min(watchdog).max(Duration::from_millis(10)));
+        let (mut sent_ready, mut sent_status, mut warned) = (false, None, false);
         loop {
-            looks.tick().await;
-            let mut news = Vec::new();
+            ticks.tick().await;
+            let mut states = Vec::new();
             let started = readiness.has_started();
-            if started && !told_start {
-                news.push(NotifyState::Ready);
+            if started && !sent_ready {
+                states.push(NotifyState::Ready);
             }
-            if self.watchdog.is_some() && pulse.stuck_for().is_none() {
-                news.push(NotifyState::Watchdog);
+            if self.watchdog.is_some() && heartbeat.stuck_for().is_none() {
+                states.push(NotifyState::Watchdog);
             }
-            let now = describe(readiness);
-            if told.as_ref() != Some(&now) {
-                news.push(NotifyState::Status(&now));
+            let status = status(readiness);
+            if sent_status.as_ref() != Some(&status) {
+                states.push(NotifyState::Status(&status));
             }
-            match self.line.tell(&news) {
-                Ok(()) => (told_start, told) = (started, Some(now)),
+            match self.notifier.send(&states) {
+                Ok(()) => (sent_ready, sent_status) = (started, Some(status)),
                 Err(error) if !warned => {
                     warned = true;
-                    warn!(%error, "systemd cannot be told how this program stands, and is tried again: check NOTIFY_SOCKET, or unset it");
+                    let hint = "check NOTIFY_SOCKET, or unset it";
+                    warn!(%error, hint, "failed to notify systemd, retrying");
                 }
                 Err(_) => {}
             }
@@ -111,9 +111,9 @@ impl ServiceManager {
     }
 }
 
-impl Line {
-    /// To a socket with a path, or with a name that begins with `@`.
-    fn to(address: &OsStr) -> io::Result<Self> {
+impl Notifier {
+    /// A socket to an address with a path, or with a name that begins with `@`.
+    fn connect(address: &OsStr) -> io::Result<Self> {
         let manager = match address.as_bytes().strip_prefix(b"@") {
             Some(name) => SocketAddr::from_abstract_name(name)?,
             None => SocketAddr::from_pathname(address)?,
@@ -123,24 +123,25 @@ impl Line {
         Ok(Self { socket, manager })
     }
 
-    /// The program has been asked to stop.
-    pub(crate) fn stopping(&self) {
-        // Whether it is heard or not, the program stops.
-        drop(self.tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]));
+    /// Notifies that the program stops.
+    pub(crate) fn notify_stopping(&self) {
+        // The program stops, even if this fails.
+        drop(self.send(&[NotifyState::Stopping, NotifyState::Status("stopping")]));
     }
 
-    fn tell(&self, news: &[NotifyState<'_>]) -> io::Result<()> {
-        if news.is_empty() {
+    fn send(&self, states: &[NotifyState<'_>]) -> io::Result<()> {
+        if states.is_empty() {
             return Ok(());
         }
-        let lines: String = news.iter().map(|news| format!("{news}\n")).collect();
+        let lines: String = states.iter().map(|state| format!("{state}\n")).collect();
         self.socket
             .send_to_addr(lines.as_bytes(), &self.manager)
             .map(|_| ())
     }
 }
 
-fn describe(readiness: &Readiness) -> String {
+/// `ready`, or the reasons against it in one line.
+fn status(readiness: &Readiness) -> String {
     let reasons = readiness.reasons();
     if reasons.is_empty() {
         return "ready".into();

@@ -1,34 +1,46 @@
-//! A log line as one JSON object: `{"timestamp":…,"level":"INFO","message":…,…,"target":…,"trace_id":…,"span_id":…}`.
+//! Log lines as JSON objects, in our own words or in those of Google Cloud Logging.
 //!
-//! Google Cloud Logging knows the same things by other names, and moves what it knows out of the payload: severity, time, trace.
+//! ```text
+//!   {"timestamp":…,"level":"INFO","message":…,…,"target":…,"trace_id":…,"span_id":…}
+//! ```
+//!
+//! Google Cloud Logging has other names for the same fields, and moves those that it knows out of
+//! the payload: severity, time, trace.
 
-use std::env;
-use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::{
+    env, fmt,
+    time::{Duration, SystemTime},
+};
 
-use opentelemetry::Context;
-use opentelemetry::trace::{SpanContext, TraceContextExt};
+use opentelemetry::{
+    Context,
+    trace::{SpanContext, TraceContextExt},
+};
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::json;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_serde::SerdeMapVisitor;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime as Clock};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{
+    fmt::{
+        FmtContext, FormatEvent, FormatFields,
+        format::Writer,
+        time::{FormatTime, SystemTime as Clock},
+    },
+    registry::LookupSpan,
+};
 
 /// Writes events as JSON.
 pub(super) struct Json {
     pub(super) style: Style,
 }
 
-/// What the fields are called that are not the event's own.
+/// The names of the fields that are not the event's own.
 pub(super) enum Style {
-    /// Our own words.
+    /// Our own.
     Plain,
     /// Google Cloud Logging's.
     Gcp {
-        /// `projects/<project>/traces/`, or nothing where the project is not known.
+        /// `projects/<project>/traces/`, or nothing if the project is unknown.
         traces: String,
     },
 }
@@ -81,7 +93,7 @@ impl Style {
     }
 }
 
-/// The span that is under way here, where traces are made.
+/// The current span, if traces are on.
 pub(super) fn current_span() -> Option<SpanContext> {
     let context = Context::current();
     let span = context.span().span_context().clone();
@@ -99,7 +111,7 @@ fn severity(level: Level) -> &'static str {
 
 fn timestamp() -> String {
     let mut text = String::new();
-    // A string takes everything.
+    // A string accepts all text.
     let _ = Clock.format_time(&mut Writer::new(&mut text));
     text
 }

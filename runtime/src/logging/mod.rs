@@ -1,14 +1,15 @@
-//! Log lines on stderr: for people on a terminal, JSON elsewhere. stdout belongs to what a program was asked for.
+//! Log lines on stderr: text on a terminal, JSON elsewhere. stdout is for a command's output.
 //!
 //! ```text
-//!   event ─► level ─► --log-chunks ─► bursts ─► line: text, json, gcp ─► stderr
-//!                                       └ the same warning from the same place: 20 a minute, then one line that counts the rest
+//!   event ─► level ─► --log-chunks ─► rate limit ─► line: text, json, gcp ─► stderr
 //! ```
 //!
-//! The first that says something decides about the level: `--log-level`, `CRISPY_LOG_LEVEL`, `crispy.toml`,
-//! `RUST_LOG`, the program's [`Role`](crate::Role). It may name parts, as `RUST_LOG` does: `info,queue=debug`.
+//! The first of these that is set decides about the level: `--log-level`, `CRISPY_LOG_LEVEL`,
+//! `crispy.toml`, `RUST_LOG`, the program's [`Role`](crate::Role). It may name parts, as `RUST_LOG`
+//! does: `info,crispy_queue=debug`.
 //!
-//! A line about one chunk that went well has the target [`CHUNKS`]: right for ten cameras, too much for a thousand.
+//! A line about one chunk that went well has the target [`CHUNKS`]: right for ten cameras, too much
+//! for a thousand.
 
 mod json;
 mod rate_limit;
@@ -17,30 +18,36 @@ mod stderr;
 pub(crate) mod testing;
 mod text;
 
-use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io::{self, IsTerminal};
-use std::sync::OnceLock;
-use std::{env, panic};
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    env,
+    io::{self, IsTerminal},
+    panic,
+    sync::OnceLock,
+};
 
 use clap::{Args, ValueEnum};
 use opentelemetry_sdk::trace::SdkTracer;
-use tracing::level_filters::LevelFilter;
-use tracing::{Level, Metadata, Subscriber, error};
-use tracing_subscriber::filter::{EnvFilter, FilterExt, FilterFn, filter_fn};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, registry};
+use tracing::{Level, Metadata, Subscriber, error, level_filters::LevelFilter};
+use tracing_subscriber::{
+    Layer,
+    filter::{EnvFilter, FilterExt, FilterFn, filter_fn},
+    layer::SubscriberExt,
+    registry,
+    registry::LookupSpan,
+    util::SubscriberInitExt,
+};
 
 use json::{Json, Style};
-pub(crate) use rate_limit::{RateLimitedLog, keep_sweeping};
-pub(crate) use stderr::Lines;
-pub use stderr::step_aside;
+pub(crate) use rate_limit::{RateLimitedLog, log_suppressed};
+use stderr::Stderr;
+pub use stderr::set_suspend;
 use text::Text;
 
-/// The target of lines about single chunks: `info!(target: crispy_runtime::logging::CHUNKS, chunk = %id, "uploaded")`.
+/// The target of lines about single chunks:
+/// `info!(target: crispy_runtime::logging::CHUNKS, chunk = %id, "uploaded")`.
 ///
-/// Those above `warn` are left out with `--log-chunks problems`. Everything that is wrong with a chunk is a warning.
+/// `--log-chunks problems` leaves out those below `warn`. Every problem of a chunk is a warning.
 pub const CHUNKS: &str = "chunks";
 
 /// The flags about logs, which every program has.
@@ -92,13 +99,44 @@ pub enum LogChunks {
     Problems,
 }
 
-/// As [`EnvFilter`] reads it, but for a word that is no level: that would be a part of a program, and all the others silent, be it by a slip.
+/// Our own parts of a level. A test compares them with the workspace.
+const PARTS: [&str; 16] = [
+    "crispy",
+    "crispy_bucket",
+    "crispy_checksum",
+    "crispy_fault",
+    "crispy_fsync",
+    "crispy_ingestor",
+    "crispy_inspector",
+    "crispy_jetstream",
+    "crispy_media",
+    "crispy_proto",
+    "crispy_queue",
+    "crispy_runtime",
+    "crispy_spool",
+    "crispy_telemetry",
+    "crispy_testbed",
+    "crispy_uploader",
+];
+
+/// Reads a level as [`EnvFilter`] does, and refuses slips that it would take for an unknown part of
+/// the program, which silences all others: a word that is no level, or a misspelt part of ours.
 fn level(text: &str) -> Result<String, String> {
     const HELP: &str = "use off, error, warn, info, debug or trace, or PART=LEVEL for a part of a program, with commas between";
-    let plain = |wish: &&str| !wish.contains(['=', '[']) && !wish.trim().is_empty();
-    let mut words = text.split(',').filter(plain);
-    if let Some(word) = words.find(|word| word.trim().parse::<LevelFilter>().is_err()) {
-        return Err(format!("{:?} is no level: {HELP}", word.trim()));
+    for word in text.split(',').map(str::trim).filter(|w| !w.is_empty()) {
+        let Some(end) = word.find(['=', '[']) else {
+            word.parse::<LevelFilter>()
+                .map_err(|_| format!("{word:?} is no level: {HELP}"))?;
+            continue;
+        };
+        let part = word[..end].split("::").next().unwrap_or_default();
+        let ours = part.starts_with("crispy") || PARTS.contains(&&*format!("crispy_{part}"));
+        if ours && !PARTS.contains(&part) {
+            let parts = PARTS.join(", ");
+            return Err(format!(
+                "{part:?} is no part of a program: use one of {parts}"
+            ));
+        }
     }
     let parsed = EnvFilter::builder().parse(text);
     parsed
@@ -106,7 +144,7 @@ fn level(text: &str) -> Result<String, String> {
         .map_err(|error| format!("{error}: {HELP}"))
 }
 
-/// What the process was told about its logs, for a parent that starts children.
+/// The settings of this process' logs, for a parent that starts children.
 static CHOSEN: OnceLock<Chosen> = OnceLock::new();
 
 struct Chosen {
@@ -115,12 +153,12 @@ struct Chosen {
     chunks: LogChunks,
 }
 
-/// The level that somebody asked this process for; `None`: nobody did.
+/// The requested level of this process; `None` without one.
 pub fn chosen_level() -> Option<&'static str> {
     CHOSEN.get()?.level.as_deref()
 }
 
-/// The form for machines that this process was told, by name, to log in: `json` or `gcp`.
+/// The machine-readable form that was requested by name: `json` or `gcp`.
 pub fn chosen_machine_format() -> Option<&'static str> {
     match CHOSEN.get()?.format {
         LogFormat::Json => Some("json"),
@@ -129,7 +167,7 @@ pub fn chosen_machine_format() -> Option<&'static str> {
     }
 }
 
-/// Which chunks this process logs, as `--log-chunks` takes it.
+/// The value of `--log-chunks`.
 pub fn chosen_chunks() -> &'static str {
     match CHOSEN.get().map(|chosen| chosen.chunks) {
         Some(LogChunks::Problems) => "problems",
@@ -137,9 +175,10 @@ pub fn chosen_chunks() -> &'static str {
     }
 }
 
-/// Installs the process's logger, has spans made with `tracer`, and sends panics to the log. Once a process; [`main`](crate::main) does it.
+/// Installs the process's logger, makes spans with `tracer`, and sends panics to the log. Once in a
+/// process; [`main`](crate::main) does it.
 ///
-/// The bursts that are summarised are the caller's to sweep.
+/// The caller runs [`log_suppressed`] and flushes the rate limit at the end.
 pub(crate) fn init(
     args: &LogArgs,
     default_level: &str,
@@ -148,14 +187,15 @@ pub(crate) fn init(
     let wish = args
         .log_level
         .clone()
-        // A slip in RUST_LOG, which belongs to all Rust programs, must neither keep ours from starting nor silence it.
+        // RUST_LOG belongs to all Rust programs: a slip in it must neither stop ours nor silence it.
         .or_else(|| {
             level(&env::var("RUST_LOG").ok()?)
                 .ok()
                 .filter(|wish| !wish.is_empty())
         });
     let level = EnvFilter::builder().parse_lossy(wish.as_deref().unwrap_or(default_level));
-    // OpenTelemetry's own lines come by the batch, and ours say it better: they are for whoever asks for them by name.
+    // OpenTelemetry logs each failed batch; our own lines are better. Its lines are shown if the
+    // level names it.
     let inner = wish
         .as_ref()
         .is_some_and(|wish| wish.contains("opentelemetry"));
@@ -165,23 +205,24 @@ pub(crate) fn init(
         format: args.log_format,
         chunks: args.log_chunks,
     }));
-    let bursts = RateLimitedLog::default();
-    // Lines need no spans, only their ids, which come by another way: where no traces are made, a span is to cost nothing.
+    let rate_limit = RateLimitedLog::default();
+    // Lines need only the ids of spans, which come from their context. Without traces a span must
+    // cost nothing.
     let filter = filter_fn(|metadata| !metadata.is_span())
         .and(level)
         .and(chunks_filter(args.log_chunks))
         .and(filter_fn(move |metadata| {
             inner || !metadata.target().starts_with("opentelemetry")
         }))
-        .and(bursts.clone());
+        .and(rate_limit.clone());
     let subscriber = registry()
         .with(lines(args.log_format).with_filter(filter))
         .with(tracer.map(spans));
-    // A test that embeds a program has a logger of its own, and keeps it.
+    // A test that embeds a program keeps its own logger.
     drop(subscriber.try_init());
-    bursts.observe();
+    rate_limit.observe();
     panic::set_hook(Box::new(log_panic));
-    bursts
+    rate_limit
 }
 
 /// The layer that writes lines.
@@ -189,7 +230,7 @@ fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let layer = tracing_subscriber::fmt::layer().with_writer(Lines);
+    let layer = tracing_subscriber::fmt::layer().with_writer(Stderr);
     let terminal = io::stderr().is_terminal();
     let json = |style| Json { style };
     match format {
@@ -206,9 +247,10 @@ where
     }
 }
 
-/// The layer that makes spans of `tracing` spans of a trace. What is logged as a problem becomes part of its span; the rest is in the log.
+/// The layer that turns `tracing` spans into spans of a trace. Warnings and errors become events of
+/// their span; other lines are only in the log.
 ///
-/// It has a filter of its own: who wants fewer lines does not want fewer spans.
+/// It has a filter of its own: fewer log lines must not mean fewer spans.
 fn spans<S>(tracer: SdkTracer) -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -246,6 +288,50 @@ fn log_panic(panic: &panic::PanicHookInfo<'_>) {
     error!(
         place,
         backtrace,
-        "panicked: {message}; this is a mistake in the program and not yours: report it with this line"
+        hint = "report this bug with this line",
+        "panicked: {message}"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs};
+
+    use super::*;
+
+    #[test]
+    fn parts_are_the_crates_of_the_workspace() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        let manifests = fs::read_dir(root)
+            .expect("the workspace")
+            .filter_map(|folder| fs::read_to_string(folder.ok()?.path().join("Cargo.toml")).ok());
+        let name = |manifest: String| {
+            let line = manifest.lines().find(|line| line.starts_with("name = "))?;
+            Some(line.split('"').nth(1)?.replace('-', "_"))
+        };
+        let crates: BTreeSet<_> = manifests.filter_map(name).collect();
+        assert_eq!(crates, PARTS.map(str::to_owned).into());
+    }
+
+    #[test]
+    fn misspelt_parts_and_levels_are_refused() {
+        for right in [
+            "WARN",
+            "off",
+            "info,crispy_queue::worker=debug",
+            "crispy_queue[span]=trace,error",
+            "async_nats=debug",
+            "info,",
+        ] {
+            assert_eq!(level(right).as_deref(), Ok(right));
+        }
+        for (wrong, word) in [
+            ("wran", "no level"),
+            ("info,crispy_queu=debug", "crispy_queue"),
+            ("queue=debug", "crispy_queue"),
+        ] {
+            let refusal = level(wrong).expect_err(wrong);
+            assert!(refusal.contains(word), "{refusal}");
+        }
+    }
 }

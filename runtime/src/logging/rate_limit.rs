@@ -1,78 +1,87 @@
-//! The same warning from the same place, a hundred times a second: some lines, and then one that counts the rest.
+//! Rate limit for repeated warnings: 20 lines a minute, and one that counts the rest.
 //!
-//! A place is a line of code: there are as many as the program has, so what is kept is bounded by itself. Nothing is counted away: the
-//! metric `crispy.log.lines` has them all.
+//! The limit holds for each callsite, a line of code; the program has a fixed number of them, so
+//! memory is bounded. The metric `crispy.log.lines` counts every line, also the suppressed ones.
 
-use std::collections::HashMap;
-use std::fmt::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    fmt::{self, Write},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
 
 use crispy_telemetry::catalogue::{LEVEL, LOG_LINES};
-use tracing::callsite::Identifier;
-use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Metadata, error, warn};
+use tracing::{
+    Event, Level, Metadata,
+    callsite::Identifier,
+    error,
+    field::{Field, Visit},
+    warn,
+};
 use tracing_subscriber::layer::{Context, Filter};
 
-/// Lines of one place in one window.
-const MOST: u32 = 20;
+/// Lines of one callsite in one window.
+const LIMIT: u32 = 20;
 
-/// How long the lines of a place are counted together.
+/// The time for which the lines of a callsite are counted together.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// The target of the lines that count, which are not counted themselves.
-const SUMMARY: &str = "bursts";
+/// The target of summaries, which are not limited themselves.
+const SUMMARY: &str = "suppressed";
 
-/// What has been logged lately. Clones are the same.
+/// The filter that limits warnings and errors. Clones are the same.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RateLimitedLog(Arc<Lately>);
+pub(crate) struct RateLimitedLog(Arc<Counts>);
 
 #[derive(Debug, Default)]
-struct Lately {
-    places: Mutex<HashMap<Identifier, Place>>,
-    /// Since the program began. Counted here and not by an instrument: an instrument may log at its first use, and this is inside the log.
+struct Counts {
+    windows: Mutex<HashMap<Identifier, Window>>,
+    /// Since the program began. Not counted by an instrument: an instrument may log at its first use,
+    /// and this is inside the log.
     warnings: AtomicU64,
     errors: AtomicU64,
 }
 
-/// A place that has logged in this window.
+/// The current window of a callsite.
 #[derive(Debug)]
-struct Place {
+struct Window {
     began: Instant,
     shown: u32,
-    more: u64,
+    suppressed: u64,
     level: Level,
-    /// The message of the last that was not shown.
+    /// The message of the last suppressed line.
     last: String,
 }
 
-/// What a window has left out.
+/// The suppressed lines of a window.
 #[derive(Debug, PartialEq, Eq)]
 struct Summary {
-    more: u64,
+    suppressed: u64,
     level: Level,
     last: String,
 }
 
-impl Place {
+impl Window {
     fn new(began: Instant, level: Level) -> Self {
         Self {
             began,
             shown: 0,
-            more: 0,
+            suppressed: 0,
             level,
             last: String::new(),
         }
     }
 
-    /// Whether one more line is shown. The message is asked for only if it is not.
+    /// Whether one more line is shown. Only a suppressed line needs its message.
     fn admit(&mut self, message: impl FnOnce() -> String) -> bool {
-        if self.shown < MOST {
+        if self.shown < LIMIT {
             self.shown += 1;
             return true;
         }
-        self.more += 1;
+        self.suppressed += 1;
         self.last = message();
         false
     }
@@ -83,58 +92,68 @@ impl Place {
 
     fn summary(self) -> Option<Summary> {
         let Self {
-            more, level, last, ..
+            suppressed,
+            level,
+            last,
+            ..
         } = self;
-        (more > 0).then_some(Summary { more, level, last })
+        (suppressed > 0).then_some(Summary {
+            suppressed,
+            level,
+            last,
+        })
     }
 }
 
 impl RateLimitedLog {
-    fn places(&self) -> MutexGuard<'_, HashMap<Identifier, Place>> {
-        let places = self.0.places.lock();
-        places.unwrap_or_else(PoisonError::into_inner)
+    fn windows(&self) -> MutexGuard<'_, HashMap<Identifier, Window>> {
+        let windows = self.0.windows.lock();
+        windows.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn admit(&self, event: &Event<'_>, now: Instant) -> bool {
         let metadata = event.metadata();
-        let mut places = self.places();
-        let place = places
+        let mut windows = self.windows();
+        let window = windows
             .entry(metadata.callsite())
-            .or_insert_with(|| Place::new(now, *metadata.level()));
-        place.admit(|| Message::of(event))
+            .or_insert_with(|| Window::new(now, *metadata.level()));
+        window.admit(|| message(event))
     }
 
     /// Makes the counts a metric.
     pub(crate) fn observe(&self) {
-        let lately = Arc::clone(&self.0);
+        let counts = Arc::clone(&self.0);
         LOG_LINES.observe(move || {
-            let counts = [("warn", &lately.warnings), ("error", &lately.errors)];
+            let levels = [("warn", &counts.warnings), ("error", &counts.errors)];
             let reading = |(level, count): (&str, &AtomicU64)| {
                 let level = vec![(LEVEL, level.to_owned())];
                 (count.load(Relaxed) as f64, level)
             };
-            counts.map(reading).into()
+            levels.map(reading).into()
         });
     }
 
-    /// Logs what the windows that are over have left out, and begins new ones.
-    pub(crate) fn sweep(&self) {
+    /// Logs the summaries of past windows, and begins new ones.
+    fn sweep(&self) {
         let now = Instant::now();
-        self.close(|place| place.is_over(now));
+        self.close(|window| window.is_over(now));
     }
 
-    /// Logs what has been left out so far: there will be no other time.
+    /// Logs the summaries of all windows, at the end of the program.
     pub(crate) fn flush(&self) {
         self.close(|_| true);
     }
 
-    fn close(&self, over: impl Fn(&Place) -> bool) {
+    fn close(&self, over: impl Fn(&Window) -> bool) {
         let closed: Vec<_> = {
-            let mut places = self.places();
-            places.extract_if(|_, place| over(place)).collect()
+            let mut windows = self.windows();
+            windows.extract_if(|_, window| over(window)).collect()
         };
-        // Not while the places are held: these are log lines too.
-        for summary in closed.into_iter().filter_map(|(_, place)| place.summary()) {
+        // Outside the lock: summaries are log lines too.
+        for summary in closed
+            .into_iter()
+            .filter_map(|(_, window)| window.summary())
+        {
             summary.log();
         }
     }
@@ -142,16 +161,20 @@ impl RateLimitedLog {
 
 impl Summary {
     fn log(&self) {
-        let Self { more, level, last } = self;
+        let Self {
+            suppressed,
+            level,
+            last,
+        } = self;
         if *level == Level::ERROR {
-            error!(target: SUMMARY, more, "... and {more} more in the last minute: {last}");
+            error!(target: SUMMARY, suppressed, last, "repeated errors suppressed");
         } else {
-            warn!(target: SUMMARY, more, "... and {more} more in the last minute: {last}");
+            warn!(target: SUMMARY, suppressed, last, "repeated warnings suppressed");
         }
     }
 }
 
-/// No word about callsites: an event is asked about only where its callsite is enabled sometimes.
+/// `callsite_enabled` keeps its default, `sometimes`: only then is each event asked about.
 impl<S> Filter<S> for RateLimitedLog {
     fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
         true
@@ -172,58 +195,56 @@ impl<S> Filter<S> for RateLimitedLog {
 }
 
 /// The message of an event, without its fields.
-struct Message(String);
-
-impl Message {
-    fn of(event: &Event<'_>) -> String {
-        let mut message = Self(String::new());
-        event.record(&mut message);
-        message.0
-    }
+fn message(event: &Event<'_>) -> String {
+    let mut message = Message(String::new());
+    event.record(&mut message);
+    message.0
 }
+
+struct Message(String);
 
 impl Visit for Message {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
-            // A string takes everything.
+            // A string accepts all text.
             let _ = write!(self.0, "{value:?}");
         }
     }
 }
 
-/// Sweeps until the process ends; starts with the program's tasks.
-pub(crate) async fn keep_sweeping(bursts: RateLimitedLog) {
-    // A window is at most this much longer than it says.
+/// Logs summaries until the process ends: a task among the program's.
+pub(crate) async fn log_suppressed(log: RateLimitedLog) {
+    // A window is longer by this much at most.
     let mut ticks = tokio::time::interval(WINDOW / 12);
     loop {
         ticks.tick().await;
-        bursts.sweep();
+        log.sweep();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logging::testing::Heard;
+    use crate::logging::testing::CapturedLog;
 
     #[test]
-    fn the_same_warning_from_one_place_is_shown_twenty_times_and_then_counted() {
-        let bursts = RateLimitedLog::default();
-        let heard = Heard::through(bursts.clone(), || {
+    fn a_warning_is_shown_twenty_times_then_counted() {
+        let log = RateLimitedLog::default();
+        let captured = CapturedLog::through(log.clone(), || {
             for n in 0..432 {
-                warn!(n, "the bucket is away; wait for it");
+                warn!(n, "bucket unavailable");
             }
-            warn!("another place");
-            bursts.flush();
+            warn!("another callsite");
+            log.flush();
             warn!("the next window");
-            bursts.flush();
+            log.flush();
         });
-        let lines = heard.lines();
+        let lines = captured.lines();
         assert_eq!(lines.len(), 23, "{lines:#?}");
-        assert!(lines[19].contains("n=19") && lines[20].contains("another place"));
+        assert!(lines[19].contains("n=19") && lines[20].contains("another callsite"));
         assert!(
             lines[21].contains(
-                "WARN ... and 412 more in the last minute: the bucket is away; wait for it"
+                "WARN repeated warnings suppressed suppressed=412 last=\"bucket unavailable\""
             ),
             "{}",
             lines[21]
@@ -232,29 +253,29 @@ mod tests {
     }
 
     #[test]
-    fn a_window_lasts_a_minute_and_the_next_begins_anew() {
+    fn a_window_lasts_a_minute() {
         let began = Instant::now();
-        let mut place = Place::new(began, Level::WARN);
-        let shown = (0..30).filter(|_| place.admit(|| "late".into())).count();
+        let mut window = Window::new(began, Level::WARN);
+        let shown = (0..30).filter(|_| window.admit(|| "late".into())).count();
         assert_eq!(shown, 20);
-        assert!(!place.is_over(began + WINDOW - Duration::from_millis(1)));
-        assert!(place.is_over(began + WINDOW));
+        assert!(!window.is_over(began + WINDOW - Duration::from_millis(1)));
+        assert!(window.is_over(began + WINDOW));
         let summary = Summary {
-            more: 10,
+            suppressed: 10,
             level: Level::WARN,
             last: "late".into(),
         };
-        assert_eq!(place.summary(), Some(summary));
-        assert_eq!(Place::new(began, Level::WARN).summary(), None);
+        assert_eq!(window.summary(), Some(summary));
+        assert_eq!(Window::new(began, Level::WARN).summary(), None);
     }
 
     #[test]
-    fn what_is_no_problem_is_never_left_out() {
-        let heard = Heard::through(RateLimitedLog::default(), || {
+    fn info_lines_are_never_suppressed() {
+        let captured = CapturedLog::through(RateLimitedLog::default(), || {
             for _ in 0..100 {
                 tracing::info!("uploaded");
             }
         });
-        assert_eq!(heard.lines().len(), 100);
+        assert_eq!(captured.lines().len(), 100);
     }
 }

@@ -1,39 +1,42 @@
-//! stderr, one write a line, and what has to step aside for one.
+//! stderr, one write for each line, coordinated with progress bars.
 
-use std::io::{self, Write};
-use std::sync::OnceLock;
+use std::{
+    io::{self, Write},
+    sync::OnceLock,
+};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Shows something on the terminal that has to step aside for a log line: runs the closure while it does.
-type StepAside = dyn Fn(&mut dyn FnMut()) + Send + Sync;
+/// Clears the terminal of progress bars, calls its argument, and draws them again.
+type Suspend = dyn Fn(&mut dyn FnMut()) + Send + Sync;
 
-static STEP_ASIDE: OnceLock<Box<StepAside>> = OnceLock::new();
+static SUSPEND: OnceLock<Box<Suspend>> = OnceLock::new();
 
-/// Has each log line written inside `around`: a progress bar takes itself off the terminal, calls its argument, and
-/// draws itself again (`indicatif::MultiProgress::suspend`). The first call in a process counts.
-pub fn step_aside(around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) {
-    // A second one would mean two painters on one terminal: the first keeps it.
-    drop(STEP_ASIDE.set(Box::new(around)));
+/// Writes each log line inside `suspend`, which clears the terminal of progress bars, calls its
+/// argument, and draws them again (`indicatif::MultiProgress::suspend`). The first call in a process
+/// counts.
+pub fn set_suspend(suspend: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) {
+    // A second call would mean two painters on one terminal: the first keeps it.
+    drop(SUSPEND.set(Box::new(suspend)));
 }
 
-/// stderr, one write a line.
-pub(crate) struct Lines;
+/// stderr, one write for each line.
+pub(super) struct Stderr;
 
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Lines;
+impl<'a> MakeWriter<'a> for Stderr {
+    type Writer = Stderr;
 
-    fn make_writer(&'a self) -> Lines {
-        Lines
+    fn make_writer(&'a self) -> Stderr {
+        Stderr
     }
 }
 
-impl Write for Lines {
+impl Write for Stderr {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut written = Ok(0);
         let mut write = || written = io::stderr().write(line);
-        match STEP_ASIDE.get() {
-            Some(around) => around(&mut write),
+        match SUSPEND.get() {
+            Some(suspend) => suspend(&mut write),
             None => write(),
         }
         written

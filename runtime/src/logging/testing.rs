@@ -1,39 +1,43 @@
-//! For tests: what would have been logged.
+//! Captured log lines, for tests.
 
-use std::io;
-use std::sync::{Arc, Mutex};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
 
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::{Filter, Layer, SubscriberExt};
-use tracing_subscriber::registry::Registry;
+use tracing_subscriber::{
+    filter::filter_fn,
+    fmt::MakeWriter,
+    layer::{Filter, Layer, SubscriberExt},
+    registry::Registry,
+};
 
-/// Lines that were caught.
+/// The captured lines.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Heard(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 
-impl Heard {
-    /// What `work` logs on this thread, of ours.
+impl CapturedLog {
+    /// Our own lines that `work` logs on this thread.
     pub(crate) fn during(work: impl FnOnce()) -> Self {
-        // OpenTelemetry says now and then that nobody listens.
+        // OpenTelemetry warns now and then that there is no reader.
         Self::through(
             filter_fn(|metadata| !metadata.target().starts_with("opentelemetry")),
             work,
         )
     }
 
-    /// What `work` logs on this thread, through a filter.
+    /// The lines that `work` logs on this thread, through a filter.
     pub(crate) fn through(
         filter: impl Filter<Registry> + Send + Sync + 'static,
         work: impl FnOnce(),
     ) -> Self {
-        let heard = Self::default();
+        let log = Self::default();
         let layer = tracing_subscriber::fmt::layer()
             .with_ansi(false)
-            .with_writer(heard.clone())
+            .with_writer(log.clone())
             .event_format(super::text::Text);
-        listen(layer.with_filter(filter), work);
-        heard
+        capture(layer.with_filter(filter), work);
+        log
     }
 
     /// The lines, in order.
@@ -46,12 +50,12 @@ impl Heard {
     }
 }
 
-fn listen(layer: impl Layer<Registry> + Send + Sync, work: impl FnOnce()) {
+fn capture(layer: impl Layer<Registry> + Send + Sync, work: impl FnOnce()) {
     let subscriber = tracing_subscriber::registry().with(layer);
     tracing::subscriber::with_default(subscriber, work);
 }
 
-impl<'a> MakeWriter<'a> for Heard {
+impl<'a> MakeWriter<'a> for CapturedLog {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
@@ -59,10 +63,10 @@ impl<'a> MakeWriter<'a> for Heard {
     }
 }
 
-impl io::Write for Heard {
+impl io::Write for CapturedLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut heard = self.0.lock().expect("no test panics while it writes");
-        heard.extend_from_slice(bytes);
+        let mut log = self.0.lock().expect("no test panics while it writes");
+        log.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

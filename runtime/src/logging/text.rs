@@ -1,16 +1,25 @@
-//! A log line for people: `2026-11-22T20:34:02.895115Z  WARN the message field=value trace_id=… span_id=…`.
+//! Log lines for people.
+//!
+//! ```text
+//!   2026-11-22T20:34:02.895115Z  WARN the message field=value trace_id=… span_id=…
+//! ```
 
 use std::fmt;
 
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime as Clock};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{
+    fmt::{
+        FmtContext, FormatEvent, FormatFields,
+        format::Writer,
+        time::{FormatTime, SystemTime as Clock},
+    },
+    registry::LookupSpan,
+};
 
 use super::json::current_span;
 
-/// Writes events as text. The fields of spans are left out: they are for the trace, and would be longer than the line.
+/// Writes events as text. The fields of spans are left out: they belong to the trace, and would be
+/// longer than the line.
 pub(super) struct Text;
 
 impl<S, N> FormatEvent<S, N> for Text

@@ -1,11 +1,11 @@
-//! From `--bucket` and its options to a bucket.
+//! Opens the bucket that the flags name.
 
 use crate::{Exit, Failed};
 use anyhow::anyhow;
 use clap::Args;
 use crispy_bucket::{Bucket, BucketOptions, OpenError};
 
-/// What a program that opens buckets is told about them, beside their URLs.
+/// The flags about buckets, beside their URLs.
 #[derive(Clone, Debug, Default, Args)]
 pub struct BucketFlags {
     /// Option of the bucket, such as region=eu-central-1 or endpoint=https://minio:9000; once for each (docs/buckets.md)
@@ -18,11 +18,11 @@ pub struct BucketFlags {
     pub bucket_option: Vec<String>,
 }
 
-/// Opens the bucket at `url`. One in memory is refused: each process would have its own, and none would find another's objects.
+/// Opens the bucket at `url`. A bucket in memory is refused: each process would have its own.
 ///
 /// # Errors
-/// [`Exit::UnknownScheme`] for a scheme that this version does not know, [`Exit::Configuration`] for options that the bucket does not
-/// take, else [`Exit::BucketUnavailable`].
+/// [`Exit::UnknownScheme`] for an unknown scheme, [`Exit::Configuration`] for options that the
+/// bucket does not take, else [`Exit::BucketUnavailable`].
 pub fn open_bucket(url: &str, flags: &BucketFlags) -> Result<Bucket, Failed> {
     if url.starts_with("memory:") {
         let message = anyhow!(
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_that_cannot_be_opened_has_its_exit_code() {
+    fn each_refused_bucket_has_its_exit_code() {
         for (url, options, exit) in [
             ("ftp://x", &[][..], Exit::UnknownScheme),
             ("memory://", &[], Exit::UnknownScheme),

@@ -1,6 +1,7 @@
-//! The cameras and the site that a program was given: `--camera front=clip.mp4 --camera yard=yard.ts --site demo`.
+//! Cameras and their site: `--camera front=clip.mp4 --camera yard=yard.ts --site demo`.
 //!
-//! Names are checked after the command line has been read, not by it, so that a wrong name ends with a code of its own.
+//! Names are checked after the command line has been read, so that a wrong name has an exit code of
+//! its own.
 
 use std::fmt;
 
@@ -10,7 +11,7 @@ use crispy_proto::id::Name;
 
 use crate::{Exit, Failed, Redacted};
 
-/// The flags about cameras, which every program that has them has alike.
+/// The flags about cameras, alike in every program.
 #[derive(Clone, Debug, Args)]
 pub struct CameraFlags {
     /// A camera as NAME=SOURCE, the source a video file's path, or the URL (http, https) of one or of a playlist that ends; once for each camera
@@ -35,10 +36,10 @@ pub struct CameraFlags {
     pub site: String,
 }
 
-/// A camera and where its video comes from.
+/// A camera and the source of its video.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CameraSource {
-    /// What it is called.
+    /// Its name.
     pub name: Name,
     /// A path or a URL. It may hold a password: never printed as it is.
     pub location: String,
@@ -53,7 +54,8 @@ impl fmt::Debug for CameraSource {
 /// The cameras of `--camera NAME=SOURCE`.
 ///
 /// # Errors
-/// [`Exit::Usage`] for another form, [`Exit::WrongName`] for a refused name, [`Exit::NameTwice`] for two cameras of one name.
+/// [`Exit::Usage`] for another form, [`Exit::WrongName`] for a refused name, [`Exit::NameTwice`] for
+/// two cameras of one name.
 pub fn parse(arguments: &[String]) -> Result<Vec<CameraSource>, Failed> {
     let mut cameras: Vec<CameraSource> = Vec::with_capacity(arguments.len());
     for argument in arguments {
@@ -102,8 +104,8 @@ fn parse_one(argument: &str) -> Result<CameraSource, Failed> {
     })
 }
 
-/// Whether what stands before the first `=` is the beginning of a source without a name, as in `rtsp://user:password@host/x?a=b`. Taken for
-/// a name it would be repeated as it is, password and all.
+/// Whether the text before the first `=` begins a source without a name, as in
+/// `rtsp://user:password@host/x?a=b`. As a name it would be repeated with its password.
 fn looks_like_location(name: &str) -> bool {
     name.contains(['/', ':', '@', '?'])
 }
@@ -127,16 +129,18 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_has_its_own_code_and_says_what_to_do() {
-        let (exit, said) = refusal(&["Front Door=clip.mp4"]);
+    fn each_mistake_has_its_own_code_and_advice() {
+        let (exit, message) = refusal(&["Front Door=clip.mp4"]);
         assert!(
-            exit == Exit::WrongName && said.contains("lower-case"),
-            "{said}"
+            exit == Exit::WrongName && message.contains("lower-case"),
+            "{message}"
         );
-        let (exit, said) = refusal(&["front=a.mp4", "yard=b.mp4", "front=c.mp4"]);
+        let (exit, message) = refusal(&["front=a.mp4", "yard=b.mp4", "front=c.mp4"]);
         assert!(
-            exit == Exit::NameTwice && said.contains("front=a.mp4") && said.contains("front=c.mp4"),
-            "{said}"
+            exit == Exit::NameTwice
+                && message.contains("front=a.mp4")
+                && message.contains("front=c.mp4"),
+            "{message}"
         );
         for argument in [
             "clip.mp4",
@@ -145,18 +149,18 @@ mod tests {
             "clips/a=b.mp4",
             "http://cam/v?channel=1",
         ] {
-            let (exit, said) = refusal(&[argument]);
+            let (exit, message) = refusal(&[argument]);
             assert!(
-                exit == Exit::Usage && said.contains("NAME=SOURCE"),
-                "{said}"
+                exit == Exit::Usage && message.contains("NAME=SOURCE"),
+                "{message}"
             );
         }
     }
 
     #[test]
     fn a_password_is_not_repeated() {
-        let (_, said) = refusal(&["front=rtsp://u:secret@a/1", "front=rtsp://u:secret@a/2"]);
-        assert!(!said.contains("secret"), "{said}");
+        let (_, message) = refusal(&["front=rtsp://u:secret@a/1", "front=rtsp://u:secret@a/2"]);
+        assert!(!message.contains("secret"), "{message}");
         for argument in [
             "rtsp://u:secret@cam/x?a=b",
             "rtsp://u:secret=secret@cam/x",
@@ -164,12 +168,12 @@ mod tests {
             "u:secret@cam/x?a=b",
             "front:secret@cam=x",
         ] {
-            let (exit, said) = refusal(&[argument]);
+            let (exit, message) = refusal(&[argument]);
             assert!(
-                exit == Exit::Usage && said.contains("NAME=SOURCE"),
-                "{said}"
+                exit == Exit::Usage && message.contains("NAME=SOURCE"),
+                "{message}"
             );
-            assert!(!said.contains("secret"), "{said}");
+            assert!(!message.contains("secret"), "{message}");
         }
     }
 }

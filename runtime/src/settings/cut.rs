@@ -1,6 +1,7 @@
-//! How sources are cut: `--window 3s --audio keep --container mkv`.
+//! Settings of cutting: `--window 3s --audio keep --container mkv`.
 //!
-//! All of it is part of what a file's runs are called: a file cut in another way is another recording.
+//! All of them are part of the names of a file's runs: a file cut in another way is another
+//! recording.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use crate::settings;
 
-/// The flags about cutting, which every program that has them has alike.
+/// The flags about cutting, alike in every program.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct CutFlags {
     /// Length of a chunk, 100ms to 1h; cuts fall on the first key frame at or after each multiple of it
@@ -34,7 +35,7 @@ pub struct CutFlags {
     pub container: Container,
 }
 
-/// What becomes of the sound.
+/// The treatment of sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Audio {
     /// Chunks are silent
@@ -43,7 +44,7 @@ pub enum Audio {
     Keep,
 }
 
-/// What kind of file a chunk is.
+/// The kind of file of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Container {
     /// What suits video and sound: mp4 for what players expect in it, Matroska for the rest
@@ -67,13 +68,13 @@ impl CutFlags {
     }
 }
 
-/// A choice as it is written on the command line.
+/// A choice as the command line takes it.
 fn word(choice: impl ValueEnum) -> String {
     let value = choice.to_possible_value();
     value.map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-/// From a frame of slow video to what is still a sensible object.
+/// From one frame of slow video to a large object.
 fn window(text: &str) -> Result<Duration, String> {
     let window = settings::duration(text).map_err(|error| error.to_string())?;
     let allowed = Duration::from_millis(100)..=Duration::from_secs(3600);
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_silent_and_of_a_suitable_kind_unless_somebody_says_so() {
+    fn chunks_are_silent_and_of_a_suitable_kind_by_default() {
         let cut = parse(&[]).unwrap();
         assert_eq!(
             (cut.window, cut.audio, cut.container),
@@ -110,21 +111,21 @@ mod tests {
     }
 
     #[test]
-    fn a_child_hears_every_setting_in_words_that_it_understands() {
+    fn a_child_gets_every_setting() {
         let arguments = ["--window=1500ms", "--audio=keep", "--container=ts"];
         let cut = parse(&arguments).unwrap();
-        let told = cut.environment().map(|(name, value)| {
+        let flags = cut.environment().map(|(name, value)| {
             let flag = name.strip_prefix("CRISPY_").expect("as all of ours");
             format!("--{}={value}", flag.to_lowercase())
         });
-        let told: Vec<&str> = told.iter().map(String::as_str).collect();
-        assert_eq!(parse(&told).unwrap(), cut);
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        assert_eq!(parse(&flags).unwrap(), cut);
     }
 
     #[test]
-    fn what_is_no_choice_is_refused_with_those_that_are() {
-        let said = parse(&["--container=avi"]).unwrap_err().to_string();
-        assert!(said.contains("auto, mp4, mkv, ts"), "{said}");
+    fn an_unknown_choice_is_refused_with_the_known_ones() {
+        let message = parse(&["--container=avi"]).unwrap_err().to_string();
+        assert!(message.contains("auto, mp4, mkv, ts"), "{message}");
         assert!(parse(&["--window=1ms"]).is_err());
     }
 }

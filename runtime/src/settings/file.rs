@@ -1,60 +1,68 @@
 //! `crispy.toml`: one file for all programs.
 //!
 //! ```toml
-//! site = "hamburg"                     # at the top: what several programs share (SHARED)
+//! site = "hamburg"                     # at the top: flags that several programs share
 //! nats-server = "nats://10.0.0.5"
 //!
-//! [ingestor]                           # a table for each program: its own flags, and its own word on shared ones
+//! [[camera]]                           # the same as camera = ["yard=/srv/in/yard.mkv"]
+//! name = "yard"
+//! source = "/srv/in/yard.mkv"
+//!
+//! [ingestor]                           # a table for each program: its own flags; they override the top
 //! window = "3s"
-//! camera = ["yard=/srv/in/yard.mkv", "gate=/srv/in/gate.mp4"]
 //! ```
 //!
-//! Keys are the names of flags without the two dashes; values are written as on the command line, numbers and `true` bare.
-//! A key that nobody knows is an error, so that a typing error does not pass for a setting. Every program judges
-//! the top alike; of the tables it judges its own.
+//! Keys are the names of flags without the two dashes; values are written as on the command line,
+//! numbers and `true` bare. An unknown key is an error, so that a slip does not pass for a setting.
+//! Every program checks the top in the same way; of the tables it checks its own.
 //!
-//! What the environment may not set, the file may not either: a flag without an environment variable (`--dry-run`,
-//! `--output`) is about one call and not about the house, and stays with the command line.
+//! Without an environment variable a flag is not for the file either (`--dry-run`, `--output`): it is
+//! about one call and not about the deployment, and stays with the command line.
 
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Args, Command};
+use serde::Deserialize;
 use thiserror::Error;
 use toml::{Table, Value};
+
+use super::{BucketFlags, cameras::CameraFlags, cut::CutFlags, nats::NatsFlags};
+use crate::{export::TelemetryArgs, logging::LogArgs};
 
 /// Programs that may have a table, by the name of the binary without `crispy-`.
 const PROGRAMS: [&str; 5] = ["ingestor", "uploader", "inspector", "crispy", "loadtest"];
 
-/// Keys that may stand at the top of the file: flags that mean the same in every program that has them.
-/// A program that lacks one passes over it.
-pub const SHARED: [&str; 24] = [
-    "site",
-    "camera",
-    "window",
-    "audio",
-    "container",
-    "bucket",
-    "bucket-option",
-    "spool",
-    "data-dir",
-    "prefix",
-    "nats-server",
-    "nats-user",
-    "nats-password",
-    "nats-token",
-    "nats-creds",
-    "nats-nkey",
-    "nats-tlscert",
-    "nats-tlskey",
-    "nats-tlsca",
-    "nats-tlsfirst",
-    "log-level",
-    "log-format",
-    "log-chunks",
-    "otlp-endpoint",
-];
+/// Flags of several programs that are not in one of the shared groups of flags.
+const OTHER_SHARED: [&str; 3] = ["bucket", "spool", "data-dir"];
 
-/// Why the configuration file cannot be used.
+/// Keys for the top of the file: flags that mean the same in every program that has them. A program
+/// that lacks one passes over it.
+fn shared() -> Vec<String> {
+    let groups = [
+        CameraFlags::augment_args,
+        CutFlags::augment_args,
+        BucketFlags::augment_args,
+        NatsFlags::augment_args,
+        LogArgs::augment_args,
+        TelemetryArgs::augment_args,
+    ];
+    let command = groups
+        .iter()
+        .fold(Command::new("shared"), |command, augment| augment(command));
+    let mut keys = flags(&command);
+    keys.extend(OTHER_SHARED.map(str::to_owned));
+    keys
+}
+
+/// A table `[[camera]]`, which stands for one `--camera NAME=SOURCE`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CameraTable {
+    name: String,
+    source: String,
+}
+
+/// The configuration file cannot be used.
 #[derive(Debug, Error)]
 pub enum FileError {
     /// It cannot be read.
@@ -62,7 +70,7 @@ pub enum FileError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// It is not TOML.
@@ -70,48 +78,48 @@ pub enum FileError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// The place and the reason.
         source: toml::de::Error,
     },
-    /// Nobody knows this key, or not in this place.
+    /// The key is unknown, or not allowed in this place.
     #[error("{path}: no setting is called `{key}`{place}{nearest}")]
     UnknownKey {
         /// The file.
         path: PathBuf,
         /// The key as it was written.
         key: String,
-        /// Where it stands: empty at the top, ` in [uploader]` in a table.
+        /// Its place: empty at the top, ` in [uploader]` in a table.
         place: String,
-        /// A hint: the nearest key that is known there.
+        /// A hint: the nearest key that is allowed there.
         nearest: String,
     },
-    /// The key is known, its value is not one that the flag takes.
+    /// The flag does not take this value.
     #[error("{path}: setting `{key}`: {reason}")]
     WrongValue {
         /// The file.
         path: PathBuf,
         /// The key as it was written.
         key: String,
-        /// What the flag takes, and what it got.
+        /// The values that the flag takes, and the one it got.
         reason: String,
     },
 }
 
-/// What a file says about one program.
+/// The settings of one program in a file.
 #[derive(Debug)]
-pub(super) struct Settings<'a> {
+pub(super) struct ProgramSettings<'a> {
     path: &'a Path,
-    /// The table's keys come after the top's: the last word on a key counts.
+    /// Those of the table follow those of the top: the last value of a key counts.
     entries: Vec<(String, Value)>,
 }
 
-impl<'a> Settings<'a> {
+impl<'a> ProgramSettings<'a> {
     /// Reads the file for `command`; `program` is the name of its table.
     pub(super) fn read(
         path: &'a Path,
         program: &str,
         command: &Command,
-    ) -> Result<Settings<'a>, FileError> {
+    ) -> Result<ProgramSettings<'a>, FileError> {
         let text = std::fs::read_to_string(path).map_err(|source| FileError::Read {
             path: path.into(),
             source,
@@ -120,13 +128,13 @@ impl<'a> Settings<'a> {
             path: path.into(),
             source,
         })?;
-        let own = flags(command);
+        let (own, shared) = (flags(command), shared());
         let (tables, top): (Vec<_>, Vec<_>) =
             file.into_iter().partition(|(_, value)| value.is_table());
         let mut entries = Vec::new();
         for (key, value) in top {
-            if !SHARED.contains(&key.as_str()) {
-                return Err(unknown_at_the_top(path, key, program, &own));
+            if !shared.contains(&key) {
+                return Err(unknown_at_the_top(path, key, program, own, shared));
             }
             if own.contains(&key) {
                 entries.push((key, value));
@@ -149,7 +157,7 @@ impl<'a> Settings<'a> {
                 entries.push((key, value));
             }
         }
-        Ok(Settings { path, entries })
+        Ok(ProgramSettings { path, entries })
     }
 
     /// Puts the settings between the environment and the defaults of `command` and its subcommands.
@@ -173,7 +181,7 @@ impl<'a> Settings<'a> {
             };
             let values = values_for(&arg, value).map_err(wrong)?;
             let hide = arg.get_action().takes_values();
-            // Hidden from --help: a password from the file must not be shown as the default.
+            // Hidden from --help: it must not show a password from the file as the default.
             command = command.mut_arg(arg.get_id(), |arg| {
                 arg.default_values(values)
                     .required(false)
@@ -195,7 +203,7 @@ impl<'a> Settings<'a> {
 /// The flag's long name, if a file may set it.
 fn settable(arg: &Arg) -> Option<&str> {
     let long = arg.get_long().filter(|_| arg.get_env().is_some());
-    // The file that is read cannot name another.
+    // The file cannot name another file.
     long.filter(|long| *long != "config")
 }
 
@@ -207,7 +215,7 @@ fn flags(command: &Command) -> Vec<String> {
         .collect()
 }
 
-/// What the flag would have got on the command line.
+/// The flag's values as on the command line.
 fn values_for(arg: &Arg, value: &Value) -> Result<Vec<String>, String> {
     match (arg.get_action(), value) {
         (ArgAction::SetTrue | ArgAction::SetFalse, Value::Boolean(flag)) => {
@@ -216,17 +224,23 @@ fn values_for(arg: &Arg, value: &Value) -> Result<Vec<String>, String> {
         (ArgAction::SetTrue | ArgAction::SetFalse, _) => Err("expected true or false".into()),
         (ArgAction::Append, Value::Array(values)) => values
             .iter()
-            .map(|value| plain(value).and_then(|text| accepted(arg, text)))
+            .map(|value| plain(arg, value).and_then(|text| accepted(arg, text)))
             .collect(),
-        (ArgAction::Append | ArgAction::Set, value) => {
-            Ok(vec![plain(value).and_then(|text| accepted(arg, text))?])
-        }
+        (ArgAction::Append | ArgAction::Set, value) => Ok(vec![
+            plain(arg, value).and_then(|text| accepted(arg, text))?,
+        ]),
         _ => Err("this flag can be given on the command line only".into()),
     }
 }
 
-fn plain(value: &Value) -> Result<String, String> {
+fn plain(arg: &Arg, value: &Value) -> Result<String, String> {
     match value {
+        Value::Table(table) if arg.get_long() == Some("camera") => {
+            let table = table.clone().try_into();
+            let CameraTable { name, source } =
+                table.map_err(|error: toml::de::Error| error.message().to_owned())?;
+            Ok(format!("{name}={source}"))
+        }
         Value::String(text) => Ok(text.clone()),
         Value::Integer(number) => Ok(number.to_string()),
         Value::Float(number) => Ok(number.to_string()),
@@ -235,7 +249,8 @@ fn plain(value: &Value) -> Result<String, String> {
     }
 }
 
-/// Asks the flag's own parser, by a command that has this flag alone: so the message can name the file.
+/// Asks the flag's own parser, by a command that has this flag alone, so that the message can name
+/// the file.
 fn accepted(arg: &Arg, text: String) -> Result<String, String> {
     let long = arg.get_long().unwrap_or_default();
     let alone = Arg::new("value")
@@ -248,7 +263,7 @@ fn accepted(arg: &Arg, text: String) -> Result<String, String> {
         .try_get_matches_from([format!("--{long}={text}")]);
     match asked {
         Ok(_) => Ok(text),
-        // clap repeats the value; a password must not reach the terminal that way.
+        // clap repeats the value, which may be a password.
         Err(_) if arg.is_hide_env_values_set() => Err("the flag does not accept its value".into()),
         Err(error) => Err(first_paragraph(&error.to_string())),
     }
@@ -265,25 +280,22 @@ fn first_paragraph(message: &str) -> String {
         .replace("\n  ", " ")
 }
 
-fn unknown_at_the_top(path: &Path, key: String, program: &str, own: &[String]) -> FileError {
+fn unknown_at_the_top(
+    path: &Path,
+    key: String,
+    program: &str,
+    own: Vec<String>,
+    shared: Vec<String>,
+) -> FileError {
     if own.contains(&key) {
-        let nearest = format!("; put it into the table [{program}]");
         return FileError::UnknownKey {
             path: path.into(),
             key,
             place: " that programs share".into(),
-            nearest,
+            nearest: format!("; put it into the table [{program}]"),
         };
     }
-    unknown(
-        path,
-        key,
-        "",
-        SHARED
-            .map(str::to_owned)
-            .into_iter()
-            .chain(own.iter().cloned()),
-    )
+    unknown(path, key, "", shared.into_iter().chain(own))
 }
 
 fn unknown(
@@ -292,7 +304,7 @@ fn unknown(
     place: &str,
     known: impl IntoIterator<Item = String>,
 ) -> FileError {
-    // Below 0.7 two names have little more in common than their letters (Jaro-Winkler, 1.0 is equal).
+    // Below 0.7 two names share little more than letters (Jaro-Winkler, 1.0 is equal).
     let near = |name: String| {
         Some((strsim::jaro_winkler(&key, &name), name)).filter(|(likeness, _)| *likeness > 0.7)
     };

@@ -1,14 +1,14 @@
 //! Flags over `CRISPY_*` environment over `crispy.toml` over defaults.
 //!
 //! ```text
-//!   flag ─► environment ─► crispy.toml ─► default        the first that says something counts
+//!   flag ─► environment ─► crispy.toml ─► default        the first that is set counts
 //!   └───── clap ──────┘    └─ file.rs ─┘   clap
 //! ```
 //!
-//! A program's configuration is a clap struct, each field with `env = "CRISPY_…"`. The file is put in as the defaults
-//! of the command before clap sees the arguments, so that precedence falls out and is nobody's work. Two limits follow:
-//! a setting from the file does not count as *given* for clap's `requires` and `conflicts_with`, and flags that count
-//! their occurrences cannot be set in it.
+//! A program's configuration is a clap struct, each field with `env = "CRISPY_…"`. The file becomes
+//! the defaults of the command before clap sees the arguments, so that precedence needs no code. Two
+//! limits follow: a setting from the file does not count as *given* for clap's `requires` and
+//! `conflicts_with`, and flags that count their occurrences cannot be set in it.
 //!
 //! `--config` and the [`CommonFlags`] are added to every program here: no `Config` declares them.
 
@@ -27,19 +27,19 @@ use clap::{Arg, ArgMatches, Args, Command, CommandFactory, FromArgMatches};
 use thiserror::Error;
 
 pub use bucket::{BucketFlags, open_bucket};
-pub use file::{FileError, SHARED};
+pub use file::FileError;
 pub use value::{SizeError, duration, size};
 
 use crate::Exit;
 use crate::export::TelemetryArgs;
 use crate::health::HealthArgs;
 use crate::logging::LogArgs;
-use file::Settings;
+use file::ProgramSettings;
 
-/// Read if nothing names another file, and only if it is there.
+/// Read if nothing names another file, and only if it exists.
 const DEFAULT_FILE: &str = "crispy.toml";
 
-/// Why there is no configuration.
+/// The configuration cannot be used.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The command line is wrong, or asks for help or version.
@@ -51,7 +51,8 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// [`Exit::Ok`] for help and version, [`Exit::Usage`] for the command line, [`Exit::Configuration`] for the file.
+    /// [`Exit::Ok`] for help and version, [`Exit::Usage`] for the command line,
+    /// [`Exit::Configuration`] for the file.
     pub fn exit(&self) -> Exit {
         match self {
             ConfigError::CommandLine(error) if error.use_stderr() => Exit::Usage,
@@ -61,14 +62,14 @@ impl ConfigError {
     }
 }
 
-/// Where the configuration comes from; the environment of flags is clap's to read.
+/// The sources of the configuration. clap reads the environment of flags.
 #[derive(Debug, Clone)]
 pub struct Sources {
     /// The command line, the program's name first.
     pub argv: Vec<OsString>,
     /// The file that `CRISPY_CONFIG` names.
     pub named_file: Option<PathBuf>,
-    /// The file that is read if neither flag nor environment names one; it need not be there.
+    /// The file that is read if neither flag nor environment names one; it need not exist.
     pub default_file: PathBuf,
 }
 
@@ -84,7 +85,7 @@ impl Sources {
         }
     }
 
-    /// The file to read, if any. One that was named has to be there.
+    /// The file to read, if any. A named one has to exist.
     fn file(&self) -> Option<PathBuf> {
         let named = config_flag(&self.argv).or_else(|| self.named_file.clone());
         named.or_else(|| {
@@ -98,13 +99,13 @@ impl Sources {
 /// The flags that every program has.
 #[derive(Clone, Args)]
 pub struct CommonFlags {
-    /// How it logs.
+    /// The flags about logs.
     #[command(flatten)]
     pub logs: LogArgs,
-    /// Where its telemetry goes.
+    /// The flags about telemetry.
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
-    /// Where it says how it stands.
+    /// The flags about health.
     #[command(flatten)]
     pub health: HealthArgs,
 }
@@ -112,7 +113,8 @@ pub struct CommonFlags {
 /// Reads the configuration `C` of the program called `name` (`crispy-uploader` has the table `[uploader]`).
 ///
 /// # Errors
-/// A wrong command line or file, each naming what is wrong. Help and version are errors too, as in clap.
+/// A wrong command line or file, each naming the mistake. Help and version are errors too, as in
+/// clap.
 pub fn parse<C: CommandFactory + FromArgMatches>(
     name: &str,
     sources: &Sources,
@@ -124,23 +126,24 @@ pub fn parse<C: CommandFactory + FromArgMatches>(
         .env("CRISPY_CONFIG")
         .value_parser(clap::value_parser!(PathBuf))
         .help("Configuration file [default: crispy.toml, if it is there]");
-    // Taken one by one: augmenting the command itself would put the story of the flags in place of the program's.
-    let house = CommonFlags::augment_args(Command::new("house"));
-    let mut command = C::command().arg(config).args(house.get_arguments());
+    // One by one: augmenting the command itself would replace the program's description by that of
+    // the flags.
+    let common = CommonFlags::augment_args(Command::new("common"));
+    let mut command = C::command().arg(config).args(common.get_arguments());
     if let Some(path) = sources.file() {
         let table = name.strip_prefix("crispy-").unwrap_or(name);
-        command = Settings::read(&path, table, &command)?.apply(command)?;
+        command = ProgramSettings::read(&path, table, &command)?.apply(command)?;
     }
     command = command.mut_args(unset_if_empty);
     let mut matches: ArgMatches = command.try_get_matches_from_mut(&sources.argv)?;
-    let house = CommonFlags::from_arg_matches_mut(&mut matches)
+    let common = CommonFlags::from_arg_matches_mut(&mut matches)
         .map_err(|error| error.format(&mut command))?;
     let config =
         C::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
-    Ok((config, house))
+    Ok((config, common))
 }
 
-/// An empty variable of OpenTelemetry's counts as unset, by its specification: the file may speak.
+/// An empty variable of OpenTelemetry's counts as unset, by its specification: the file is next.
 fn unset_if_empty(arg: Arg) -> Arg {
     let variable = arg.get_env().and_then(|name| name.to_str());
     let is_empty = variable
@@ -150,7 +153,7 @@ fn unset_if_empty(arg: Arg) -> Arg {
     if is_empty { arg.env(None::<&str>) } else { arg }
 }
 
-/// The value of `--config`, found before clap can look: what it names decides about the defaults that clap sees.
+/// The value of `--config`, found before clap runs: its file gives the defaults that clap sees.
 fn config_flag(argv: &[OsString]) -> Option<PathBuf> {
     let mut arguments = argv.iter().skip(1).take_while(|argument| *argument != "--");
     while let Some(argument) = arguments.next() {

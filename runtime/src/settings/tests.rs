@@ -1,5 +1,5 @@
-//! Precedence and refusals, on a program made for the purpose. The environment is clap's to read: `tests/process/lifecycle.rs`
-//! shows on a real process that it stands between flags and file.
+//! Precedence and refusals, on a program made for the purpose. clap reads the environment:
+//! `tests/process/lifecycle.rs` tests on a real process that it comes between flags and file.
 
 use std::fs;
 use std::path::PathBuf;
@@ -94,7 +94,7 @@ fn refusal(file: &str, flags: &[&str]) -> (String, Exit) {
 }
 
 #[test]
-fn a_default_holds_where_nothing_else_speaks() {
+fn a_default_holds_if_nothing_else_is_set() {
     let config = uploader("", &["--site", "here"]).unwrap();
     assert_eq!(
         (config.window, config.limit, config.verify),
@@ -103,7 +103,7 @@ fn a_default_holds_where_nothing_else_speaks() {
 }
 
 #[test]
-fn the_file_goes_over_defaults_and_satisfies_what_is_required() {
+fn the_file_overrides_defaults_and_sets_required_flags() {
     let file = r#"
         site = "top"
         [uploader]
@@ -123,7 +123,32 @@ fn the_file_goes_over_defaults_and_satisfies_what_is_required() {
 }
 
 #[test]
-fn a_flag_goes_over_the_file() {
+fn camera_tables_are_cameras() {
+    let file = r#"
+        [[camera]]
+        name = "yard"
+        source = "rtsp://10.0.0.7/a=b"
+        [[camera]]
+        name = "gate"
+        source = "gate.mp4"
+    "#;
+    let config = uploader(file, &["--site", "s"]).unwrap();
+    assert_eq!(config.camera, ["yard=rtsp://10.0.0.7/a=b", "gate=gate.mp4"]);
+    for (table, expected) in [
+        ("name = \"yard\"\nurl = \"x\"", "unknown field `url`"),
+        ("name = \"yard\"", "missing field `source`"),
+    ] {
+        let (message, exit) = refusal(&format!("[[camera]]\n{table}"), &["--site", "s"]);
+        assert!(
+            message.contains("crispy.toml: setting `camera`: ") && message.contains(expected),
+            "{message}"
+        );
+        assert_eq!(exit, Exit::Configuration);
+    }
+}
+
+#[test]
+fn a_flag_overrides_the_file() {
     let file = "[uploader]\nsite = \"file\"\nwindow = \"9s\"\ncamera = [\"a\", \"b\"]";
     let config = uploader(file, &["--site", "flag", "--camera", "c"]).unwrap();
     assert_eq!(
@@ -138,7 +163,7 @@ fn a_flag_goes_over_the_file() {
 }
 
 #[test]
-fn the_programs_own_table_goes_over_the_top() {
+fn a_programs_own_table_overrides_the_top() {
     assert_eq!(
         uploader("site = \"top\"\n[uploader]\nsite = \"own\"", &[])
             .unwrap()
@@ -148,13 +173,13 @@ fn the_programs_own_table_goes_over_the_top() {
 }
 
 #[test]
-fn what_belongs_to_other_programs_is_passed_over() {
+fn settings_of_other_programs_are_passed_over() {
     let file = "site = \"top\"\nspool = \"/s\"\n[ingestor]\nwhatever = 3";
     assert_eq!(uploader(file, &[]).unwrap().site, "top");
 }
 
 #[test]
-fn a_flag_that_the_environment_may_not_set_is_not_set_by_the_file_either() {
+fn a_flag_without_a_variable_is_not_for_the_file() {
     let config = uploader("site = \"s\"\nnats-server = \"production\"", &[]).unwrap();
     assert_eq!((config.nats_server, config.dry_run), (None, false));
     let (message, _) = refusal("[uploader]\ndry-run = true", &["--site", "s"]);
@@ -165,7 +190,7 @@ fn a_flag_that_the_environment_may_not_set_is_not_set_by_the_file_either() {
 }
 
 #[test]
-fn a_subcommands_flag_is_set_by_the_file() {
+fn the_file_sets_flags_of_subcommands() {
     let folder = Folder::with("site = \"top\"\n[crispy]\nreplicas = 3");
     let (crispy, _) = parse::<Crispy>("crispy", &folder.sources(&["up"])).unwrap();
     assert!(matches!(crispy.command, CrispyCommand::Up { site } if site == "top"));
@@ -177,18 +202,18 @@ fn a_subcommands_flag_is_set_by_the_file() {
 }
 
 #[test]
-fn every_program_has_the_flags_about_logs() {
+fn every_program_has_flags_about_logs() {
     let folder = Folder::with("log-format = \"json\"");
     let sources = folder.sources(&["up", "--site", "s", "--log-level", "debug"]);
-    let (_, house) = parse::<Crispy>("crispy", &sources).unwrap();
+    let (_, common) = parse::<Crispy>("crispy", &sources).unwrap();
     assert_eq!(
-        (house.logs.log_level.as_deref(), house.logs.log_format),
+        (common.logs.log_level.as_deref(), common.logs.log_format),
         (Some("debug"), LogFormat::Json)
     );
 }
 
 #[test]
-fn the_flag_names_the_file_before_the_environment_and_the_folder_do() {
+fn flag_then_environment_then_folder_name_the_file() {
     let [flag, environment] =
         ["flag", "environment"].map(|name| Folder::with(&format!("site = \"{name}\"")));
     let folder = Folder::with("site = \"folder\"");
@@ -212,7 +237,7 @@ fn the_flag_names_the_file_before_the_environment_and_the_folder_do() {
 }
 
 #[test]
-fn a_file_that_was_named_has_to_be_there() {
+fn a_named_file_has_to_exist() {
     let (message, exit) = refusal("", &["--site", "s", "--config", "/no/such/file.toml"]);
     assert!(
         message.starts_with("read configuration /no/such/file.toml: "),
@@ -222,7 +247,7 @@ fn a_file_that_was_named_has_to_be_there() {
 }
 
 #[test]
-fn a_key_that_nobody_knows_is_refused_with_the_nearest_that_is_known() {
+fn an_unknown_key_is_refused_with_the_nearest() {
     for (file, expected) in [
         (
             "[uploader]\nwindows = \"3s\"",
@@ -263,7 +288,7 @@ fn a_key_that_nobody_knows_is_refused_with_the_nearest_that_is_known() {
 }
 
 #[test]
-fn a_value_that_the_flag_does_not_take_is_refused_with_file_and_key() {
+fn a_wrong_value_is_refused_with_file_and_key() {
     for (line, expected) in [
         ("window = \"3\"", "time unit needed"),
         ("window = 3", "time unit needed"),
@@ -286,7 +311,7 @@ fn a_value_that_the_flag_does_not_take_is_refused_with_file_and_key() {
 }
 
 #[test]
-fn a_secret_from_the_file_shows_neither_in_a_refusal_nor_in_help() {
+fn no_refusal_or_help_shows_a_secret() {
     let (message, _) = refusal("nats-password = \"hunter2\"", &["--site", "s"]);
     assert!(
         message.contains("setting `nats-password`") && !message.contains("hunter2"),
@@ -301,7 +326,7 @@ fn a_secret_from_the_file_shows_neither_in_a_refusal_nor_in_help() {
 }
 
 #[test]
-fn a_file_that_is_not_toml_is_refused_with_the_line() {
+fn malformed_toml_is_refused_with_the_line() {
     let (message, exit) = refusal("site = \"a\"\nwindow =", &[]);
     assert!(
         message.contains("crispy.toml: TOML parse error at line 2"),
@@ -311,7 +336,7 @@ fn a_file_that_is_not_toml_is_refused_with_the_line() {
 }
 
 #[test]
-fn help_and_version_are_no_failure_and_a_wrong_flag_is_a_usage_error() {
+fn help_is_no_failure_and_a_wrong_flag_is() {
     assert_eq!(uploader("", &["--help"]).unwrap_err().exit(), Exit::Ok);
     assert_eq!(uploader("", &["--version"]).unwrap_err().exit(), Exit::Ok);
     assert_eq!(
@@ -326,7 +351,7 @@ fn help_and_version_are_no_failure_and_a_wrong_flag_is_a_usage_error() {
 }
 
 #[test]
-fn help_begins_with_what_the_program_is() {
+fn help_begins_with_the_description() {
     let ConfigError::CommandLine(help) = uploader("", &["--help"]).unwrap_err() else {
         panic!("help comes from clap");
     };
@@ -335,7 +360,7 @@ fn help_begins_with_what_the_program_is() {
 }
 
 #[test]
-fn the_page_about_configuration_shows_a_file_that_is_accepted() {
+fn the_sample_in_docs_is_accepted() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
     let page = fs::read_to_string(path).expect("docs/configuration.md is part of the repository");
     let sample = page
@@ -347,7 +372,7 @@ fn the_page_about_configuration_shows_a_file_that_is_accepted() {
 }
 
 #[test]
-fn the_commands_that_are_made_satisfy_clap() {
+fn generated_commands_satisfy_clap() {
     let folder = Folder::with("site = \"s\"\n[uploader]\ncamera = \"one\"\nverify = false");
     parse::<Uploader>("crispy-uploader", &folder.sources(&[])).unwrap();
     Uploader::command().debug_assert();

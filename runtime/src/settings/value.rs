@@ -1,4 +1,6 @@
-//! Durations and sizes as people write them. Value parsers for clap: `#[arg(value_parser = crispy_runtime::settings::duration)]`.
+//! Durations and sizes as people write them: value parsers for clap.
+//!
+//! `#[arg(value_parser = crispy_runtime::settings::duration)]`
 
 use std::time::Duration;
 
@@ -7,15 +9,16 @@ use thiserror::Error;
 /// Reads a duration: `3s`, `1500ms`, `2m 30s`. A unit is needed.
 ///
 /// # Errors
-/// What is not a duration, in humantime's words.
+/// The text is no duration, in humantime's words.
 pub fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
     humantime::parse_duration(text)
 }
 
-/// Why a text is not a size.
+/// A text is not a size.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum SizeError {
-    /// Not a whole number followed by a unit that is known. A bare number is refused: nobody can tell bytes from megabytes.
+    /// Not a whole number followed by a known unit. A bare number is refused: it may mean bytes or
+    /// megabytes.
     #[error(
         "expected a whole number and a unit, like 8GiB or 64MB (units: B, KB, MB, GB, TB, KiB, MiB, GiB, TiB)"
     )]
@@ -41,7 +44,7 @@ const UNITS: [(&str, u64); 9] = [
 /// Reads a size in bytes: `8GiB`, `64 MB`, `512B`. Whole numbers only, so that no byte is rounded away.
 ///
 /// # Errors
-/// What is not a size, or does not fit 64 bits.
+/// The text is no size, or does not fit 64 bits.
 pub fn size(text: &str) -> Result<u64, SizeError> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

@@ -1,20 +1,27 @@
-//! Variables that are wrong: the program does not start, and names the variable.
+//! OpenTelemetry's variables and flag with wrong values.
+
+use crispy_runtime::Exit;
 
 use super::reporter;
 
 #[test]
-fn a_wrong_variable_is_a_configuration_error_that_names_it() {
-    let mut program = reporter(&[], &[("OTEL_TRACES_EXPORTER", "zipkin")]);
-    assert_eq!(
-        program.line_with("error:"),
-        r#"error: OTEL_TRACES_EXPORTER is "zipkin": use otlp, console, or none"#
-    );
-    let configuration = i32::from(crispy_runtime::Exit::Configuration.code());
-    assert_eq!(program.code(), Some(configuration));
+fn a_wrong_variable_is_ignored_with_a_warning() {
+    let variables = [
+        ("OTEL_TRACES_EXPORTER", "zipkin"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "nowhere"),
+    ];
+    let mut program = reporter(&["--ends"], &variables);
+    for (variable, value) in variables {
+        let line = program.line_with("environment variable ignored");
+        assert!(line.contains(r#""level":"WARN""#), "{line}");
+        let fields = format!(r#""variable":"{variable}","value":"{value}""#);
+        assert!(line.contains(&fields), "{line}");
+    }
+    assert_eq!(program.code(), Some(0));
 }
 
 #[test]
-fn an_empty_variable_leaves_the_word_to_the_file() {
+fn an_empty_variable_leaves_the_value_to_the_file() {
     let folder = tempfile::TempDir::new().expect("a folder for the test");
     let file = folder.path().join("crispy.toml");
     std::fs::write(&file, r#"otlp-endpoint = "nowhere""#).expect("write it");
@@ -24,24 +31,28 @@ fn an_empty_variable_leaves_the_word_to_the_file() {
         &[("OTEL_EXPORTER_OTLP_ENDPOINT", "")],
     );
     let line = program.line_with("error:");
-    assert!(line.contains("nowhere"), "{line}");
+    assert!(line.contains("--otlp-endpoint nowhere"), "{line}");
+    let configuration = i32::from(Exit::Configuration.code());
+    assert_eq!(program.code(), Some(configuration));
 }
 
 #[test]
-fn a_wrong_certificate_is_named() {
+fn a_wrong_certificate_is_named_and_nothing_is_exported() {
     let file = tempfile::NamedTempFile::new().expect("a file for the test");
     std::fs::write(file.path(), "no certificate").expect("write it");
     let path = file.path().to_str().expect("a path of ours");
     for protocol in ["grpc", "http/protobuf"] {
         let mut program = reporter(
-            &["--otlp-endpoint", "https://127.0.0.1:1"],
+            &["--ends", "--otlp-endpoint", "https://127.0.0.1:1"],
             &[
                 ("OTEL_EXPORTER_OTLP_CERTIFICATE", path),
                 ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
             ],
         );
-        let line = program.line_with("error:");
+        let line = program.line_with("environment variable ignored");
         assert!(line.contains(path), "{line}");
-        assert_eq!(program.code(), Some(13), "{protocol}");
+        let later = program.lines.by_ref().map_while(Result::ok);
+        assert_eq!(later.filter(|line| line.contains("unreachable")).count(), 0);
+        assert_eq!(program.code(), Some(0), "{protocol}");
     }
 }

@@ -1,4 +1,4 @@
-//! What a real process does between its start and its exit: `examples/minimal.rs` is program from outside.
+//! A process from its start to its exit: signals, failures, levels, configuration.
 
 use std::process::Child;
 
@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use super::program::Program;
 
 #[test]
-fn the_first_sigterm_or_sigint_asks_and_the_program_exits_0() {
+fn the_first_sigterm_or_sigint_stops_with_0() {
     for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT")] {
         let mut program = Program::start("minimal", &[]);
         program.line_with("waiting");
@@ -19,7 +19,7 @@ fn the_first_sigterm_or_sigint_asks_and_the_program_exits_0() {
 }
 
 #[test]
-fn the_second_signal_ends_even_a_program_whose_runtime_is_stuck() {
+fn the_second_signal_ends_even_a_stuck_program() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let mut program = Program::start("minimal", &["--end", "stuck"]);
         program.line_with("waiting");
@@ -49,7 +49,7 @@ fn wait_until_handled(child: &Child) {
 }
 
 #[test]
-fn a_failure_is_said_once_with_its_chain_and_becomes_the_exit_code() {
+fn a_failure_is_logged_once_and_becomes_the_code() {
     let mut program = Program::start("minimal", &["--end", "failed"]);
     let line = program.line_with("lock is held");
     assert!(
@@ -72,7 +72,7 @@ fn a_failure_is_said_once_with_its_chain_and_becomes_the_exit_code() {
 #[test]
 fn a_panic_is_logged_with_its_place() {
     let mut program = Program::start("minimal", &["--end", "panicked"]);
-    let line = program.line_with("panicked: out of patience");
+    let line = program.line_with("panicked: found a bug");
     assert!(
         line.contains(r#""level":"ERROR""#) && line.contains("minimal.rs:"),
         "{line}"
@@ -94,7 +94,7 @@ fn starting_names_program_and_version() {
 }
 
 #[test]
-fn the_environment_stands_between_flags_and_file() {
+fn the_environment_comes_between_flags_and_file() {
     let folder = tempfile::tempdir().expect("a folder for the test");
     std::fs::write(folder.path().join("crispy.toml"), "log-level = \"info\"")
         .expect("write the file");
@@ -102,20 +102,20 @@ fn the_environment_stands_between_flags_and_file() {
         command
             .current_dir(&folder)
             .env("CRISPY_LOG_LEVEL", "off,minimal=info")
-            .env("CRISPY_PATIENCE", "7s");
+            .env("CRISPY_WAIT", "7s");
     });
     assert!(
         program.line_with("\"message\"").contains("7s"),
-        "the environment turned everything off but this line"
+        "the environment turned off all other lines"
     );
-    let mut program = Program::start_with("minimal", &["--patience", "8s"], |command| {
-        command.current_dir(&folder).env("CRISPY_PATIENCE", "7s");
+    let mut program = Program::start_with("minimal", &["--wait", "8s"], |command| {
+        command.current_dir(&folder).env("CRISPY_WAIT", "7s");
     });
     assert!(program.line_with("waiting").contains("8s"));
 }
 
 #[test]
-fn rust_log_counts_only_where_nothing_of_ours_speaks() {
+fn rust_log_counts_only_without_a_level_of_ours() {
     let mut program = Program::start_with("minimal", &["--end", "failed"], |command| {
         command.env("RUST_LOG", "error");
     });
@@ -134,7 +134,7 @@ fn rust_log_counts_only_where_nothing_of_ours_speaks() {
 }
 
 #[test]
-fn a_level_with_a_slip_in_it_is_refused_and_never_taken_for_silence() {
+fn a_misspelt_level_is_refused() {
     let mut program = Program::start("minimal", &["--log-level", "wran"]);
     let line = program.line_with("error:");
     assert!(
@@ -142,10 +142,15 @@ fn a_level_with_a_slip_in_it_is_refused_and_never_taken_for_silence() {
         "{line}"
     );
     assert_eq!(program.code(), Some(2));
-    let wishes = ["WARN", "off", "info,queue=debug", "queue[span]=trace,error"];
-    for wish in wishes {
-        let program = Program::start("minimal", &["--end", "failed", "--log-level", wish]);
-        assert_ne!(program.code(), Some(2), "{wish}");
+    let levels = [
+        "WARN",
+        "off",
+        "info,crispy_queue=debug",
+        "crispy_queue[span]=trace,error",
+    ];
+    for level in levels {
+        let program = Program::start("minimal", &["--end", "failed", "--log-level", level]);
+        assert_ne!(program.code(), Some(2), "{level}");
     }
     let mut program = Program::start_with("minimal", &["--end", "failed"], |command| {
         command.env("RUST_LOG", "wran");
@@ -154,7 +159,7 @@ fn a_level_with_a_slip_in_it_is_refused_and_never_taken_for_silence() {
 }
 
 #[test]
-fn text_is_without_colour_where_stderr_is_no_terminal() {
+fn text_without_a_terminal_has_no_colour() {
     let line = Program::start("minimal", &["--log-format", "text"]).line_with("starting");
     assert!(
         line.contains(" INFO ") && !line.contains('\u{1b}'),
@@ -163,7 +168,7 @@ fn text_is_without_colour_where_stderr_is_no_terminal() {
 }
 
 #[test]
-fn a_wrong_file_ends_it_before_it_starts() {
+fn a_wrong_file_ends_it_before_its_start() {
     let folder = tempfile::tempdir().expect("a folder for the test");
     std::fs::write(folder.path().join("crispy.toml"), "nats-sever = \"h\"")
         .expect("write the file");

@@ -1,5 +1,5 @@
-//! Real processes, from outside: how they start, are stopped and end (`examples/minimal.rs`), and what they tell of themselves, as traces
-//! and metrics to a real receiver, lines on stderr, pages, and words to systemd (`examples/reporter.rs`).
+//! Real processes: start, stop and end (`examples/minimal.rs`); traces and metrics at a real receiver,
+//! log lines, admin pages, and notifications to systemd (`examples/reporter.rs`).
 
 mod configuration;
 mod lifecycle;
@@ -18,15 +18,15 @@ use std::process::Command;
 use crispy_testbed::OtlpReceiver;
 use program::Program;
 
-/// A reporter with these flags and variables, and no others.
+/// Starts a reporter with these flags and variables, and no others.
 fn reporter(flags: &[&str], variables: &[(&str, &str)]) -> Program {
     Program::start_with("reporter", flags, |command: &mut Command| {
         command.envs(variables.iter().copied());
     })
 }
 
-/// Tells everything to a collector and ends.
-fn tell_all(receiver: &OtlpReceiver, flags: &[&str], variables: &[(&str, &str)]) {
+/// Runs a reporter that exports to a collector and ends.
+fn run_exporting(receiver: &OtlpReceiver, flags: &[&str], variables: &[(&str, &str)]) {
     let url = receiver.url();
     let mut flags = flags.to_vec();
     flags.extend(["--ends", "--otlp-endpoint", &url]);

@@ -1,14 +1,14 @@
-//! Metrics at a collector, and as Prometheus reads them.
+//! Metrics at a collector and for Prometheus.
 
 use crispy_testbed::OtlpReceiver;
 
-use super::{pages::address, pages::get, reporter, tell_all};
+use super::{pages::address, pages::get, reporter, run_exporting};
 
 #[test]
-fn metrics_are_pushed_with_their_attributes_and_those_of_every_process() {
+fn metrics_are_pushed_with_their_attributes() {
     for protocol in ["grpc", "http/protobuf"] {
         let receiver = OtlpReceiver::start();
-        tell_all(
+        run_exporting(
             &receiver,
             &["--chunks", "5"],
             &[("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)],
@@ -17,7 +17,7 @@ fn metrics_are_pushed_with_their_attributes_and_those_of_every_process() {
         let chunks = points
             .iter()
             .find(|point| point.name == "crispy.ingestor.chunks");
-        let chunks = chunks.expect("what was counted");
+        let chunks = chunks.expect("the counter");
         assert_eq!(
             (chunks.value, chunks.attributes["camera"].as_str()),
             (5.0, "front")
@@ -40,7 +40,7 @@ fn metrics_are_pushed_with_their_attributes_and_those_of_every_process() {
 }
 
 #[test]
-fn metrics_are_pushed_at_the_interval_that_was_asked_for() {
+fn metrics_are_pushed_at_the_interval_that_was_set() {
     let receiver = OtlpReceiver::start();
     let url = receiver.url();
     let _rung = reporter(
@@ -58,7 +58,7 @@ fn metrics_are_pushed_at_the_interval_that_was_asked_for() {
 }
 
 #[test]
-fn prometheus_reads_what_the_catalogue_says() {
+fn prometheus_reads_the_metrics_of_the_catalogue() {
     let mut program = reporter(
         &[
             "--chunks",
@@ -71,7 +71,7 @@ fn prometheus_reads_what_the_catalogue_says() {
         &[],
     );
     let address = address(&mut program);
-    program.line_with("told");
+    program.line_with("reported");
     let (status, page) = get(address, "/metrics");
     assert_eq!(status, 200);
     for line in [
@@ -94,7 +94,7 @@ fn prometheus_reads_what_the_catalogue_says() {
 }
 
 #[test]
-fn prometheus_by_its_standard_variables_opens_the_pages() {
+fn standard_variables_open_the_pages() {
     let mut program = reporter(
         &[],
         &[
@@ -108,7 +108,7 @@ fn prometheus_by_its_standard_variables_opens_the_pages() {
 }
 
 #[test]
-fn metrics_that_are_none_are_no_page() {
+fn without_metrics_there_is_no_page() {
     let mut program = reporter(
         &["--admin-listen", "127.0.0.1:0"],
         &[("OTEL_METRICS_EXPORTER", "none")],
@@ -119,16 +119,4 @@ fn metrics_that_are_none_are_no_page() {
         status == 404 && page.contains("OTEL_METRICS_EXPORTER=none"),
         "{page}"
     );
-}
-
-#[test]
-fn the_console_shows_metrics_on_stderr() {
-    let mut program = reporter(
-        &[],
-        &[
-            ("OTEL_METRICS_EXPORTER", "console"),
-            ("OTEL_METRIC_EXPORT_INTERVAL", "50"),
-        ],
-    );
-    program.line_with(r#"crispy_ingestor_chunks_total{camera="front"} 1"#);
 }

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use super::{program::Program, reporter};
 
-/// Where the pages are, as the program says at its start.
+/// The address of the pages, from the log.
 pub(crate) fn address(program: &mut Program) -> SocketAddr {
     let line = program.line_with("admin pages");
     let address = line.split(r#""address":""#).nth(1).expect("its address");
@@ -36,24 +36,24 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> (u16, String) {
     (status.expect("a status"), text.to_owned())
 }
 
-/// Asks until a page has this status.
+/// Gets a page until it has this status.
 fn until(address: SocketAddr, path: &str, status: u16) -> String {
-    let patience = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let (is, text) = get(address, path);
         if is == status {
             return text;
         }
-        assert!(Instant::now() < patience, "{path} is {is}: {text}");
+        assert!(Instant::now() < deadline, "{path} is {is}: {text}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 #[test]
-fn a_program_at_work_is_alive_and_ready_and_says_what_it_is() {
+fn a_working_program_is_alive_and_ready() {
     let mut program = reporter(&["--admin-listen", "127.0.0.1:0"], &[]);
     let address = address(&mut program);
-    program.line_with("told");
+    program.line_with("reported");
     assert_eq!(get(address, "/livez"), (200, "alive\n".into()));
     assert_eq!(get(address, "/readyz"), (200, "ready\n".into()));
     let (status, version) = get(address, "/version");
@@ -66,20 +66,23 @@ fn a_program_at_work_is_alive_and_ready_and_says_what_it_is() {
 }
 
 #[test]
-fn one_that_is_not_ready_says_why_and_is_alive_all_the_same() {
-    let mut program = reporter(&["--bucket-away", "--admin-listen", "127.0.0.1:0"], &[]);
+fn an_unready_program_gives_reasons_and_is_alive() {
+    let mut program = reporter(
+        &["--bucket-unavailable", "--admin-listen", "127.0.0.1:0"],
+        &[],
+    );
     let address = address(&mut program);
-    program.line_with("told");
+    program.line_with("reported");
     let reason = "bucket: it does not answer; check the network\n";
     assert_eq!(get(address, "/readyz"), (503, reason.into()));
     assert_eq!(get(address, "/livez").0, 200);
 }
 
 #[test]
-fn one_that_stops_is_not_ready_any_more() {
+fn a_stopping_program_is_not_ready() {
     let mut program = reporter(&["--lingers", "5m", "--admin-listen", "127.0.0.1:0"], &[]);
     let address = address(&mut program);
-    program.line_with("told");
+    program.line_with("reported");
     assert_eq!(get(address, "/readyz").0, 200);
     program.signal(Signal::TERM);
     assert_eq!(until(address, "/readyz", 503), "program: it is stopping\n");
@@ -87,11 +90,11 @@ fn one_that_stops_is_not_ready_any_more() {
 }
 
 #[test]
-fn a_program_whose_tasks_are_stuck_is_not_alive_and_its_page_says_so() {
+fn a_stuck_program_is_not_alive() {
     let mut program = reporter(
         &["--stuck", "5m", "--admin-listen", "127.0.0.1:0"],
         &[
-            // No systemd hears it: the address is for its patience alone.
+            // There is no systemd: the variable only sets the time.
             ("NOTIFY_SOCKET", "/nonexistent"),
             ("WATCHDOG_USEC", "400000"),
         ],
@@ -102,7 +105,7 @@ fn a_program_whose_tasks_are_stuck_is_not_alive_and_its_page_says_so() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_an_error_that_says_so() {
+fn a_taken_port_is_an_error() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("its address").to_string();
     let mut program = reporter(&["--admin-listen", &address], &[]);
@@ -124,14 +127,14 @@ fn a_port_that_is_taken_is_an_error_that_says_so() {
 }
 
 #[test]
-fn whoever_only_holds_connections_open_takes_few_descriptors_and_is_let_go_of() {
+fn idle_connections_take_few_descriptors() {
     let mut program = reporter(&["--admin-listen", "127.0.0.1:0"], &[]);
     let address = address(&mut program);
-    program.line_with("told");
-    let holding: Vec<TcpStream> = (0..130)
+    program.line_with("reported");
+    let idle: Vec<TcpStream> = (0..130)
         .map(|n| {
             let mut stream = TcpStream::connect(address).expect("the pages are there");
-            // Some say nothing, some begin to ask.
+            // Half of them send nothing, half an incomplete request.
             if n % 2 == 0 {
                 stream.write_all(b"GET /livez HT").expect("ask");
             }
@@ -142,5 +145,5 @@ fn whoever_only_holds_connections_open_takes_few_descriptors_and_is_let_go_of() 
     let descriptors = std::fs::read_dir(format!("/proc/{}/fd", program.child.id()));
     let descriptors = descriptors.expect("a process of ours").count();
     assert!(descriptors < 100, "{descriptors} are open");
-    drop(holding);
+    drop(idle);
 }

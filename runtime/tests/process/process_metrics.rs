@@ -1,4 +1,4 @@
-//! What a process says of itself is what the kernel says of it.
+//! Metrics of the process, compared with the kernel's.
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 const CPU: &str = "process_cpu_time_seconds_total";
 const MEMORY: &str = "process_memory_usage_bytes";
@@ -22,7 +22,7 @@ const THREADS: &str = "process_thread_count";
 const FILES: &str = "process_unix_file_descriptor_count";
 const UPTIME: &str = "process_uptime_seconds";
 
-/// What the page of metrics says of the process.
+/// The metrics of the page.
 fn shown(address: SocketAddr) -> HashMap<String, f64> {
     let page = get(address, "/metrics").1;
     let lines = page.lines().filter_map(|line| line.split_once(' '));
@@ -30,7 +30,7 @@ fn shown(address: SocketAddr) -> HashMap<String, f64> {
     values.collect()
 }
 
-/// What the kernel says of it: seconds of CPU, bytes, threads, files.
+/// The kernel's values: seconds of CPU, bytes, threads, files.
 fn known(program: &Program) -> [f64; 4] {
     let of = |what: &str| format!("/proc/{}/{what}", program.child.id());
     let entries = |what| fs::read_dir(of(what)).expect("it runs").count() as f64;
@@ -53,7 +53,7 @@ fn known(program: &Program) -> [f64; 4] {
 }
 
 #[test]
-fn what_a_process_measures_of_itself_is_what_the_kernel_says() {
+fn process_metrics_equal_the_kernels() {
     let began = Instant::now();
     let mut program = reporter(
         &[
@@ -67,14 +67,14 @@ fn what_a_process_measures_of_itself_is_what_the_kernel_says() {
         &[],
     );
     let address = address(&mut program);
-    program.line_with("told");
+    program.line_with("reported");
     shown(address);
     let before = known(&program);
     let shown = shown(address);
     let after = known(&program);
-    // So much that the thread which makes the page cannot have spent it.
+    // More than the thread of the page can have spent.
     assert!(before[0] > 0.1, "{before:?}");
-    // The kernel rounds CPU down to hundredths of a second, and a page that is made needs a buffer and a connection.
+    // The kernel rounds CPU down to hundredths of a second; a page needs a buffer and a connection.
     for (name, place, slack) in [
         (CPU, 0, 0.02),
         (MEMORY, 1, 4e6),
@@ -93,24 +93,24 @@ fn what_a_process_measures_of_itself_is_what_the_kernel_says() {
 }
 
 #[test]
-fn what_a_process_measures_of_itself_follows_what_it_does() {
+fn process_metrics_follow_the_work() {
     let mut program = reporter(&["--admin-listen", "127.0.0.1:0"], &[]);
     let address = address(&mut program);
-    program.line_with("told");
+    program.line_with("reported");
     let first = shown(address);
     let held: Vec<_> = (0..20).map(|_| TcpStream::connect(address)).collect();
-    // Pages cost CPU, and whoever looks waits.
-    let patience = Instant::now() + PATIENCE;
+    // Each page costs CPU.
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         let now = shown(address);
         let grown = |name: &str, by: f64| now[name] >= first[name] + by;
         if grown(CPU, 0.01) && grown(FILES, held.len() as f64) && grown(UPTIME, 0.01) {
             break;
         }
-        assert!(Instant::now() < patience, "{first:?}, then {now:?}");
+        assert!(Instant::now() < deadline, "{first:?}, then {now:?}");
     }
     drop(held);
     while shown(address)[FILES] > first[FILES] + 2.0 {
-        assert!(Instant::now() < patience, "it keeps what was closed");
+        assert!(Instant::now() < deadline, "it keeps what was closed");
     }
 }

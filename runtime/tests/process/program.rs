@@ -1,4 +1,4 @@
-//! A program of `examples/` that is run from outside.
+//! Runs a program of `examples/` as a process.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The program. Cargo builds examples beside the tests whenever it builds all tests of a package.
+/// Its path. Cargo builds examples beside the tests whenever it builds all tests of a package.
 fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test knows where it is");
     let folder = test
@@ -21,7 +21,7 @@ fn program(name: &str) -> PathBuf {
     program
 }
 
-/// A program that runs, and the lines that it says. It does not outlive its test.
+/// A running program, and its lines on stderr. It does not outlive its test.
 pub(crate) struct Program {
     pub(crate) child: Child,
     pub(crate) lines: std::io::Lines<BufReader<ChildStderr>>,
@@ -32,7 +32,7 @@ impl Program {
         Program::start_with(name, flags, |_| {})
     }
 
-    /// In an empty folder and without the settings of whoever runs the tests.
+    /// In an empty folder and without the settings of the user who runs the tests.
     pub(crate) fn start_with(
         name: &str,
         flags: &[&str],
@@ -90,7 +90,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // One that has ended already cannot be killed, and need not be.
+        // A program that has ended already cannot be killed, and need not be.
         drop(self.child.kill());
         drop(self.child.wait());
     }

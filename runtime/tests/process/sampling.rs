@@ -1,13 +1,13 @@
-//! Which traces are kept, and that failures are.
+//! Sampling of traces, and the export of failures.
 
 use std::collections::HashSet;
 
 use crispy_testbed::OtlpReceiver;
 
-use super::tell_all;
+use super::run_exporting;
 
 #[test]
-fn a_failure_is_found_by_the_id_in_its_log_line_though_its_trace_was_not_sampled() {
+fn an_unsampled_failure_is_found_by_its_log_line() {
     let receiver = OtlpReceiver::start();
     let url = receiver.url();
     let mut program = super::reporter(
@@ -46,14 +46,14 @@ fn a_failure_is_found_by_the_id_in_its_log_line_though_its_trace_was_not_sampled
         let down_to_its_cause = [("PUT object", true), ("process chunks.{camera}", true)];
         assert_eq!(names, HashSet::from(down_to_its_cause), "{line}");
     }
-    assert_eq!(spans.len(), 6, "nothing that went well");
+    assert_eq!(spans.len(), 6, "only failures");
     assert!(spans.iter().all(|span| !span.sampled));
 }
 
 #[test]
-fn a_ratio_keeps_about_so_many_traces_and_each_of_them_whole() {
+fn a_ratio_keeps_so_many_whole_traces() {
     let receiver = OtlpReceiver::start();
-    tell_all(
+    run_exporting(
         &receiver,
         &["--chunks", "400"],
         &[
@@ -69,9 +69,9 @@ fn a_ratio_keeps_about_so_many_traces_and_each_of_them_whole() {
 }
 
 #[test]
-fn always_off_means_off_for_failures_too() {
+fn always_off_exports_no_failures() {
     let receiver = OtlpReceiver::start();
-    tell_all(
+    run_exporting(
         &receiver,
         &["--chunks", "3", "--fail-every", "1"],
         &[("OTEL_TRACES_SAMPLER", "always_off")],

@@ -1,4 +1,4 @@
-//! What systemd hears, on a socket like systemd's.
+//! Notifications to a socket like systemd's.
 
 use std::{
     collections::HashSet,
@@ -33,7 +33,7 @@ impl Systemd {
         Self::at(socket, path, folder)
     }
 
-    /// As where there is no file system to share: by a name, without a path.
+    /// By an abstract name, as where there is no shared file system.
     fn start_without_a_path() -> Self {
         let folder = TempDir::new().expect("a folder for the test");
         let name = folder.path().to_str().expect("a path of ours").to_owned();
@@ -53,7 +53,7 @@ impl Systemd {
         }
     }
 
-    /// Whatever it has room for is there already.
+    /// Fills the socket.
     fn fill(&self) {
         let full = UnixDatagram::unbound().expect("a socket");
         full.set_nonblocking(true).expect("a socket of ours");
@@ -73,32 +73,32 @@ impl Systemd {
     }
 
     /// Every line until one of them is this.
-    fn until(&self, wished: &str) -> HashSet<String> {
-        let mut heard = HashSet::new();
-        while !heard.contains(wished) {
+    fn until(&self, expected: &str) -> HashSet<String> {
+        let mut lines = HashSet::new();
+        while !lines.contains(expected) {
             let message = self.next();
-            let message = message.unwrap_or_else(|| panic!("no {wished}, only {heard:?}"));
-            heard.extend(message.lines().map(str::to_owned));
+            let message = message.unwrap_or_else(|| panic!("no {expected}, only {lines:?}"));
+            lines.extend(message.lines().map(str::to_owned));
         }
-        heard
+        lines
     }
 }
 
 #[test]
-fn it_hears_of_the_start_of_how_it_stands_and_of_the_stop() {
+fn start_status_and_stop_are_notified() {
     let systemd = Systemd::start();
-    let mut program = systemd.reporter(&["--bucket-away"], &[]);
-    program.line_with("told");
+    let mut program = systemd.reporter(&["--bucket-unavailable"], &[]);
+    program.line_with("reported");
     systemd.until("READY=1");
-    let program = systemd.reporter(&["--bucket-away"], &[]);
-    let heard = systemd.until("STATUS=bucket: it does not answer; check the network");
-    assert!(!heard.contains("WATCHDOG=1"), "nobody asked for it");
+    let program = systemd.reporter(&["--bucket-unavailable"], &[]);
+    let lines = systemd.until("STATUS=bucket: it does not answer; check the network");
+    assert!(!lines.contains("WATCHDOG=1"), "there is no watchdog");
     program.signal(Signal::TERM);
     systemd.until("STOPPING=1");
 }
 
 #[test]
-fn the_watchdog_hears_of_a_program_that_lives_and_not_of_one_that_is_stuck() {
+fn the_watchdog_is_notified_unless_stuck() {
     let watchdog = ("WATCHDOG_USEC", "600000");
     let systemd = Systemd::start();
     let _living = systemd.reporter(&[], &[watchdog]);
@@ -107,48 +107,48 @@ fn the_watchdog_hears_of_a_program_that_lives_and_not_of_one_that_is_stuck() {
     }
     let systemd = Systemd::start();
     let mut stuck = systemd.reporter(&["--stuck", "5m"], &[watchdog]);
-    stuck.line_with("told");
-    // Silence for three times the watchdog's patience: systemd would have killed it.
+    stuck.line_with("reported");
+    // Three times the watchdog's time: systemd would have killed it.
     let silence = Duration::from_millis(1800);
     systemd
         .socket
         .set_read_timeout(Some(silence))
         .expect("a time-out");
-    let mut words = 0;
+    let mut notifications = 0;
     while systemd.next().is_some() {
-        words += 1;
-        assert!(words < 50, "it says that it lives");
+        notifications += 1;
+        assert!(notifications < 50, "it counts as alive");
     }
 }
 
 #[test]
-fn it_hears_by_a_name_without_a_path_too() {
+fn an_abstract_name_works_too() {
     let systemd = Systemd::start_without_a_path();
     let _rung = systemd.reporter(&[], &[]);
     systemd.until("READY=1");
 }
 
 #[test]
-fn one_that_does_not_read_holds_nothing_up_and_hears_all_of_it_when_it_does() {
+fn a_manager_that_does_not_read_blocks_nothing() {
     let systemd = Systemd::start();
     systemd.fill();
     let flags = ["--admin-listen", "127.0.0.1:0"];
     let mut program = systemd.reporter(&flags, &[("WATCHDOG_USEC", "600000")]);
     let pages = address(&mut program);
     assert_eq!(get(pages, "/livez").0, 200);
-    let heard = systemd.until("READY=1");
-    assert!(heard.contains("WATCHDOG=1"), "{heard:?}");
+    let lines = systemd.until("READY=1");
+    assert!(lines.contains("WATCHDOG=1"), "{lines:?}");
     systemd.fill();
     program.signal(Signal::TERM);
     program.line_with("stopped");
     assert_eq!(program.code(), Some(0));
     systemd
         .reporter(&[], &[])
-        .line_with("systemd cannot be told");
+        .line_with("failed to notify systemd");
 }
 
 #[test]
-fn a_watchdog_of_no_time_is_none_and_an_empty_address_nobody() {
+fn a_zero_watchdog_and_an_empty_address_are_none() {
     let systemd = Systemd::start();
     let _rung = systemd.reporter(&[], &[("WATCHDOG_USEC", "0")]);
     assert!(!systemd.until("STATUS=ready").contains("WATCHDOG=1"));

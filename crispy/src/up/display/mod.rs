@@ -49,7 +49,7 @@ impl SessionDisplay {
     pub(super) fn new(format: Format) -> Self {
         let bars = io::stderr().is_terminal().then(|| Arc::new(Bars::new()));
         if let Some(bars) = bars.clone() {
-            crispy_runtime::logging::step_aside(move |write| bars.suspend(write));
+            crispy_runtime::logging::set_suspend(move |write| bars.suspend(write));
         }
         Self { format, bars }
     }

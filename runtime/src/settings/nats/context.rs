@@ -1,13 +1,14 @@
-//! natscli's contexts: connections with a name, one JSON file each.
+//! natscli's contexts: named connections, one JSON file each.
 //!
 //! ```text
 //!   --nats-context NAME ──► $XDG_CONFIG_HOME/nats/context/NAME.json     else ~/.config/nats/context/NAME.json
 //!   --nats-context FILE.json ──► that file
 //! ```
 //!
-//! Format and meaning are those of natscli's own reader (nats-io/jsm.go, folder natscontext), with two differences. A context counts only where
-//! it is named: that somebody on this machine ran `nats context select` must not lead a daemon to another server. And what it says about where
-//! to connect, or as whom, is honoured or refused by name; nothing of it is passed over.
+//! Format and meaning are those of natscli's own reader (nats-io/jsm.go, folder natscontext), with two
+//! differences. A context counts only where it is named: `nats context select` on this machine must
+//! not lead a daemon to another server. And every field about address or identity is honoured or
+//! refused by name; none is passed over.
 
 use std::{
     fs, io,
@@ -21,20 +22,20 @@ use super::{
     fields::{FieldError, Fields},
 };
 
-/// There is no such context, or it cannot be used. No value out of its file is in here.
+/// The context does not exist or cannot be used. It holds no value of the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ContextError {
-    /// Nobody made it.
+    /// There is no context of this name.
     #[error("there is no NATS context {name:?} in {}: {known}", folder.display())]
     Unknown {
         /// As given.
         name: String,
-        /// Where contexts are kept.
+        /// The folder of contexts.
         folder: PathBuf,
-        /// Which there are, in words.
+        /// The existing ones, in words.
         known: String,
     },
-    /// Neither variable nor user says where contexts are kept.
+    /// Neither variable nor user names a folder of contexts.
     #[error("find the NATS contexts: neither XDG_CONFIG_HOME nor HOME is set")]
     Homeless,
     /// Its file cannot be read.
@@ -42,7 +43,7 @@ pub enum ContextError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
     /// Its file is no JSON object.
@@ -50,7 +51,7 @@ pub enum ContextError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// Where it ends to be one, without what stands there.
+        /// The place of the error, without the text there.
         source: Option<serde_json::Error>,
     },
     /// One of its fields cannot be used.
@@ -58,7 +59,7 @@ pub enum ContextError {
     Field {
         /// The file.
         path: PathBuf,
-        /// Which, and why not.
+        /// The field, and the reason.
         source: FieldError,
     },
 }
@@ -76,7 +77,7 @@ fn folder(environment: &Environment) -> Result<PathBuf, ContextError> {
     Ok(config.join("nats/context"))
 }
 
-/// What the context says, as the base of a connection's options.
+/// The context as the base of a connection's options.
 pub(super) fn load(name: &str, environment: &Environment) -> Result<ConnectOptions, ContextError> {
     let path = find(name, environment)?;
     let text = fs::read(&path).map_err(|source| ContextError::Unreadable {
@@ -85,14 +86,15 @@ pub(super) fn load(name: &str, environment: &Environment) -> Result<ConnectOptio
     })?;
     let object = serde_json::from_slice(&text).map_err(|error| ContextError::Malformed {
         path: path.clone(),
-        // Errors of syntax name a place; those of type would quote what stands there.
+        // Errors of syntax name a place; errors of type would quote the text there.
         source: (!error.is_data()).then_some(error),
     })?;
     let options = Fields::new(object, environment).options();
     options.map_err(|source| ContextError::Field { path, source })
 }
 
-/// As natscli does: a file, if its name ends in `.json` and it is there; else a name, and then it leads nowhere but into the folder.
+/// Finds a context as natscli does: an existing file whose name ends in `.json`; else a name, which
+/// cannot lead out of the folder.
 fn find(name: &str, environment: &Environment) -> Result<PathBuf, ContextError> {
     let file = Path::new(name);
     if name.ends_with(".json") && file.is_file() {

@@ -1,7 +1,7 @@
 //! The fields of a context, one by one.
 //!
-//! They are taken out of the object by hand: what is left over when all known ones have been taken is refused, and no error quotes a value,
-//! which serde's own would do.
+//! They are taken out of the object by hand: any that remain when all known ones have been taken are
+//! refused, and no error quotes a value, as serde's own would.
 
 use std::{fs, path::PathBuf};
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::environment::Environment;
 
-/// A field cannot be used. Its value is not in here.
+/// A field cannot be used. The error does not hold its value.
 #[derive(Debug, thiserror::Error)]
 #[error("field `{field}`: {problem}")]
 pub struct FieldError {
@@ -18,10 +18,11 @@ pub struct FieldError {
     problem: String,
 }
 
-/// What says who we are; natscli allows one of these too, and picks by an order of its own where a file has several.
+/// Fields of identity. natscli allows one of them too, and where a file has several it picks one in
+/// an order of its own.
 const IDENTITIES: [&str; 6] = ["user", "token", "creds", "nkey", "nsc", "user_jwt"];
 
-/// What does not say where to connect, or as whom.
+/// Fields about neither address nor identity.
 const WITHOUT_EFFECT: [&str; 4] = [
     "name",
     "description",
@@ -29,7 +30,7 @@ const WITHOUT_EFFECT: [&str; 4] = [
     "jetstream_event_prefix",
 ];
 
-/// What we do not do, and what to do instead.
+/// Unsupported fields, with the alternative.
 const REFUSED: [(&str, &str); 6] = [
     (
         "nsc",
@@ -47,25 +48,28 @@ const REFUSED: [(&str, &str); 6] = [
 const WINDOWS: &str =
     "certificate stores of Windows are not supported: name files in `cert`, `key` and `ca`";
 
-/// Ways to say where a secret is; natscli's, and any case will do.
+/// Schemes of references to secrets; natscli's, in any case.
 const SCHEMES: [&str; 5] = ["file", "env", "data", "op", "nsc"];
 
 pub(super) struct Fields<'a> {
-    left: Map<String, Value>,
+    remaining: Map<String, Value>,
     environment: &'a Environment,
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(mut left: Map<String, Value>, environment: &'a Environment) -> Self {
-        // natscli writes every field, and an empty one says nothing.
-        left.retain(|_, value| !is_empty(value));
-        Self { left, environment }
+    pub(super) fn new(mut remaining: Map<String, Value>, environment: &'a Environment) -> Self {
+        // natscli writes every field; an empty one counts as absent.
+        remaining.retain(|_, value| !is_empty(value));
+        Self {
+            remaining,
+            environment,
+        }
     }
 
-    /// What all of them together say.
+    /// The options that all of them together give.
     pub(super) fn options(mut self) -> Result<ConnectOptions, FieldError> {
         for (field, instead) in REFUSED {
-            if self.left.contains_key(field) {
+            if self.remaining.contains_key(field) {
                 return Err(refused(field, instead));
             }
         }
@@ -86,15 +90,15 @@ impl<'a> Fields<'a> {
             tls_ca: self.path("ca")?,
             tls_cert: self.path("cert")?,
             tls_key: self.path("key")?,
-            tls_first: self.truth("tls_first")?,
+            tls_first: self.boolean("tls_first")?,
             domain: self.text("jetstream_domain")?,
             js_api_prefix: self.text("jetstream_api_prefix")?,
             inbox_prefix: self.text("inbox_prefix")?,
             ..defaults
         };
-        self.left
+        self.remaining
             .retain(|field, _| !WITHOUT_EFFECT.contains(&field.as_str()));
-        match self.left.keys().next() {
+        match self.remaining.keys().next() {
             None => Ok(options),
             Some(field) => Err(refused(
                 field,
@@ -106,7 +110,7 @@ impl<'a> Fields<'a> {
     fn one_of(&self, fields: &[&str]) -> Result<(), FieldError> {
         let given = fields
             .iter()
-            .filter(|field| self.left.contains_key(**field));
+            .filter(|field| self.remaining.contains_key(**field));
         match given.copied().collect::<Vec<_>>()[..] {
             [first, second, ..] => Err(refused(
                 second,
@@ -118,7 +122,7 @@ impl<'a> Fields<'a> {
 
     fn both_or_none(&self, one: &str, other: &str) -> Result<(), FieldError> {
         for (here, missing) in [(one, other), (other, one)] {
-            if self.left.contains_key(here) && !self.left.contains_key(missing) {
+            if self.remaining.contains_key(here) && !self.remaining.contains_key(missing) {
                 return Err(refused(here, &format!("it needs `{missing}` too")));
             }
         }
@@ -126,22 +130,22 @@ impl<'a> Fields<'a> {
     }
 
     fn text(&mut self, field: &str) -> Result<Option<String>, FieldError> {
-        match self.left.remove(field) {
+        match self.remaining.remove(field) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => Err(refused(field, "it has to be a text")),
         }
     }
 
-    fn truth(&mut self, field: &str) -> Result<bool, FieldError> {
-        match self.left.remove(field) {
+    fn boolean(&mut self, field: &str) -> Result<bool, FieldError> {
+        match self.remaining.remove(field) {
             None => Ok(false),
-            Some(Value::Bool(truth)) => Ok(truth),
+            Some(Value::Bool(value)) => Ok(value),
             Some(_) => Err(refused(field, "it has to be true or false")),
         }
     }
 
-    /// A file's name, with `~`, `$NAME` and `${NAME}` in it.
+    /// A file's name, in which `~`, `$NAME` and `${NAME}` are expanded.
     fn path(&mut self, field: &str) -> Result<Option<PathBuf>, FieldError> {
         let Some(text) = self.text(field)? else {
             return Ok(None);
@@ -156,7 +160,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A secret, as it is or where it is.
+    /// A secret, given as it is or as a reference.
     fn secret(&mut self, field: &str) -> Result<Option<String>, FieldError> {
         let Some(text) = self.text(field)? else {
             return Ok(None);

@@ -1,7 +1,8 @@
-//! From `--nats-…` to a connection. Names and environment are natscli's, so that what works there works here.
+//! Connects to NATS as the flags `--nats-…` say. Names and environment are natscli's: what works
+//! there works here.
 //!
 //! ```text
-//!   flag ─► environment ─► crispy.toml ─► context ─► default        the first that says something counts
+//!   flag ─► environment ─► crispy.toml ─► context ─► default        the first that is set counts
 //!   └─────────── NatsFlags ──────────┘   context.rs
 //! ```
 
@@ -29,7 +30,7 @@ pub struct NatsFlags {
     #[arg(long, env = "NATS_URL", value_name = "URL", hide_env_values = true)]
     pub nats_server: Option<Secret>,
 
-    /// natscli's context of this name, or in this .json file: for all that is not said otherwise
+    /// natscli's context of this name, or in this .json file: for all that is not set otherwise
     #[arg(long, env = "NATS_CONTEXT", value_name = "NAME")]
     pub nats_context: Option<String>,
 
@@ -90,7 +91,7 @@ pub struct NatsFlags {
     #[arg(long, env = "NATS_CA", value_name = "FILE")]
     pub nats_tlsca: Option<PathBuf>,
 
-    /// Encrypt before the server has said anything
+    /// Encrypt before the first byte of the server
     #[arg(long, env = "NATS_TLS_FIRST")]
     pub nats_tlsfirst: bool,
 
@@ -102,7 +103,7 @@ pub struct NatsFlags {
     #[arg(long, value_name = "PREFIX")]
     pub nats_js_api_prefix: Option<String>,
 
-    /// First tokens of the subjects on which answers are heard [default: _INBOX]
+    /// First tokens of the subjects of answers [default: _INBOX]
     #[arg(long, value_name = "PREFIX")]
     pub nats_inbox_prefix: Option<String>,
 
@@ -116,12 +117,12 @@ pub struct NatsFlags {
     pub prefix: Prefix,
 }
 
-/// A value that is not shown: it is, or may hold, a password.
+/// A value that is never shown: it is, or may hold, a password.
 #[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The value itself, for whoever has to hand it on.
+    /// The value itself.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -161,28 +162,28 @@ impl NatsFlags {
         })
     }
 
-    /// What the queue is told, for a connection that calls itself `program`.
+    /// The options of a connection that calls itself `program`.
     ///
     /// # Errors
     /// [`Exit::Configuration`] where the context cannot be used.
     pub fn options(&self, program: &str) -> Result<ConnectOptions, Failed> {
-        let said = self.over_context(&Environment::from_process());
-        let said = said.map_err(|error| Failed::new(Exit::Configuration, error))?;
+        let options = self.over_context(&Environment::from_process());
+        let options = options.map_err(|error| Failed::new(Exit::Configuration, error))?;
         Ok(ConnectOptions {
             name: format!("{program} {}", crate::producer("").instance),
-            ..said
+            ..options
         })
     }
 
-    /// The context, with what the flags say in its place. Whoever says by a flag who we are says all of it: half of one identity and half of
-    /// another would be let in nowhere, or as somebody who was not meant.
+    /// The context, overridden by flags. Any credential flag replaces all of the context's
+    /// credentials; identities are never mixed.
     fn over_context(&self, environment: &Environment) -> Result<ConnectOptions, ContextError> {
         let context = match &self.nats_context {
             Some(name) => context::load(name, environment)?,
             None => ConnectOptions::default(),
         };
         let server = revealed(&self.nats_server).unwrap_or_else(|| context.servers.clone());
-        let identity = match self.names_us() {
+        let identity = match self.has_identity() {
             true => ConnectOptions {
                 creds: self.nats_creds.clone(),
                 nkey: self.nats_nkey.clone(),
@@ -213,7 +214,7 @@ impl NatsFlags {
         })
     }
 
-    fn names_us(&self) -> bool {
+    fn has_identity(&self) -> bool {
         let secrets = [&self.nats_token, &self.nats_jwt];
         let files = [&self.nats_creds, &self.nats_nkey];
         self.nats_user.is_some()
@@ -241,7 +242,7 @@ fn revealed(secret: &Option<Secret>) -> Option<String> {
     secret.as_ref().map(|secret| secret.reveal().to_owned())
 }
 
-/// Connects, and logs what is worth a warning about the server.
+/// Connects, and logs a warning about the server if there is one.
 ///
 /// # Errors
 /// [`Exit::NatsUnreachable`], [`Exit::NatsRefused`], [`Exit::NatsServerTooOld`], else [`Exit::Configuration`].
@@ -263,10 +264,10 @@ pub async fn connect(options: &ConnectOptions, prefix: &Prefix) -> Result<Connec
     Ok(connection)
 }
 
-/// Checks that the streams a program needs are there.
+/// Checks that the streams that a program needs exist.
 ///
 /// # Errors
-/// [`Exit::StreamsMissing`] with a message that names them and `crispy setup`; else [`Failed::from_queue`].
+/// [`Exit::StreamsMissing`], with a message that names them and `crispy setup`.
 pub async fn check_streams(connection: &Connection, needs: &[Stream]) -> Result<(), Failed> {
     topology::check(connection, needs)
         .await

@@ -21,16 +21,16 @@ fn options(arguments: &[&str]) -> ConnectOptions {
 }
 
 #[test]
-fn a_flag_beats_the_field_of_a_context_and_leaves_the_others() {
+fn a_flag_overrides_one_field_of_a_context() {
     let folder = TempDir::new().unwrap();
     let text = r#"{"url": "nats://hub", "user": "ann", "password": "pw", "ca": "/ca", "jetstream_domain": "edge"}"#;
     let hub = context(&folder, text);
-    let told = options(&["--nats-context", &hub]);
+    let first = options(&["--nats-context", &hub]);
     assert_eq!(
-        (told.servers.as_str(), told.user.as_deref()),
+        (first.servers.as_str(), first.user.as_deref()),
         ("nats://hub", Some("ann"))
     );
-    assert!(told.name.starts_with("test "));
+    assert!(first.name.starts_with("test "));
 
     let elsewhere = options(&["--nats-context", &hub, "--nats-server", "nats://b"]);
     assert_eq!(
@@ -51,7 +51,7 @@ fn a_flag_beats_the_field_of_a_context_and_leaves_the_others() {
 }
 
 #[test]
-fn whoever_says_by_a_flag_who_we_are_says_all_of_it() {
+fn a_credential_flag_replaces_all_credentials() {
     let folder = TempDir::new().unwrap();
     let hub = context(&folder, r#"{"user": "ann", "password": "pw"}"#);
     let by_file = options(&["--nats-context", &hub, "--nats-creds", "/a.creds"]);
@@ -66,7 +66,7 @@ fn whoever_says_by_a_flag_who_we_are_says_all_of_it() {
 }
 
 #[tokio::test]
-async fn a_context_leads_to_its_server_and_each_refusal_has_its_code() {
+async fn a_context_connects_and_each_refusal_has_its_code() {
     let folder = TempDir::new().unwrap();
     let mut server = NatsServer::start_with(&NatsOptions {
         config: "authorization { user: ann, password: sEcrEt-1 }".into(),

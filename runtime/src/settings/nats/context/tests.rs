@@ -31,16 +31,16 @@ impl Home {
     }
 }
 
-/// What is said of a context with this text, from the outermost error in.
-fn said_of(text: &str) -> String {
+/// The refusal of a context with this text.
+fn refusal_of(text: &str) -> String {
     let error = Home::with(&[("c", text)]).load("c").unwrap_err();
-    let said = format!("{:#}", anyhow::Error::new(error));
-    assert!(!said.contains("sEcrEt"), "{said}");
-    said
+    let refusal = format!("{:#}", anyhow::Error::new(error));
+    assert!(!refusal.contains("sEcrEt"), "{refusal}");
+    refusal
 }
 
 #[test]
-fn every_field_that_natscli_writes_is_honoured() {
+fn every_field_of_natscli_is_honoured() {
     // As `nats context add` writes it: every field, most of them empty.
     let home = Home::with(&[(
         "hub",
@@ -71,7 +71,7 @@ fn every_field_that_natscli_writes_is_honoured() {
 }
 
 #[test]
-fn every_other_way_to_say_who_we_are_is_honoured() {
+fn every_other_identity_is_honoured() {
     let home = Home::with(&[
         ("token", r#"{"token": "t"}"#),
         ("creds", r#"{"creds": "~/a.creds"}"#),
@@ -99,7 +99,7 @@ fn every_other_way_to_say_who_we_are_is_honoured() {
 }
 
 #[test]
-fn what_is_not_honoured_is_refused_by_the_name_of_its_field() {
+fn unsupported_fields_are_refused_by_name() {
     for (text, field, word) in [
         (r#"{"nsc": "nsc://o/a/u"}"#, "nsc", "nsc generate creds"),
         (
@@ -122,8 +122,8 @@ fn what_is_not_honoured_is_refused_by_the_name_of_its_field() {
             "password",
             "env://NAME",
         ),
-        (r#"{"token": "env://NOBODY"}"#, "token", "NOBODY is not set"),
-        (r#"{"ca": "$NOBODY/ca.pem"}"#, "ca", "NOBODY is not set"),
+        (r#"{"token": "env://UNSET"}"#, "token", "UNSET is not set"),
+        (r#"{"ca": "$UNSET/ca.pem"}"#, "ca", "UNSET is not set"),
         (r#"{"user": "ann", "creds": "/c"}"#, "creds", "`user`"),
         (r#"{"user_jwt": "sEcrEt"}"#, "user_jwt", "`user_seed`"),
         (r#"{"cert": "/c"}"#, "cert", "`key`"),
@@ -131,35 +131,35 @@ fn what_is_not_honoured_is_refused_by_the_name_of_its_field() {
         (r#"{"tls_first": "sEcrEt"}"#, "tls_first", "true or false"),
         (r#"{"proof": "sEcrEt"}"#, "proof", "leave it out"),
     ] {
-        let said = said_of(text);
+        let refusal = refusal_of(text);
         assert!(
-            said.contains(&format!("`{field}`")) && said.contains(word),
-            "{said}"
+            refusal.contains(&format!("`{field}`")) && refusal.contains(word),
+            "{refusal}"
         );
-        assert!(said.contains("nats/context/c.json"), "{said}");
+        assert!(refusal.contains("nats/context/c.json"), "{refusal}");
     }
 }
 
 #[test]
-fn a_file_that_is_no_json_object_is_named_and_not_quoted() {
+fn a_malformed_file_is_named_and_not_quoted() {
     for text in [
         "",
         "\"sEcrEt\"",
         "[\"sEcrEt\"]",
         "{\"password\": \"sEcrEt\"",
     ] {
-        assert!(said_of(text).contains("c.json: not a JSON object"));
+        assert!(refusal_of(text).contains("c.json: not a JSON object"));
     }
 }
 
 #[test]
-fn an_unknown_context_names_those_that_there_are() {
-    let said = |home: &Home, name: &str| home.load(name).unwrap_err().to_string();
+fn an_unknown_context_names_the_existing_ones() {
+    let refusal = |home: &Home, name: &str| home.load(name).unwrap_err().to_string();
     let home = Home::with(&[("b", "{}"), ("a", "{}")]);
     for name in ["c", "", "../context/a", "no/such.json"] {
-        assert!(said(&home, name).ends_with(".config/nats/context: there are a, b"));
+        assert!(refusal(&home, name).ends_with(".config/nats/context: there are a, b"));
     }
-    assert!(said(&Home::with(&[]), "c").contains("nats context add"));
+    assert!(refusal(&Home::with(&[]), "c").contains("nats context add"));
 }
 
 #[test]
@@ -173,12 +173,12 @@ fn a_path_to_a_json_file_is_a_context_too() {
 }
 
 #[test]
-fn contexts_are_kept_where_xdg_says() {
+fn xdg_names_the_folder_of_contexts() {
     let home = Home::with(&[("a", "{}")]);
     let environment = Environment {
         variable: |name| (name == "XDG_CONFIG_HOME").then(|| "/nowhere".into()),
         ..home.environment()
     };
-    let said = load("a", &environment).unwrap_err().to_string();
-    assert!(said.contains("/nowhere/nats/context"), "{said}");
+    let refusal = load("a", &environment).unwrap_err().to_string();
+    assert!(refusal.contains("/nowhere/nats/context"), "{refusal}");
 }

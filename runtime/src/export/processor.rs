@@ -1,4 +1,4 @@
-//! What stands between the SDK and a collector: a gate for spans, and an ear for what becomes of them.
+//! The parts between the SDK and a collector: a filter for spans, and an exporter that reports.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,23 +10,24 @@ use opentelemetry_sdk::{
     trace::{BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor},
 };
 
-use super::road::Road;
+use super::queue::ExportQueue;
 
-/// Lets through what is sampled, and what ended in error ([`sampling`](super::sampling) says why), while there is room on the road.
+/// Passes sampled spans and failed ones ([`sampling`](super::sampling) says why) to the batches,
+/// while the queue has room.
 #[derive(Debug)]
-pub(super) struct Gate {
-    pub(super) road: Arc<Road>,
+pub(super) struct SpanFilter {
+    pub(super) queue: Arc<ExportQueue>,
     pub(super) next: BatchSpanProcessor,
 }
 
-impl SpanProcessor for Gate {
+impl SpanProcessor for SpanFilter {
     fn on_start(&self, span: &mut Span, context: &Context) {
         self.next.on_start(span, context);
     }
 
     fn on_end(&self, span: SpanData) {
         let failed = matches!(span.status, Status::Error { .. });
-        if (span.span_context.is_sampled() || failed) && self.road.enter() {
+        if (span.span_context.is_sampled() || failed) && self.queue.admit() {
             self.next.on_end(span);
         }
     }
@@ -44,29 +45,32 @@ impl SpanProcessor for Gate {
     }
 }
 
-/// An exporter whose road hears how each export ended.
+/// An exporter that reports the result of each export to its queue.
 #[derive(Debug)]
-pub(super) struct Heard<E> {
-    pub(super) road: Arc<Road>,
+pub(super) struct ReportingExporter<E> {
+    pub(super) queue: Arc<ExportQueue>,
     pub(super) exporter: E,
 }
 
-impl<E> Heard<E> {
-    fn hear(&self, many: usize, outcome: &OTelSdkResult) {
-        match outcome {
-            Ok(()) => self.road.arrived(many),
-            Err(error) => self.road.failed(many, &error.to_string()),
+impl<E> ReportingExporter<E> {
+    async fn report(
+        &self,
+        count: usize,
+        export: impl Future<Output = OTelSdkResult>,
+    ) -> OTelSdkResult {
+        self.queue.begin_export();
+        let result = export.await;
+        match &result {
+            Ok(()) => self.queue.exported(count),
+            Err(error) => self.queue.export_failed(count, &error.to_string()),
         }
+        result
     }
 }
 
-impl<E: SpanExporter> SpanExporter for Heard<E> {
+impl<E: SpanExporter> SpanExporter for ReportingExporter<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let many = batch.len();
-        self.road.begins();
-        let outcome = self.exporter.export(batch).await;
-        self.hear(many, &outcome);
-        outcome
+        self.report(batch.len(), self.exporter.export(batch)).await
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
@@ -82,12 +86,9 @@ impl<E: SpanExporter> SpanExporter for Heard<E> {
     }
 }
 
-impl<E: PushMetricExporter> PushMetricExporter for Heard<E> {
+impl<E: PushMetricExporter> PushMetricExporter for ReportingExporter<E> {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        self.road.begins();
-        let outcome = self.exporter.export(metrics).await;
-        self.hear(1, &outcome);
-        outcome
+        self.report(1, self.exporter.export(metrics)).await
     }
 
     fn force_flush(&self) -> OTelSdkResult {

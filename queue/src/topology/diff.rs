@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use async_nats::jetstream::{consumer, stream};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{SCHEMA, settings::SCHEMA_KEY};
 
@@ -154,8 +154,8 @@ fn align<C: Serialize + DeserializeOwned>(
     wanted: &C,
     settings: &[&'static str],
 ) -> Vec<Change> {
-    let json = |config: &C| serde_json::to_value(config).expect("settings are JSON");
-    let (mut current, wanted) = (json(config), json(wanted));
+    let value = |config: &C| serde_json::to_value(config).expect("settings are JSON");
+    let (mut current, wanted) = (value(config), value(wanted));
     let mut changes = Vec::new();
     for &setting in settings {
         let (from, to) = (&current[setting], &wanted[setting]);
@@ -187,7 +187,7 @@ fn show(setting: &str, value: &Value) -> String {
             format!("{:?}", Duration::from_nanos(nanos))
         }
         (_, Value::String(text)) => text.clone(),
-        (_, other) => json!(other).to_string(),
+        (_, other) => other.to_string(),
     }
 }
 

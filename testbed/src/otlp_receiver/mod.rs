@@ -91,8 +91,8 @@ impl OtlpReceiver {
         format!("http://{}", self.address())
     }
 
-    /// Refuses requests from now on, or accepts them again: 503 with a `Retry-After` of a day, or gRPC's
-    /// `Unavailable`.
+    /// Refuses requests from now on, or accepts them again. Refusals are 503 with a `Retry-After`
+    /// of a day, or gRPC's `Unavailable`.
     pub fn throttle(&self, throttled: bool) {
         self.kept.throttled.store(throttled, Relaxed);
     }

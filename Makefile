@@ -56,7 +56,7 @@ bench: setup demo/clip.mp4 ## measure the cost of a minute, a GB, a message, a p
 	@tools/bench-traces demo/clip.mp4
 
 fuzz: ## send many times more random bytes to the parsers than the tests do
-	CRISPY_HOSTILE_CASES=100000 $(CARGO) test --release -p crispy-media hostile
+	CRISPY_FUZZ_CASES=100000 $(CARGO) test --release -p crispy-media fuzz
 
 media-table: ## write the table of frame identity into docs/media.md
 	CRISPY_WRITE_TABLE=1 $(CARGO) test -p crispy-media --test table

@@ -1,7 +1,8 @@
-//! Tells the code which FFmpeg it is built against: fields move between structures from one version to the next.
-#![allow(clippy::print_stdout)] // that is how a build script speaks
+//! Sets a `cfg` for the FFmpeg version of the build: fields move between structures across
+//! versions.
+#![allow(clippy::print_stdout)] // A build script talks to cargo on stdout.
 
-/// The versions that the code asks about, by the names under which the bindings announce them.
+/// The versions that the code tests for, by the names that the bindings announce.
 const VERSIONS: [&str; 1] = ["ffmpeg_6_1"];
 
 fn main() {

@@ -1,7 +1,8 @@
-//! Cuts a file or stream in memory and prints each chunk: `cargo run --release -p crispy-media --example cut -- clip.mp4 3`.
+//! Cuts a file or stream in memory and prints each chunk:
+//! `cargo run --release -p crispy-media --example cut -- clip.mp4 3`.
 //!
-//! With a folder as third argument, the chunks are written there.
-#![allow(clippy::print_stdout)] // an example is a program for a terminal
+//! With a folder as third argument, writes the chunks there.
+#![allow(clippy::print_stdout)] // An example is a program for a terminal.
 
 use std::error::Error;
 use std::path::PathBuf;

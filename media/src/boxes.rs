@@ -1,25 +1,25 @@
-//! The boxes of an mp4 file: is it whole, and where is its index?
+//! The boxes of an mp4 file: its completeness, and the range of its index.
 //!
 //! ```text
 //!   ftyp | moov ........ | free | mdat ..............................|
-//!   '------ index ------'         '- as long as its header says? ----'
+//!   '------ index ------'         '- length by its own header -------'
 //! ```
 //!
-//! libav reads as much as there is and calls a file whole whose second half is missing: its index says 60 s, so 60 s it
-//! is. The box sizes know better. Pure: reads through whatever [`Read`] and [`Seek`] it is given, 16 bytes a box.
+//! libav accepts a file whose second half is missing, with the duration of its index. The box sizes
+//! reveal the loss. Pure: reads 16 bytes a box through any [`Read`] and [`Seek`].
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-/// The kinds of box that a file can begin with, of those that anybody writes.
+/// The kinds of box that a file begins with in practice.
 const FIRST: [&[u8; 4]; 8] = [
     b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp",
 ];
 
-/// The boxes without which a file cannot be played.
+/// The boxes that playback requires.
 const NEEDED: [&[u8; 4]; 3] = [b"moov", b"mdat", b"moof"];
 
-/// The boxes that a file could have and none is expected to exceed: more is an attack or not an mp4.
+/// The most boxes of a plausible file: more is an attack or not an mp4.
 const MOST_BOXES: usize = 100_000;
 
 /// The shortest header of a box, in bytes.
@@ -30,7 +30,7 @@ const HEADER: u64 = 8;
 pub(crate) struct TopBox {
     /// Its four letters.
     pub(crate) kind: [u8; 4],
-    /// From its header to its end, as its header says; may lie beyond the end of the file.
+    /// From its header to its end by its header; may lie beyond the end of the file.
     pub(crate) range: Range<u64>,
 }
 
@@ -50,7 +50,8 @@ impl Boxes {
                 .by_ref()
                 .take((size - at).min(16))
                 .read_to_end(&mut header)?;
-            // less than a header after whole boxes: somebody's trailing bytes, or a cut that `missing` sees
+            // Less than a header after whole boxes: trailing bytes, or a cut that `missing`
+            // detects.
             let Some(found) = parse(&header, at, size) else {
                 break;
             };
@@ -87,11 +88,11 @@ impl Boxes {
         if whole_index && self.find(b"moof").is_some() {
             return None;
         }
-        // only what is needed to play: anything may be appended to a file, and need not look like a box
+        // Only the boxes that playback requires: any bytes may be appended to a file.
         let needed = self.0.iter().filter(|found| NEEDED.contains(&&found.kind));
         let end = needed.map(|found| found.range.end).max().unwrap_or(0);
         if self.find(b"moov").is_none() || self.find(b"mdat").is_none() {
-            return Some(end.max(size) + HEADER); // the box that is still to come has a header at least
+            return Some(end.max(size) + HEADER); // The missing box has a header at least.
         }
         (end > size).then_some(end)
     }
@@ -102,7 +103,7 @@ fn parse(header: &[u8], at: u64, size: u64) -> Option<TopBox> {
     let (short, rest) = header.split_first_chunk::<4>()?;
     let (kind, rest) = rest.split_first_chunk::<4>()?;
     let length = match u32::from_be_bytes(*short) {
-        0 => size.checked_sub(at)?, // to the end of the file
+        0 => size.checked_sub(at)?, // To the end of the file.
         1 => u64::from_be_bytes(*rest.first_chunk::<8>()?),
         short => u64::from(short),
     };
@@ -126,7 +127,8 @@ pub(crate) fn inside(file: &[u8], within: Range<usize>, kind: &[u8; 4]) -> Optio
     None
 }
 
-/// Width and height of the first video track whose sample description has these four letters, from the bytes of an index.
+/// Width and height of the first video track whose sample description has these four letters, from
+/// the bytes of an index.
 ///
 /// For codecs whose size libav leaves to the decoder (MPEG-4 part 2).
 pub(crate) fn coded_size(file: &[u8], letters: &[u8; 4]) -> Option<(u32, u32)> {
@@ -138,7 +140,8 @@ pub(crate) fn coded_size(file: &[u8], letters: &[u8; 4]) -> Option<(u32, u32)> {
         let described = path
             .iter()
             .try_fold(track, |within, kind| inside(file, within, kind));
-        // after version, flags and count; the entry's header and 24 bytes of other fields come before the size
+        // After version, flags and count. The entry's header and 24 bytes of other fields precede
+        // the size.
         let entry = described
             .and_then(|described| inside(file, described.start + 8..described.end, letters));
         if let Some(entry) = entry {
@@ -170,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_file_lacks_nothing_and_shows_its_index() {
+    fn a_whole_file_has_its_index_range() {
         let bytes = [
             atom(b"ftyp", 24),
             atom(b"moov", 100),
@@ -184,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_cut_at_any_byte_is_cut_short() {
+    fn a_file_cut_at_any_byte_is_truncated() {
         let bytes = [atom(b"ftyp", 24), atom(b"moov", 100), atom(b"mdat", 50)].concat();
         for length in 24..bytes.len() {
             let boxes = read(&bytes[..length]).unwrap();
@@ -198,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_whose_index_would_come_last_is_cut_short() {
+    fn a_file_without_its_trailing_index_is_truncated() {
         let bytes = [atom(b"ftyp", 24), atom(b"mdat", 50)].concat();
         assert_eq!(read(&bytes).unwrap().missing(74), Some(82));
     }
@@ -216,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_appended_to_a_whole_file_does_not_matter() {
+    fn bytes_appended_to_a_whole_file_are_ignored() {
         let whole = [atom(b"ftyp", 24), atom(b"moov", 100), atom(b"mdat", 50)].concat();
         for appended in [
             &b"\xff\xfe\xfd\xfc a note from an editor"[..],
@@ -229,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_of_64_bits_and_to_the_end_are_understood() {
+    fn lengths_of_64_bits_and_to_the_end_are_parsed() {
         let mut large = vec![0, 0, 0, 1, b'm', b'd', b'a', b't', 0, 0, 0, 1, 0, 0, 0, 0];
         let bytes = [
             atom(b"ftyp", 24),

@@ -1,4 +1,4 @@
-//! Source, cutter and muxer in one.
+//! Source, cutter, audio and muxer in one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,41 +12,42 @@ use crate::ffi::Packet;
 use crate::input::Input;
 use crate::muxer;
 use crate::options::OpenOptions;
-use crate::source::{Read, Source};
+use crate::source::{Source, SourcePacket};
 use crate::video::{Codec, Container, VideoFormat};
 
-/// A cut, with its audio where that is kept.
-pub(crate) type Complete = (Cut<Packet>, Option<AudioSegment<Arc<Packet>>>);
+/// A cut, with its audio if that is kept.
+pub(crate) type CutWithAudio = (Cut<Packet>, Option<AudioSegment<Arc<Packet>>>);
 
 /// The chunks of a source, in order.
 ///
-/// Every packet of the source is in exactly one chunk or counted as lost by one; the same source, cut with the same
-/// settings by the same [`muxer_version`](crate::muxer_version), gives the same bytes. Blocks: give each its own thread.
+/// Every packet of the source is in exactly one chunk or counted as lost by one. The same source,
+/// cut with the same settings by the same [`muxer_version`](crate::muxer_version), gives the same
+/// bytes. Calls block: give each source its own thread.
 pub struct Chunks {
     container: Container,
     source: Source,
     cutter: Cutter<Packet>,
-    /// Where audio is kept and there is any.
+    /// `None` if audio is not kept, or the source has none.
     audio: Option<AudioSegmenter<Packet, Arc<Packet>>>,
     over: bool,
-    /// Why the source ended, until that is told.
+    /// The error that ended the source, until it is returned.
     failure: Option<ReadError>,
     /// Chunks so far.
     given: u64,
 }
 
 impl Chunks {
-    /// Opens a source and finds out everything that would make it useless, before the first chunk.
+    /// Opens a source, and finds every fault that makes it useless before the first chunk.
     pub fn open(options: &OpenOptions) -> Result<Chunks, OpenError> {
-        Chunks::of(Source::open(options)?, options)
+        Chunks::new(Source::open(options)?, options)
     }
 
-    /// The same for what the caller fetches; the location is for messages only.
+    /// The same for bytes that the caller fetches; the location is for messages only.
     pub fn open_input(options: &OpenOptions, input: Input) -> Result<Chunks, OpenError> {
-        Chunks::of(Source::open_input(options, input)?, options)
+        Chunks::new(Source::open_input(options, input)?, options)
     }
 
-    fn of(source: Source, options: &OpenOptions) -> Result<Chunks, OpenError> {
+    fn new(source: Source, options: &OpenOptions) -> Result<Chunks, OpenError> {
         let codec = source.first_entry().format.codec;
         let container = options.container_for(codec, source.audio_stream().map(Arc::as_ref));
         check_container(&source, container)?;
@@ -67,33 +68,34 @@ impl Chunks {
         })
     }
 
-    /// What the pictures are at the start of the source.
+    /// Format of the pictures at the start of the source.
     pub fn format(&self) -> &VideoFormat {
         &self.source.first_entry().format
     }
 
-    /// Packets of audio that no picture went with and that no chunk has counted: complete when the source has ended.
+    /// Audio packets that belong to no picture and are not counted by a chunk: complete when the
+    /// source has ended.
     pub fn audio_dropped(&self) -> u32 {
         self.audio.as_ref().map_or(0, AudioSegmenter::dropped)
     }
 
-    /// How long the container claims to be. For progress bars only: claims are wrong.
+    /// The duration that the container claims. For progress bars only: claims are wrong.
     pub fn expected_duration(&self) -> Option<Duration> {
         self.source.expected_duration()
     }
 
-    /// When the recording began, as the container says, in microseconds of Unix time; `None` if it says nothing, or
-    /// nothing believable (cameras that do not know the time write 1904 or 1970).
+    /// Start of the recording by its container, in microseconds of Unix time; `None` if the
+    /// container has no plausible time (cameras with an unset clock write 1904 or 1970).
     pub fn creation_time_us(&self) -> Option<i64> {
         creation_time::parse(&self.source.creation_time()?)
     }
 
-    /// What kind of file chunks are.
+    /// File format of the chunks.
     pub fn container(&self) -> Container {
         self.container
     }
 
-    /// The codecs of its audio, by FFmpeg's names, one for each track.
+    /// The codecs of the source's audio tracks, by FFmpeg's names.
     pub fn audio_codecs(&self) -> Vec<&'static str> {
         self.source.audio_codecs()
     }
@@ -105,29 +107,31 @@ impl Chunks {
 
     /// The next chunk; `None` when the source has ended.
     ///
-    /// When a live source fails or is stopped, what it gave until then comes first, as a last and shorter chunk, and then
-    /// the error. A file that fails or is stopped gives no such chunk: it can be read again, and has to give the same ones.
+    /// When a live source fails or is stopped, its packets so far become a last, shorter chunk, and
+    /// the error follows. A file that fails or is stopped gives no such chunk: it can be read
+    /// again, and must give the same chunks then.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>, ReadError> {
         match self.next_cut()? {
-            Some((cut, segment)) => self.write(cut, segment).map(Some),
+            Some((cut, audio)) => self.write(cut, audio).map(Some),
             None => Ok(None),
         }
     }
 
     /// The next chunk before it is written.
-    pub(crate) fn next_cut(&mut self) -> Result<Option<Complete>, ReadError> {
+    pub(crate) fn next_cut(&mut self) -> Result<Option<CutWithAudio>, ReadError> {
         loop {
-            if let Some((cut, segment)) = self.pop() {
+            if let Some(cut) = self.pop() {
                 self.given += 1;
-                return Ok(Some((cut, segment)));
+                return Ok(Some(cut));
             }
             if self.over {
                 return self.end().map(|()| None);
             }
             match self.source.next() {
-                Ok(Some(read)) => self.take(read),
+                Ok(Some(packet)) => self.push(packet),
                 Ok(None) => self.finish(),
-                // what was read of a live source cannot be read again; a file can, and must then be cut the same way
+                // A live source cannot be read again; a file can, and must then be cut the same
+                // way.
                 Err(failure) if self.source.is_live() => {
                     self.failure = Some(failure);
                     while let Some(sample) = self.source.held_back() {
@@ -140,21 +144,21 @@ impl Chunks {
         }
     }
 
-    fn take(&mut self, read: Read) {
-        match (read, &mut self.audio) {
-            (Read::Picture(sample), audio) => {
+    fn push(&mut self, packet: SourcePacket) {
+        match (packet, &mut self.audio) {
+            (SourcePacket::Video(sample), audio) => {
                 self.cutter.push(sample);
                 if let (Some(audio), Some(pts)) = (audio, self.cutter.latest()) {
-                    audio.passed(pts);
+                    audio.advance(pts);
                 }
             }
-            (Read::Audio(stamp, packet), Some(audio)) => audio.push(stamp, packet),
-            (Read::Audio(..), None) => {}
+            (SourcePacket::Audio(packet), Some(audio)) => audio.push(packet),
+            (SourcePacket::Audio(_), None) => {}
         }
     }
 
     /// The next cut that is complete.
-    fn pop(&mut self) -> Option<Complete> {
+    fn pop(&mut self) -> Option<CutWithAudio> {
         let Some(audio) = &mut self.audio else {
             return self.cutter.pop().map(|cut| (cut, None));
         };
@@ -170,7 +174,7 @@ impl Chunks {
     fn write(
         &self,
         cut: Cut<Packet>,
-        segment: Option<AudioSegment<Arc<Packet>>>,
+        audio: Option<AudioSegment<Arc<Packet>>>,
     ) -> Result<Chunk, ReadError> {
         let start_ticks = cut.facts.start_ticks;
         let number = cut.samples.first().map_or(0, |sample| sample.entry);
@@ -178,7 +182,7 @@ impl Chunks {
             .source
             .entry(number)
             .unwrap_or(self.source.first_entry());
-        let audio = self.source.audio_stream().zip(segment);
+        let audio = self.source.audio_stream().zip(audio);
         muxer::write(cut, entry, audio, self.container).map_err(|source| ReadError::Mux {
             location: self.source.location().to_string(),
             start_ticks,
@@ -214,7 +218,7 @@ impl std::fmt::Debug for Chunks {
     }
 }
 
-/// Whether the container takes such a stream is better known now than after the first chunk.
+/// Refuses a container that cannot hold the streams, before the first chunk instead of after it.
 fn check_container(source: &Source, container: Container) -> Result<(), OpenError> {
     let (entry, audio) = (source.first_entry(), source.audio_stream().map(Arc::as_ref));
     let codec = entry.format.codec;
@@ -229,7 +233,7 @@ fn check_container(source: &Source, container: Container) -> Result<(), OpenErro
     if let Some(audio) = audio.filter(|audio| !container.holds_audio(audio.format.codec)) {
         return Err(refused(format!("{} audio", audio.format.codec)));
     }
-    // a stream that was joined in the middle brings its parameter sets with its first key frame
+    // A stream that was joined in the middle brings its parameter sets with its first key frame.
     if matches!(codec, Codec::H264 | Codec::H265) && entry.parameters.extradata().is_empty() {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! What is different from codec to codec.
+//! The differences between codecs.
 
 use crate::bitstream::{Framing, Sequence, h264, h265};
 use crate::cutter::Picture;
@@ -7,7 +7,7 @@ use crate::video::Codec;
 
 impl Codec {
     /// The codec of a stream.
-    pub(crate) fn of(parameters: &Parameters) -> Codec {
+    pub(crate) fn from_parameters(parameters: &Parameters) -> Codec {
         match parameters.codec() {
             CodecId::AV_CODEC_ID_H264 => Codec::H264,
             CodecId::AV_CODEC_ID_HEVC => Codec::H265,
@@ -21,7 +21,7 @@ impl Codec {
         }
     }
 
-    /// What the parameter sets in a configuration say, for codecs that have them.
+    /// The sequence parameters in a configuration, for codecs that have them.
     pub(crate) fn sequence(self, extradata: &[u8]) -> Option<Sequence> {
         match self {
             Codec::H264 => h264::sequence(extradata),
@@ -30,11 +30,11 @@ impl Codec {
         }
     }
 
-    /// Number of colour components as far as the codec's configuration tells; 0 where it does not.
+    /// Number of colour components by the codec's configuration; 0 where it has none.
     pub(crate) fn channels(self, extradata: &[u8]) -> u32 {
         match self {
             Codec::H264 | Codec::H265 => self.sequence(extradata).map_or(0, |set| set.channels()),
-            // the configuration record (av1C) has a bit for grey
+            // The configuration record (av1C) has a bit for grey.
             Codec::Av1 => extradata
                 .get(2)
                 .map_or(0, |flags| if flags & 0x10 != 0 { 1 } else { 3 }),
@@ -43,23 +43,17 @@ impl Codec {
         }
     }
 
-    /// What a browser is asked about (RFC 6381); empty where the configuration does not say enough.
+    /// The codec string (RFC 6381); empty where the configuration lacks the fields for it.
     pub(crate) fn rfc6381(self, parameters: &Parameters, bit_depth: u32) -> String {
         let extradata = parameters.extradata();
         match self {
             Codec::H264 | Codec::H265 => self.sequence(extradata).map(|set| set.rfc6381),
             Codec::Av1 => av1_string(extradata, bit_depth),
             Codec::Vp9 if parameters.profile() >= 0 && bit_depth > 0 => {
-                // where no level is told, 1.0 is what browsers are asked with
-                let level = if parameters.level() > 0 {
-                    parameters.level()
-                } else {
-                    10
-                };
-                Some(format!(
-                    "vp09.{:02}.{level:02}.{bit_depth:02}",
-                    parameters.profile()
-                ))
+                // Without a level, 1.0 is the customary value for browsers.
+                let (profile, level) = (parameters.profile(), parameters.level());
+                let level = if level > 0 { level } else { 10 };
+                Some(format!("vp09.{profile:02}.{level:02}.{bit_depth:02}"))
             }
             Codec::Vp8 => Some("vp8".to_owned()),
             Codec::Mpeg4 => mpeg4_string(extradata),
@@ -86,7 +80,8 @@ fn av1_string(record: &[u8], bit_depth: u32) -> Option<String> {
     ))
 }
 
-/// `mp4v.20.9`: the profile and level that follow the visual object sequence's start code (ISO/IEC 14496-2, table G.1).
+/// `mp4v.20.9`: the profile and level after the visual object sequence's start code
+/// (ISO/IEC 14496-2, table G.1).
 fn mpeg4_string(configuration: &[u8]) -> Option<String> {
     let start = configuration
         .windows(4)
@@ -94,21 +89,21 @@ fn mpeg4_string(configuration: &[u8]) -> Option<String> {
     Some(format!("mp4v.20.{}", configuration.get(start + 4)?))
 }
 
-/// Tells what kind of picture a packet is.
+/// Classifies packets by the kind of their picture.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Classifier {
     codec: Codec,
     framing: Framing,
-    /// Whether pictures may be stored in another order than they are shown.
+    /// True if decode order may differ from presentation order.
     reorders: bool,
 }
 
 impl Classifier {
-    /// For packets of a codec with this configuration.
+    /// A classifier for packets of a codec with this configuration.
     pub(crate) fn new(codec: Codec, extradata: &[u8], reorders: bool) -> Classifier {
         let framing = match codec {
-            Codec::H265 => Framing::of_h265(extradata),
-            _ => Framing::of_h264(extradata),
+            Codec::H265 => Framing::from_hvcc(extradata),
+            _ => Framing::from_avcc(extradata),
         };
         Classifier {
             codec,
@@ -117,20 +112,20 @@ impl Classifier {
         }
     }
 
-    /// How the units of a packet are told apart.
+    /// The framing of NAL units in a packet.
     pub(crate) fn framing(&self) -> Framing {
         self.framing
     }
 
-    /// What can be decoded from a packet on.
+    /// The kind of picture in a packet.
     pub(crate) fn classify(&self, packet: &Packet) -> Picture {
         match (self.codec, packet.is_key()) {
             (Codec::H265, key) => h265::classify(packet.data(), self.framing, key),
             (_, false) => Picture::Dependent,
             (Codec::H264, true) => h264::classify_key(packet.data(), self.framing),
-            // a key frame here ends all references
+            // In these codecs a key frame ends all references.
             (Codec::Av1 | Codec::Vp9 | Codec::Vp8 | Codec::Mjpeg, true) => Picture::Idr,
-            // B-frames stored after a key frame and shown before it refer to the frame before both
+            // B-frames stored after a key frame and shown before it refer to the frame before both.
             (Codec::Mpeg4 | Codec::Mpeg2 | Codec::Other(_), true) if self.reorders => {
                 Picture::OpenKey
             }

@@ -1,14 +1,15 @@
-//! When a recording began, if its container can be believed.
+//! The start of a recording, from its container, if plausible.
 
 use jiff::Timestamp;
 
-/// Earlier than this is a camera that does not know the time: clocks start in 1904 (the zero of mp4), 1970, 1980 or 2000.
+/// Earlier times come from cameras with an unset clock: those start in 1904 (the zero of mp4),
+/// 1970, 1980 or 2000.
 const EARLIEST: &str = "2001-01-01T00:00:00Z";
 
-/// Later than this is a damaged field: the largest that mp4's 32 bits can say is 2040.
+/// Later times are a damaged field: the largest time in mp4's 32 bits is in 2040.
 const LATEST: &str = "2100-01-01T00:00:00Z";
 
-/// Microseconds of Unix time from `2026-03-01T12:00:00.000000Z`; `None` for what cannot be believed.
+/// Microseconds of Unix time from `2026-03-01T12:00:00.000000Z`; `None` for an implausible time.
 pub(crate) fn parse(text: &str) -> Option<i64> {
     let bound = |text: &str| text.parse::<Timestamp>().expect("a constant of this file");
     let time: Timestamp = text.parse().ok()?;
@@ -22,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_read_to_the_microsecond() {
+    fn a_time_is_parsed_to_the_microsecond() {
         assert_eq!(
             parse("2026-03-01T12:00:00.000250Z"),
             Some(1_772_366_400_000_250)
@@ -30,7 +31,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_that_were_never_set_are_not_believed() {
+    fn times_of_unset_clocks_are_rejected() {
         for text in [
             "1904-01-01T00:00:00.000000Z",
             "1970-01-01T00:00:12Z",

@@ -1,4 +1,4 @@
-//! What can go wrong, by what a caller would do about it.
+//! Errors of opening, reading and probing, by the caller's reaction to them.
 //!
 //! Locations in these messages are redacted: no user name, password or query string is shown.
 
@@ -7,7 +7,7 @@ use std::io;
 use crate::ffi::LibavError;
 use crate::video::Container;
 
-/// Why a source could not be opened. Every message says what, where, and what to do next.
+/// A source could not be opened. Every message names the fault, the location and the next step.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -16,43 +16,41 @@ pub enum OpenError {
         "`{location}` is neither a path nor a URL: name a video file, or a URL such as rtsp://camera/stream"
     )]
     InvalidLocation {
-        /// What was given, made printable.
+        /// The given text, made printable.
         location: String,
     },
-    /// There is nothing there.
+    /// Nothing exists at the location.
     #[error("no video at {location}: check the path or URL")]
     NotFound {
         /// The path or URL, redacted.
         location: String,
-        /// What the system or server said.
+        /// The answer of the system or server.
         #[source]
         source: io::Error,
     },
     /// A file of zero bytes.
-    #[error("{location} is empty: was it still being copied?")]
+    #[error("{location} is empty: it may still be in copying; try again when it is complete")]
     Empty {
         /// The path, redacted.
         location: String,
     },
-    /// The system or the server refuses.
+    /// The system or the server refuses access.
     #[error(
         "no permission to read {location}: check the file's mode, or the user and password of the URL"
     )]
     PermissionDenied {
         /// The path or URL, redacted.
         location: String,
-        /// What the system or server said.
+        /// The answer of the system or server.
         #[source]
         source: io::Error,
     },
-    /// The bytes are no video that is known.
-    #[error(
-        "{location} is not a video: nothing in it looks like a known format; try `ffprobe` on it"
-    )]
+    /// The bytes are in no known video format.
+    #[error("{location} is not a video: no known format was recognized; try `ffprobe` on it")]
     NotVideo {
         /// The path or URL, redacted.
         location: String,
-        /// What libav said.
+        /// libav's answer.
         #[source]
         source: LibavError,
     },
@@ -66,10 +64,10 @@ pub enum OpenError {
         location: String,
         /// The fewest bytes that the whole file can have.
         expected: u64,
-        /// The bytes that it has.
+        /// The bytes that exist.
         actual: u64,
     },
-    /// A format that is known, without moving pictures.
+    /// A known format without moving pictures.
     #[error(
         "{location} has no video in it, only audio or other data: choose another file or stream"
     )]
@@ -77,9 +75,9 @@ pub enum OpenError {
         /// The path or URL, redacted.
         location: String,
     },
-    /// Video that cannot be carried.
+    /// A codec that no container here can hold.
     #[error(
-        "{location} is {codec} video, which cannot be carried: convert it, for example with `ffmpeg -i IN -c:v libx264 OUT`"
+        "{location} is {codec} video, which is not supported: convert it, for example with `ffmpeg -i IN -c:v libx264 OUT`"
     )]
     UnsupportedCodec {
         /// The path or URL, redacted.
@@ -87,57 +85,55 @@ pub enum OpenError {
         /// libav's name of the codec.
         codec: String,
     },
-    /// Video or audio that another container would hold.
+    /// Video or audio that only another container can hold.
     #[error(
-        "{location} is {codec}, which {container} does not hold: leave the choice of container to us, or choose mkv"
+        "{location} is {codec}, which {container} cannot hold: choose mkv, or leave the container unset"
     )]
     WrongContainer {
         /// The path or URL, redacted.
         location: String,
-        /// libav's name of the codec, and whether it is video or audio.
+        /// libav's name of the codec, followed by `video` or `audio`.
         codec: String,
-        /// What was asked for.
+        /// The requested container.
         container: Container,
     },
-    /// Nothing came in time.
+    /// The source did not answer in time.
     #[error(
         "{location} did not answer within {seconds} s: check that the camera is on and reachable"
     )]
     Timeout {
         /// The URL, redacted.
         location: String,
-        /// How long was waited.
+        /// The timeout.
         seconds: u64,
     },
     /// The stop flag was set.
-    #[error("open {location}: stopped before it was open")]
+    #[error("open {location}: stopped")]
     Cancelled {
         /// The path or URL, redacted.
         location: String,
     },
-    /// Anything else that the system or the network answered.
-    #[error(
-        "open {location}: reading failed; try again, and if it stays, check the disk or the network"
-    )]
+    /// Any other failure of the system or the network.
+    #[error("open {location}: read failed; try again, then check the disk or the network")]
     Io {
         /// The path or URL, redacted.
         location: String,
-        /// What the system, the server or libav said.
+        /// The answer of the system, the server or libav.
         #[source]
         source: io::Error,
     },
 }
 
-/// Why a source that was open gave no further chunk.
+/// An open source gave no further chunk.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// Nothing came in time. What came before has been handed out.
+    /// The source was silent for too long. Its earlier chunks were returned.
     #[error("{location} sent nothing for {seconds} s")]
     Timeout {
         /// The URL, redacted.
         location: String,
-        /// How long was waited.
+        /// The timeout.
         seconds: u64,
     },
     /// The stop flag was set.
@@ -146,9 +142,9 @@ pub enum ReadError {
         /// The path or URL, redacted.
         location: String,
     },
-    /// The source is over, and no chunk could be made of it.
+    /// The source ended without a single chunk.
     #[error(
-        "{location} ended after {packets} packets without a key frame: nothing of it can be decoded"
+        "{location} ended after {packets} packets without a key frame, so nothing can be decoded"
     )]
     NoKeyFrame {
         /// The path or URL, redacted.
@@ -156,61 +152,61 @@ pub enum ReadError {
         /// Video packets that were read.
         packets: u64,
     },
-    /// The container would not take the packets.
-    #[error("write a chunk of {location}, beginning at tick {start_ticks}")]
+    /// The muxer rejected the packets.
+    #[error("write chunk of {location} at tick {start_ticks}")]
     Mux {
         /// The path or URL, redacted.
         location: String,
-        /// Where in the source's time the chunk begins.
+        /// Start of the chunk in the source's ticks.
         start_ticks: i64,
-        /// What the muxer said.
+        /// The muxer's answer.
         #[source]
         source: LibavError,
     },
-    /// Anything else that the system, the network or libav answered.
+    /// Any other failure of the system, the network or libav.
     #[error("read {location}")]
     Io {
         /// The path or URL, redacted.
         location: String,
-        /// What was said.
+        /// The answer.
         #[source]
         source: io::Error,
     },
 }
 
-/// Why bytes could not be probed.
+/// Bytes could not be probed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProbeError {
-    /// The boxes say that there should be more bytes than there are.
+    /// The container announces more bytes than exist.
     #[error("the file is cut short: it has {actual} bytes and needs at least {expected}")]
     Truncated {
         /// The fewest bytes that the whole file can have.
         expected: u64,
-        /// The bytes that it has.
+        /// The bytes that exist.
         actual: u64,
     },
-    /// The bytes are no video that is known.
+    /// The bytes are in no known video format.
     #[error("not a video")]
     NotVideo {
-        /// What libav said.
+        /// libav's answer.
         #[source]
         source: LibavError,
     },
-    /// A format that is known, without moving pictures.
-    #[error("no video in it")]
+    /// A known format without moving pictures.
+    #[error("no video stream")]
     NoVideo,
     /// Reading failed.
-    #[error("read the file to probe it")]
+    #[error("read file to probe")]
     Io {
-        /// What the reader said.
+        /// The reader's error.
         #[source]
         source: io::Error,
     },
 }
 
 impl OpenError {
-    /// The first packet could not be read.
+    /// The error of opening a source whose first packet could not be read.
     pub(crate) fn after_open(failure: ReadError) -> OpenError {
         match failure {
             ReadError::Timeout { location, seconds } => OpenError::Timeout { location, seconds },

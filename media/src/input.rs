@@ -1,24 +1,24 @@
-//! Video that somebody else fetches.
+//! Bytes that the caller fetches.
 
 use std::io::{Read, Seek};
 use std::time::Duration;
 
 use crate::ffi::{LibavError, Reader};
 
-/// The bytes of a source, from a reader instead of from a path or URL that FFmpeg opens itself.
+/// A source's bytes from a reader, instead of from a path or URL that FFmpeg opens itself.
 ///
-/// * Whatever the bytes say, nothing else is opened: a playlist or list of files in them cannot make this machine's files or
-///   network be read.
-/// * A reader's error ends the recording with that very error, never with a shorter recording: errors of the kinds `NotFound`,
-///   `PermissionDenied` and `TimedOut` become those of [`OpenError`](crate::OpenError) and [`ReadError`](crate::ReadError), and
-///   all others become `Io`.
-/// * The source is taken for one that can be read again, as a file can.
+/// * Nothing else is opened, whatever the bytes contain: a playlist or list of files in them cannot
+///   make FFmpeg read this machine's files or network.
+/// * A reader's error ends the recording with that very error, never with a shorter recording.
+///   Errors of the kinds `NotFound`, `PermissionDenied` and `TimedOut` become those of
+///   [`OpenError`](crate::OpenError) and [`ReadError`](crate::ReadError); all others become `Io`.
+/// * The source counts as repeatable, like a file.
 ///
-/// A reader that blocks has to look at [`OpenOptions::stop`](crate::OpenOptions::stop) and keep [`OpenOptions::timeout`](crate::OpenOptions::timeout)
-/// itself.
+/// A reader that blocks must check [`OpenOptions::stop`](crate::OpenOptions::stop) and keep
+/// [`OpenOptions::timeout`](crate::OpenOptions::timeout) itself.
 pub struct Input {
     reader: Reader,
-    /// In bytes, where it is known.
+    /// In bytes, if known.
     length: Option<u64>,
     duration: Option<Duration>,
 }
@@ -40,7 +40,8 @@ impl Input {
         })
     }
 
-    /// Bytes that come once, from first to last. What keeps its index at its end (many mp4) cannot be read so.
+    /// Bytes that come once, from first to last. A file with its index at the end (many mp4) cannot
+    /// be read this way.
     ///
     /// # Errors
     /// When memory runs out.
@@ -53,7 +54,7 @@ impl Input {
         })
     }
 
-    /// Tells how long it lasts, where the bytes themselves do not: a playlist knows.
+    /// Sets the duration, for bytes that do not contain it (a playlist does).
     #[must_use]
     pub fn with_duration(mut self, duration: Duration) -> Input {
         self.duration = Some(duration);
@@ -64,7 +65,7 @@ impl Input {
         self.duration
     }
 
-    /// In bytes; `None` where it comes once, so that nothing can be looked at before it is read.
+    /// In bytes; `None` for a sequential input, which cannot be checked before it is read.
     pub(crate) fn length(&self) -> Option<u64> {
         self.length
     }

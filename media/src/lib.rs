@@ -1,24 +1,24 @@
-//! Video in, chunks out: each a file that plays alone, with the exact facts about it.
+//! Cuts video into chunks: files that play alone, each with the exact facts about it.
 //!
 //! ```text
 //!   camera, URL, file ──► source ──► cutter ──► muxer ──► Chunk { bytes, cut, format, layout }
 //!                         packets    pure:      index
-//!                         in order   where to   first,      a chunk's bytes ──► probe ──► Probe
-//!                         of coding  cut        in memory                       (inspector)
+//!                         in decode  cut        first,      a chunk's bytes ──► probe ──► Probe
+//!                         order      points     in memory                       (inspector)
 //! ```
 //!
-//! [`analyze()`] reads a source as a recording does and writes nothing: what it is, and how it would be cut.
+//! [`Chunks`] runs the whole path. Nothing is decoded: packets are copied, and a chunk begins where
+//! decoding can begin. [`probe()`] is the reverse: the facts about a chunk, from its bytes alone.
+//! [`analyze()`] reads a source as a recording does, without writing a chunk. `audio` assigns audio
+//! packets to cuts, and is pure like the cutter.
 //!
-//! Nothing is decoded: packets are copied, and a chunk begins where decoding can. [`Chunks`] does all of it; [`probe()`]
-//! is the other side, for whoever wants to know from the bytes alone what a chunk is.
+//! Ticks are the source's own timestamps, and the intervals of a run are gapless. [`CutFacts`]
+//! declares every timestamp or duration that was inferred, every unusable packet and every jump of
+//! the source's clock.
 //!
-//! Time does not lie here. Ticks are the source's own timestamps; the intervals of a run are gapless; where a timestamp
-//! or duration had to be made up, packets could not be used, or the source's clock jumped, [`CutFacts`] says so.
-//!
-//! With audio kept, `audio` gives each cut what is heard in its time: pure as well.
-//!
-//! The only crate that links FFmpeg, and no type of it is in a public signature; every unsafe line is in `ffi`. Calls
-//! block, and can be ended from another thread by a [`StopFlag`]. Errors never show a password.
+//! This crate alone links FFmpeg. No FFmpeg type is in a public signature, and every unsafe line is
+//! in `ffi`. Calls block; a [`StopFlag`] ends them from another thread. Errors never show a
+//! password.
 #![warn(missing_docs)]
 
 mod analysis;
@@ -30,27 +30,27 @@ mod chunks;
 mod codec;
 mod creation_time;
 mod cutter;
-mod describe;
 mod error;
 mod ffi;
+mod format;
 #[cfg(test)]
-mod hostile;
+mod fuzz;
 mod input;
 mod location;
 mod muxer;
 mod options;
 mod probe;
-mod segment;
 mod source;
 mod stop;
 mod time;
+mod truncation;
 mod video;
-mod wholeness;
 
 pub use analysis::{Analysis, Distribution, EndReason, analyze};
 pub use audio::{AudioFormat, AudioTrack};
-pub use chunk::{ByteLayout, Chunk, CutFacts, StartKind};
+pub use chunk::{ByteLayout, Chunk};
 pub use chunks::Chunks;
+pub use cutter::{CutFacts, StartKind};
 pub use error::{OpenError, ProbeError, ReadError};
 pub use ffi::LibavError;
 pub use input::Input;

@@ -1,17 +1,18 @@
-//! Where a source is, and how to speak of it without giving away its password.
+//! A source's path or URL, shown without its password.
 
 use std::ffi::CString;
 use std::fmt;
 use std::path::Path;
 
-/// A path or URL that was checked.
+/// A valid path or URL.
 ///
-/// Displays and debug-prints without user names, passwords and query strings, so that it can stand in any message.
+/// `Display` and `Debug` omit user names, passwords and query strings, so any message may contain
+/// it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Location(String);
 
 impl Location {
-    /// Checks a path or URL; `None` if it is empty or holds a NUL byte, at which C would cut it off.
+    /// Checks a path or URL; `None` if it is empty or holds a NUL byte, which would end a C string.
     pub(crate) fn parse(text: &str) -> Option<Location> {
         (!text.is_empty() && !text.contains('\0')).then(|| Location(text.to_owned()))
     }
@@ -25,21 +26,21 @@ impl Location {
         }
     }
 
-    /// What comes before `://`, if that looks like a scheme.
+    /// The scheme in front of `://`, if it is a legal one.
     pub(crate) fn scheme(&self) -> Option<&str> {
         let (scheme, _) = self.0.split_once("://")?;
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
         (!scheme.is_empty() && scheme.chars().all(legal)).then_some(scheme)
     }
 
-    /// The location as libav takes it. Paths get the prefix `file:`, or one with a colon in it would be taken for a
-    /// protocol (`concat:`, `data:`).
+    /// The location in libav's form. Paths get the prefix `file:`, since libav takes a path with a
+    /// colon for a protocol (`concat:`, `data:`).
     pub(crate) fn for_libav(&self) -> CString {
         let text = match self.file() {
             Some(path) => format!("file:{}", path.display()),
             None => self.0.clone(),
         };
-        CString::new(text).expect("checked for NUL when it was parsed")
+        CString::new(text).expect("`parse` rejects NUL")
     }
 }
 
@@ -55,10 +56,10 @@ impl fmt::Debug for Location {
     }
 }
 
-/// A path or URL fit to be shown: user name and password, and the query string of a URL (cameras take passwords there
-/// too), are replaced by `***`; control characters are escaped.
+/// A path or URL without secrets: `***` replaces user name and password, and the query string of a
+/// URL (cameras take passwords there too). Control characters are escaped.
 ///
-/// Where it is not clear what is a password, too much is hidden rather than too little.
+/// Where the password's bounds are ambiguous, more is hidden rather than less.
 pub fn redact(location: &str) -> String {
     let shown = match location.split_once("://") {
         None => location.to_owned(),
@@ -76,18 +77,19 @@ pub fn redact(location: &str) -> String {
         .collect()
 }
 
-/// What follows `://`, without user and query.
+/// The part after `://`, without user and query.
 fn without_secrets(rest: &str) -> String {
     let (place, query) = rest
         .split_once('?')
         .map_or((rest, None), |(place, query)| (place, Some(query)));
-    // A password with a question mark in it, or a query with an @? Nobody can tell, so neither is shown. Before a slash without
-    // either `:` or `@` is a host.
+    // Either a password with a question mark, or a query with an @: ambiguous, so neither is shown.
+    // A part with a slash and without `:` and `@` begins with a host.
     let may_be_user = place.contains([':', '@']) || !place.contains('/');
     if may_be_user && query.is_some_and(|query| query.contains('@')) {
         return "***".to_owned();
     }
-    // A slash in the password ends the authority too early: everything up to the last @ may be secret.
+    // A slash in the password ends the authority too early: everything up to the last @ may be
+    // secret.
     let authority = place.split('/').next().unwrap_or(place);
     let shown = match place.rsplit_once('@') {
         Some((_, host)) if authority.contains([':', '@']) => format!("***@{host}"),
@@ -104,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neither_password_nor_query_is_shown() {
+    fn passwords_and_queries_are_hidden() {
         let shown = [
             (
                 "rtsp://admin:s3cret@10.0.0.7:554/live",
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_with_a_colon_stays_a_path() {
+    fn a_path_with_a_colon_is_no_protocol() {
         let location = Location::parse("concat:a|b").unwrap();
         assert_eq!(location.for_libav().to_str().unwrap(), "file:concat:a|b");
         assert_eq!(
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn nul_bytes_and_nothing_are_no_locations() {
+    fn empty_locations_and_nul_bytes_are_rejected() {
         assert_eq!(Location::parse("a\0b"), None);
         assert_eq!(Location::parse(""), None);
     }

@@ -1,4 +1,4 @@
-//! What to open, and how to cut it.
+//! Options for opening and cutting a source.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::audio::AudioStream;
 use crate::stop::StopFlag;
 use crate::video::{Codec, Container};
 
-/// What becomes of the audio.
+/// How to treat a source's audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Audio {
     /// Chunks are silent.
@@ -16,26 +16,28 @@ pub enum Audio {
     Keep,
 }
 
-/// What to open, and how to cut it.
+/// The source to open, and how to cut it.
 #[derive(Clone)]
 pub struct OpenOptions {
     /// A path, or a URL that FFmpeg can read.
     pub location: String,
-    /// How long a chunk should be. Cuts are made at the first key frame at or after each multiple of it.
+    /// Nominal length of a chunk: cuts are made at the first key frame at or after each multiple.
     pub window: Duration,
-    /// What kind of file a chunk should be; by default what suits the codec ([`Codec::container`](crate::Codec::container)).
+    /// File format of the chunks; `None` for the codec's own
+    /// ([`Codec::container`](crate::Codec::container)).
     pub container: Option<Container>,
-    /// What becomes of the audio.
+    /// How to treat the audio.
     pub audio: Audio,
-    /// How long a network source may be silent before it is given up.
+    /// Longest silence of a network source before reading fails.
     pub timeout: Duration,
-    /// Ends whatever blocks.
+    /// Ends every blocked call.
     pub stop: StopFlag,
 }
 
 impl OpenOptions {
-    /// Chunks of `window` from a path or URL, with a timeout of 10 s: cameras that restart their encoder are silent for
-    /// some seconds.
+    /// Silent chunks of `window` from a path or URL, in the codec's own container.
+    ///
+    /// The timeout is 10 s: cameras that restart their encoder are silent for some seconds.
     pub fn new(location: impl Into<String>, window: Duration) -> OpenOptions {
         OpenOptions {
             location: location.into(),
@@ -46,15 +48,14 @@ impl OpenOptions {
             stop: StopFlag::new(),
         }
     }
-}
 
-impl OpenOptions {
-    /// The container for chunks of a codec with this audio: where none was asked for, one that holds both.
+    /// The container for chunks of this codec and audio: if none was requested, one that holds
+    /// both.
     pub(crate) fn container_for(&self, codec: Codec, audio: Option<&AudioStream>) -> Container {
-        let suits = codec.container();
-        let holds = audio.is_none_or(|audio| suits.holds_audio(audio.format.codec));
-        let fits = if holds { suits } else { Container::Mkv };
-        self.container.unwrap_or(fits)
+        let preferred = codec.container();
+        let holds = audio.is_none_or(|audio| preferred.holds_audio(audio.format.codec));
+        self.container
+            .unwrap_or(if holds { preferred } else { Container::Mkv })
     }
 }
 

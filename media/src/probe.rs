@@ -1,8 +1,8 @@
-//! What a chunk is, from as few of its bytes as possible.
+//! Probes a chunk with as few of its bytes as possible.
 //!
-//! The first [`HEAD`] bytes are fetched in one read; of a chunk written here they hold the whole index, so that nothing
-//! more has to be read. Whether the file is whole is told by the lengths that mp4 and Matroska write in front, held against its size; MPEG-TS
-//! has none, and nothing of it is known but the codec.
+//! The first [`HEAD`] bytes are fetched in one read. In a chunk from this crate they hold the whole
+//! index, so no further read is needed. Truncation is detected by the lengths that mp4 and Matroska
+//! write in front, compared with the file's size; MPEG-TS has none, and only its codec is known.
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::time::Duration;
@@ -12,48 +12,48 @@ use crate::error::ProbeError;
 use crate::ffi::{Demuxer, LibavError, Reader, Watch};
 use crate::stop::StopFlag;
 use crate::time::Timebase;
+use crate::truncation;
 use crate::video::{Codec, Container};
-use crate::wholeness;
 
-/// How much is read at first, in bytes: an index of 48 bytes a packet for 20 s of 30 frames a second.
+/// Size of the first read in bytes: an index of 48 bytes a packet for 20 s of 30 frames a second.
 const HEAD: usize = 32 * 1024;
 
-/// How much is kept of a longer index, in bytes, read at once as well: one for 40 s.
+/// Bytes of a longer index, for 40 s, that are kept and read at once too.
 const LONG_HEAD: usize = 64 * 1024;
 
-/// What the bytes of a chunk say about it.
+/// The facts that a chunk's bytes contain about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// Width in pixels, before rotation.
     pub width: u32,
     /// Height in pixels, before rotation.
     pub height: u32,
-    /// Number of colour components: 1 for grey, 3 for colour; 0 where the index does not say.
+    /// Number of colour components: 1 for grey, 3 for colour; 0 where the index lacks it.
     pub channels: u32,
     /// The codec.
     pub codec: Codec,
-    /// The codec string, where the index has the parameter sets.
+    /// The codec string, if the index has the parameter sets.
     pub rfc6381: Option<String>,
-    /// What kind of file it is.
+    /// File format.
     pub container: Container,
-    /// The length of the video, in ticks of `timebase`: exact in mp4, the milliseconds that Matroska has; `None` where the
-    /// container does not say.
+    /// The length of the video in ticks of `timebase`: exact in mp4, in milliseconds in Matroska;
+    /// `None` where the container has none.
     pub duration_ticks: Option<i64>,
     /// The unit of the duration.
     pub timebase: Timebase,
-    /// Number of packets, hidden ones included; `None` where the container has no index.
+    /// Number of packets, including hidden ones; `None` where the container has no index.
     pub packets: Option<u64>,
 }
 
-/// Learns what a chunk of `size` bytes is. Opens it and reads its index; decodes nothing.
+/// Reads the facts about a chunk of `size` bytes from its index. Decodes nothing.
 ///
-/// `reader` must give the bytes from offset 0 on, wherever it stands. Of a chunk written here, at most 32 KiB are read,
-/// in one read, unless it holds more than some 600 packets; up to some 1300 of them, 64 KiB in two reads.
+/// `reader` must give the bytes from offset 0 on, at any initial position. A chunk from this crate
+/// takes one read of at most 32 KiB up to some 600 packets, and two reads of 64 KiB up to some
+/// 1300.
 pub fn probe<R: Read + Seek + Send + 'static>(reader: R, size: u64) -> Result<Probe, ProbeError> {
     let mut headed = Headed::read(reader, size).map_err(|source| ProbeError::Io { source })?;
-    let missing = wholeness::missing(&mut headed, size);
-    let missing = missing.map_err(|source| ProbeError::Io { source })?;
-    if let Some(expected) = missing {
+    let missing = truncation::missing(&mut headed, size);
+    if let Some(expected) = missing.map_err(|source| ProbeError::Io { source })? {
         return Err(ProbeError::Truncated {
             expected,
             actual: size,
@@ -71,7 +71,7 @@ pub fn probe<R: Read + Seek + Send + 'static>(reader: R, size: u64) -> Result<Pr
     let index = demuxer.best_video().ok_or(ProbeError::NoVideo)?;
     let stream = demuxer.streams().nth(index).ok_or(ProbeError::NoVideo)?;
     let parameters = stream.parameters().map_err(refused)?;
-    let codec = Codec::of(&parameters);
+    let codec = Codec::from_parameters(&parameters);
     let rfc6381 = codec.rfc6381(&parameters, 0);
     let (width, height) = match parameters.size() {
         (0, 0) => mp4v_size.unwrap_or((0, 0)),
@@ -79,7 +79,7 @@ pub fn probe<R: Read + Seek + Send + 'static>(reader: R, size: u64) -> Result<Pr
     };
     let timebase = stream.timebase().ok_or(refused(LibavError::INVALID_DATA))?;
     let container = container(demuxer.format_name());
-    // Matroska's own length is that of the longest stream; what libav guesses for MPEG-TS is worth nothing
+    // Matroska's own length is that of the longest stream; libav's guess for MPEG-TS is worthless.
     let tagged = (container == Container::Mkv)
         .then(|| stream.metadata(c"DURATION"))
         .flatten()
@@ -98,7 +98,7 @@ pub fn probe<R: Read + Seek + Send + 'static>(reader: R, size: u64) -> Result<Pr
     })
 }
 
-/// The time that FFmpeg's Matroska tag `DURATION` gives: `00:00:03.014000000`.
+/// The time in FFmpeg's Matroska tag `DURATION`: `00:00:03.014000000`.
 fn clock_time(text: &str) -> Option<Duration> {
     let (hours, rest) = text.trim().split_once(':')?;
     let (minutes, seconds) = rest.split_once(':')?;
@@ -108,7 +108,7 @@ fn clock_time(text: &str) -> Option<Duration> {
     Duration::from_secs(minutes * 60).checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }
 
-/// Our name for libav's name of a format.
+/// The container with libav's name of a format.
 fn container(name: &str) -> Container {
     match name.split(',').next() {
         Some("matroska") => Container::Mkv,
@@ -139,7 +139,7 @@ impl<R: Read + Seek> Headed<R> {
         Ok(headed)
     }
 
-    /// Reads on until so much is in memory, or all there is. The rest stands where the head ends.
+    /// Reads on until `wanted` bytes, or the whole file, are in memory.
     fn lengthen(&mut self, wanted: usize) -> io::Result<()> {
         let wanted = usize::try_from(self.size).unwrap_or(wanted).min(wanted);
         let head = self.head.get_mut();

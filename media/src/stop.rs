@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Set once, from any thread, to make every blocked call of the source that holds a clone return `Cancelled`.
+/// Set once, from any thread: every blocked call of a source that holds a clone returns
+/// `Cancelled`.
 ///
-/// FFmpeg blocks in system calls for as long as a camera is silent; it asks this flag several times a second while it
-/// waits, so a stop is seen within about 100 ms. There is no way back: a source that was stopped stays stopped.
+/// FFmpeg blocks in system calls while a camera is silent, and polls this flag several times a
+/// second, so a stop takes about 100 ms. A stopped source stays stopped.
 #[derive(Clone, Debug, Default)]
 pub struct StopFlag(Arc<AtomicBool>);
 
@@ -16,12 +17,12 @@ impl StopFlag {
         StopFlag::default()
     }
 
-    /// Asks every holder to stop.
+    /// Sets the flag.
     pub fn stop(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody asked to stop.
+    /// Returns true once the flag is set.
     pub fn is_stopped(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

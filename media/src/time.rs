@@ -1,14 +1,14 @@
-//! Ticks, and what a tick is worth.
+//! The unit of a stream's ticks, and exact arithmetic on it.
 
 use std::time::Duration;
 
-/// Nanoseconds in a second, as wide as the arithmetic needs it.
+/// Nanoseconds in a second, in the width of the arithmetic.
 const NANOS: i128 = 1_000_000_000;
 
-/// How long one tick of a stream lasts: `num / den` seconds.
+/// The duration of one tick of a stream: `num / den` seconds.
 ///
-/// Never zero and never negative, so arithmetic on it cannot divide by zero. All conversions are exact integer
-/// arithmetic in 128 bits; where a result has to be rounded, the method says which way.
+/// Never zero and never negative, so arithmetic on it cannot divide by zero. All conversions are
+/// exact integer arithmetic in 128 bits; methods that round document the direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timebase {
     /// Numerator in seconds, at least 1.
@@ -33,7 +33,7 @@ impl Timebase {
         self.den
     }
 
-    /// How long `ticks` last, rounded down to a nanosecond; zero for negative ticks.
+    /// The duration of `ticks`, rounded down to a nanosecond; zero for negative ticks.
     pub fn duration(self, ticks: i64) -> Duration {
         let nanos = i128::from(ticks.max(0)) * i128::from(self.num) * NANOS / i128::from(self.den);
         let seconds = u64::try_from(nanos / NANOS).unwrap_or(u64::MAX);
@@ -41,23 +41,24 @@ impl Timebase {
         Duration::new(seconds, below_second)
     }
 
-    /// How long `ticks` last in microseconds, rounded to the nearest, halves up: what messages and logs say. Held at the ends of
-    /// an `i64`.
+    /// The duration of `ticks` in microseconds for messages and logs, rounded to the nearest,
+    /// halves up. Saturates at the ends of an `i64`.
     pub fn microseconds(self, ticks: i64) -> i64 {
         let (num, den) = (i128::from(self.num), i128::from(self.den));
         let us = (i128::from(ticks) * num * 2_000_000 + den).div_euclid(2 * den);
         i64::try_from(us).unwrap_or(if us < 0 { i64::MIN } else { i64::MAX })
     }
 
-    /// The number of ticks in `duration`, rounded down and held at the largest an `i64` has.
+    /// The number of ticks in `duration`, rounded down; saturates at the largest `i64`.
     pub fn ticks(self, duration: Duration) -> i64 {
         let ticks = self.ticks_times_unit(duration) / self.unit();
         i64::try_from(ticks).unwrap_or(i64::MAX)
     }
 
-    /// The first tick of another timebase that is not before `ticks` of this one. Held at the ends of an `i64`.
+    /// The first tick of another timebase that is not before `ticks` of this one. Saturates at the
+    /// ends of an `i64`.
     ///
-    /// Of two intervals that meet here, the ends meet there too.
+    /// Two intervals that meet in this timebase also meet in the other.
     pub fn convert_up(self, ticks: i64, to: Timebase) -> i64 {
         let over = i128::from(ticks) * i128::from(self.num) * i128::from(to.den);
         let under = i128::from(self.den) * i128::from(to.num);
@@ -65,10 +66,10 @@ impl Timebase {
         i64::try_from(converted).unwrap_or(if converted < 0 { i64::MIN } else { i64::MAX })
     }
 
-    /// Which interval of length `window` counted from 0 the moment `ticks` lies in, after `slack` is added to it.
+    /// The number, from 0, of the interval of length `window` that contains `ticks` plus `slack`.
     ///
-    /// The grid of cuts is read with this: no rounding is carried from one interval to the next, so it cannot drift
-    /// (3.333 s in a timebase of 1/90000 is not a whole number of ticks).
+    /// This is the grid of cuts: no rounding carries over from one interval to the next, so the
+    /// grid cannot drift (3.333 s in a timebase of 1/90000 is not a whole number of ticks).
     pub fn interval(self, ticks: i64, window: Duration, slack: Duration) -> i64 {
         let at = i128::from(ticks) * self.unit() + self.ticks_times_unit(slack);
         let index = at.div_euclid(self.ticks_times_unit(window).max(1));
@@ -122,7 +123,8 @@ mod tests {
 
     #[test]
     fn the_grid_of_an_uneven_window_does_not_drift() {
-        // 3.333 s in a timebase of 1/25 s is 83.325 ticks: after 1000 windows, rounding each would be 325 ticks off.
+        // 3.333 s in a timebase of 1/25 s is 83.325 ticks: rounding each of 1000 windows would end
+        // 325 ticks off.
         let window = Duration::from_millis(3333);
         assert_eq!(base(1, 25).interval(83_325, window, Duration::ZERO), 1000);
         assert_eq!(base(1, 25).interval(83_324, window, Duration::ZERO), 999);

@@ -1,4 +1,4 @@
-//! What the pictures of a stream are.
+//! Codecs, containers and the format of a stream's pictures.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// The name that operators know, lower case: `h264`.
+    /// The usual name in lower case: `h264`.
     pub fn name(self) -> &'static str {
         match self {
             Codec::H264 => "h264",
@@ -44,7 +44,7 @@ impl Codec {
         }
     }
 
-    /// The container for its chunks: mp4 for what players expect in it, Matroska for the rest.
+    /// The container for its chunks: mp4 for the codecs that players expect in it, else Matroska.
     pub fn container(self) -> Container {
         match self {
             Codec::H264 | Codec::H265 | Codec::Av1 | Codec::Vp9 | Codec::Mpeg4 | Codec::Mjpeg => {
@@ -66,14 +66,14 @@ impl fmt::Display for Codec {
 pub enum Container {
     /// ISO base media, with the index in front of the pictures.
     Mp4,
-    /// Matroska, for what mp4 cannot hold.
+    /// Matroska, for codecs that mp4 cannot hold.
     Mkv,
     /// MPEG transport stream, on request.
     MpegTs,
 }
 
 impl Container {
-    /// The ending of its file names, without a dot.
+    /// The extension of its file names, without a dot.
     pub fn extension(self) -> &'static str {
         match self {
             Container::Mp4 => "mp4",
@@ -82,7 +82,7 @@ impl Container {
         }
     }
 
-    /// The media type that an object store should serve it as.
+    /// The media type for object stores.
     pub fn content_type(self) -> &'static str {
         match self {
             Container::Mp4 => "video/mp4",
@@ -90,13 +90,11 @@ impl Container {
             Container::MpegTs => "video/mp2t",
         }
     }
-}
 
-impl Container {
-    /// Whether a player finds its way in a file of this kind with video of this codec.
+    /// Returns true if players can play video of this codec in this container.
     ///
-    /// MPEG-TS repeats no configuration that is only in a header, so that MPEG-4 part 2 would be lost in it, and it has no
-    /// place at all for the codecs of the web.
+    /// MPEG-TS does not repeat configuration that is only in a header, so MPEG-4 part 2 would not
+    /// decode, and it has no mapping for the codecs of the web.
     pub(crate) fn holds(self, codec: Codec) -> bool {
         match self {
             Container::Mp4 => codec.container() == Container::Mp4,
@@ -112,8 +110,7 @@ impl fmt::Display for Container {
     }
 }
 
-/// How the numbers in a picture stand for colours, in FFmpeg's words (`bt709`, `smpte2084`); `unknown` where the
-/// stream does not say.
+/// Colour properties by FFmpeg's names (`bt709`, `smpte2084`); `unknown` where the stream has none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ColorDescription {
     /// Chromaticities of the primaries.
@@ -126,37 +123,38 @@ pub struct ColorDescription {
     pub range: String,
 }
 
-/// Everything about a stream's pictures that stays the same from one to the next.
+/// The properties that consecutive pictures of a stream share.
 ///
-/// Chunks of a run share one; when the parameters change within a stream, a new chunk with a new format begins.
+/// The chunks of a run share one format; a change of parameters within a stream begins a new chunk
+/// with a new format.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct VideoFormat {
     /// The codec.
     pub codec: Codec,
-    /// What a browser is asked about: `avc1.64001f`, `hvc1.1.6.L93.B0`. Empty where the headers do not say enough.
+    /// Codec string (RFC 6381): `avc1.64001f`, `hvc1.1.6.L93.B0`. Empty where the headers lack it.
     pub rfc6381: String,
-    /// The codec's profile in FFmpeg's words (`High`, `Main 10`), or `unknown`.
+    /// The codec's profile by FFmpeg's name (`High`, `Main 10`), or `unknown`.
     pub profile: String,
-    /// Width in pixels as shown, after cropping and before rotation.
+    /// Width in pixels, after cropping and before rotation.
     pub width: u32,
-    /// Height in pixels as shown, after cropping and before rotation.
+    /// Height in pixels, after cropping and before rotation.
     pub height: u32,
-    /// Shape of a pixel, width to height; `(1, 1)` where the stream does not say.
+    /// Sample aspect ratio, width to height; `(1, 1)` where the stream has none.
     pub sample_aspect: (u32, u32),
-    /// By how many degrees a player turns the picture clockwise: 0, 90, 180 or 270 in practice.
+    /// Clockwise rotation by the player, in degrees: 0, 90, 180 or 270 in practice.
     pub rotation_degrees: i32,
-    /// FFmpeg's name of the pixel format, such as `yuv420p`; `unknown` where the headers do not say.
+    /// FFmpeg's name of the pixel format, such as `yuv420p`; `unknown` where the headers lack it.
     pub pixel_format: String,
-    /// Number of colour components: 1 for grey, 3 for colour, 4 with alpha; 0 where the headers do not say.
+    /// Number of colour components: 1 for grey, 3 for colour, 4 with alpha; 0 where unknown.
     pub channels: u32,
-    /// Bits of one component, 8 mostly; 0 where the headers do not say.
+    /// Bits per component, mostly 8; 0 where unknown.
     pub bit_depth: u32,
-    /// Frames in seconds as the source's header claims, `(30000, 1001)`; `(0, 0)` where it does not say.
+    /// Frame rate that the source's header claims, `(30000, 1001)`; `(0, 0)` where it has none.
     pub frame_rate: (u32, u32),
     /// The unit of all ticks of this stream.
     pub timebase: Timebase,
-    /// What the numbers in a picture mean.
+    /// Colour properties.
     pub color: ColorDescription,
-    /// Whether pictures are stored in another order than they are shown.
+    /// True if decode order differs from presentation order.
     pub has_b_frames: bool,
 }

@@ -1,5 +1,5 @@
-//! Audio that is kept is in the chunks once, to the sample, and the pictures are what they are without it.
-#![allow(clippy::unwrap_used)] // what only tests call is test code too
+//! Kept audio is in the chunks once, to the sample, and does not affect the pictures.
+#![allow(clippy::unwrap_used)] // Helpers of tests are test code too.
 
 mod clip;
 
@@ -15,7 +15,7 @@ use crispy_media::{Audio, Chunk, Chunks, Container, OpenError, OpenOptions};
 
 const WINDOW: Duration = Duration::from_secs(3);
 const PICTURES: &str = "testsrc2=size=160x92:rate=25:duration=8";
-/// Noise, so that no two stretches of it sound alike; AAC without its own random noise, which no two decoders share.
+/// Noise, so that all stretches differ; AAC without its own random noise, which differs by decoder.
 const NOISE: &str =
     "-f lavfi -i anoisesrc=sample_rate=48000:seed=7:amplitude=0.3:duration=8 -shortest";
 const H264_B: &str = "-pix_fmt yuv420p -c:v libx264 -preset veryfast -g 25 -bf 2 -flags +cgop";
@@ -33,7 +33,7 @@ fn keeping(source: &Path, container: Option<Container>) -> OpenOptions {
     }
 }
 
-/// All chunks of a source, and how many packets of audio are in none.
+/// All chunks of a source, and the number of audio packets in none.
 fn cut(options: &OpenOptions) -> (Vec<Chunk>, u32) {
     let mut opened = Chunks::open(options).unwrap();
     let chunks: Vec<_> = std::iter::from_fn(|| opened.next_chunk().unwrap()).collect();
@@ -53,12 +53,12 @@ fn packets(path: &Path) -> Vec<String> {
     packets.map(hash).collect()
 }
 
-/// Fails unless all samples are there but those before the first picture. Only an mp4 says of its priming that it is no
-/// audio; elsewhere that comes before the first picture, and is counted as dropped.
+/// Fails unless all samples are present, except those before the first picture. Only mp4 marks its
+/// priming; elsewhere it comes before the first picture, and is counted as dropped.
 #[track_caller]
 fn assert_tail(found: &[u8], whole: &[u8], dropped: u32) {
     let hidden = whole.len() - found.len();
-    // of the last of these packets a part may be heard
+    // A part of the last of these packets may be heard.
     let most = 2 * 1024 * (dropped as usize + 1);
     assert!(
         dropped <= 4 && hidden < most,
@@ -75,7 +75,7 @@ fn assert_pictures(clips: &Clips, chunks: &[Chunk], source: &Path) {
     assert_same_frames(&hashes_of_chunks(clips, chunks), &frame_hashes(source));
 }
 
-/// What the chunks say of their audio is what a decoder finds, two bytes a sample.
+/// Compares the chunks' sample counts with a decoder's, two bytes a sample.
 #[track_caller]
 fn assert_counted(clips: &Clips, chunks: &[Chunk]) {
     for chunk in chunks {
@@ -86,7 +86,7 @@ fn assert_counted(clips: &Clips, chunks: &[Chunk]) {
 }
 
 #[test]
-fn aac_of_an_mp4_comes_out_sample_for_sample_with_its_priming_hidden() {
+fn aac_of_mp4_is_identical_to_the_sample() {
     let clips = Clips::new();
     let source = clip(&clips, "a.mp4", &format!("{H264_B} {AAC}"));
     let (chunks, dropped) = cut(&keeping(&source, None));
@@ -112,7 +112,7 @@ fn aac_of_an_mp4_comes_out_sample_for_sample_with_its_priming_hidden() {
 }
 
 #[test]
-fn aac_of_matroska_and_of_a_transport_stream_comes_out_sample_for_sample() {
+fn aac_of_matroska_and_mpeg_ts_is_identical_to_the_sample() {
     for name in ["a.mkv", "a.ts"] {
         let clips = Clips::new();
         let source = clip(&clips, name, &format!("{H264_B} {AAC}"));
@@ -125,7 +125,7 @@ fn aac_of_matroska_and_of_a_transport_stream_comes_out_sample_for_sample() {
 }
 
 #[test]
-fn audio_that_stands_alone_comes_out_sample_for_sample_in_matroska() {
+fn pcm_in_matroska_is_identical_to_the_sample() {
     let clips = Clips::new();
     for codec in ["pcm_alaw", "pcm_s16le"] {
         let source = clip(&clips, "a.mkv", &format!("{H264_B} -c:a {codec} -ar 8000"));
@@ -138,7 +138,7 @@ fn audio_that_stands_alone_comes_out_sample_for_sample_in_matroska() {
 }
 
 #[test]
-fn every_packet_of_other_audio_is_in_one_chunk_in_matroska() {
+fn every_packet_of_other_codecs_is_in_one_chunk() {
     let clips = Clips::new();
     for codec in ["libopus", "libmp3lame", "ac3"] {
         let source = clip(&clips, "a.mkv", &format!("{H264_B} -c:a {codec}"));
@@ -151,7 +151,7 @@ fn every_packet_of_other_audio_is_in_one_chunk_in_matroska() {
 }
 
 #[test]
-fn what_an_opus_encoder_puts_in_front_is_skipped_only_once() {
+fn opus_priming_is_skipped_only_once() {
     let clips = Clips::new();
     let source = clip(&clips, "a.mkv", &format!("{H264_B} -c:a libopus"));
     let (chunks, _) = cut(&keeping(&source, None));
@@ -161,7 +161,7 @@ fn what_an_opus_encoder_puts_in_front_is_skipped_only_once() {
 }
 
 #[test]
-fn a_transport_stream_on_request_holds_aac_and_refuses_what_it_cannot() {
+fn a_transport_stream_holds_aac_and_refuses_opus() {
     let clips = Clips::new();
     let aac = clip(&clips, "a.mp4", &format!("{H264_B} {AAC}"));
     let (chunks, _) = cut(&keeping(&aac, Some(Container::MpegTs)));
@@ -178,7 +178,7 @@ fn a_transport_stream_on_request_holds_aac_and_refuses_what_it_cannot() {
 }
 
 #[test]
-fn audio_longer_than_the_pictures_goes_on_for_a_second_and_the_rest_is_counted() {
+fn audio_beyond_the_pictures_is_kept_for_a_second() {
     let clips = Clips::new();
     let longer = "-f lavfi -i anoisesrc=sample_rate=48000:seed=7:duration=12";
     let source = clips.make("a.mp4", PICTURES, &format!("{longer} {H264_B} {AAC}"));
@@ -196,7 +196,7 @@ fn audio_longer_than_the_pictures_goes_on_for_a_second_and_the_rest_is_counted()
 }
 
 #[test]
-fn audio_shorter_than_the_pictures_ends_where_it_ends() {
+fn audio_shorter_than_the_pictures_is_kept_whole() {
     let clips = Clips::new();
     let shorter = "-f lavfi -i anoisesrc=sample_rate=48000:seed=7:duration=2";
     let source = clips.make("a.mp4", PICTURES, &format!("{shorter} {H264_B} {AAC}"));
@@ -208,7 +208,7 @@ fn audio_shorter_than_the_pictures_ends_where_it_ends() {
 }
 
 #[test]
-fn a_source_without_audio_is_cut_as_if_none_were_asked_for() {
+fn a_source_without_audio_gives_silent_chunks() {
     let clips = Clips::new();
     let source = clips.make("a.mp4", PICTURES, H264_B);
     let (chunks, dropped) = cut(&keeping(&source, None));
@@ -223,7 +223,7 @@ fn a_source_without_audio_is_cut_as_if_none_were_asked_for() {
 }
 
 #[test]
-fn audio_that_is_dropped_leaves_no_trace_and_audio_that_is_kept_changes_no_fact_of_the_pictures() {
+fn audio_never_affects_the_pictures() {
     let clips = Clips::new();
     let source = clip(&clips, "a.mp4", &format!("{H264_B} {AAC}"));
     let silent = clips.convert("silent.mp4", &source, "-c copy -an");
@@ -243,7 +243,7 @@ fn audio_that_is_dropped_leaves_no_trace_and_audio_that_is_kept_changes_no_fact_
     }
 }
 
-/// Two recordings in one transport stream, the clock of the second off by so many seconds.
+/// Two recordings in one transport stream, with the clock of the second off by some seconds.
 fn stepped(clips: &Clips, seconds: i32) -> PathBuf {
     let first = clip(clips, "first.ts", &format!("{H264_B} {AAC}"));
     let second = clips.convert(
@@ -260,7 +260,7 @@ fn stepped(clips: &Clips, seconds: i32) -> PathBuf {
 }
 
 #[test]
-fn audio_of_one_run_never_lands_in_another() {
+fn audio_of_one_run_is_never_in_another() {
     for seconds in [20, -3] {
         let clips = Clips::new();
         let source = stepped(&clips, seconds);

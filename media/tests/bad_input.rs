@@ -1,5 +1,5 @@
-//! What cannot be used is refused when it is opened, each for its own reason, and the reason is said.
-#![allow(clippy::unwrap_used)] // what only tests call is test code too
+//! Unusable sources are refused at opening, each with its own error.
+#![allow(clippy::unwrap_used)] // Helpers of tests are test code too.
 
 mod clip;
 
@@ -36,7 +36,7 @@ fn a_missing_file_is_not_found() {
 }
 
 #[test]
-fn an_empty_file_is_empty() {
+fn an_empty_file_is_refused_as_empty() {
     let clips = Clips::new();
     assert!(matches!(
         refusal(&clips.write("a.mp4", b"")),
@@ -45,7 +45,7 @@ fn an_empty_file_is_empty() {
 }
 
 #[test]
-fn a_folder_is_not_read() {
+fn a_folder_is_refused() {
     let clips = Clips::new();
     assert!(matches!(
         refusal(clips.path("x").parent().unwrap()),
@@ -82,7 +82,7 @@ fn a_text_file_is_not_video() {
 }
 
 #[test]
-fn an_mp4_without_its_end_is_cut_short_wherever_its_index_is() {
+fn an_mp4_without_its_end_is_truncated() {
     let clips = Clips::new();
     for options in [H264.to_owned(), format!("{H264} -movflags +faststart")] {
         let whole = std::fs::read(clips.make("a.mp4", PICTURES, &options)).unwrap();
@@ -98,7 +98,7 @@ fn an_mp4_without_its_end_is_cut_short_wherever_its_index_is() {
 }
 
 #[test]
-fn a_matroska_file_without_its_end_is_cut_short_if_it_says_how_long_it_is() {
+fn a_matroska_file_with_a_length_can_be_truncated() {
     let clips = Clips::new();
     let whole = clips.make("a.mkv", PICTURES, H264);
     let bytes = std::fs::read(&whole).unwrap();
@@ -113,7 +113,7 @@ fn a_matroska_file_without_its_end_is_cut_short_if_it_says_how_long_it_is() {
         }
         other => panic!("{other:?}"),
     }
-    // written as a stream, it does not say, and is read to where it ends
+    // A streamed file announces no length, and is read to its end.
     let streamed = clips.convert("b.mkv", &whole, "-c copy -f matroska -live 1");
     let bytes = std::fs::read(streamed).unwrap();
     let cut = clips.write("cut.mkv", &bytes[..bytes.len() / 2]);
@@ -134,7 +134,7 @@ fn audio_alone_is_no_video() {
 }
 
 #[test]
-fn a_location_with_a_nul_byte_is_refused_and_not_cut_off_there() {
+fn a_location_with_a_nul_byte_is_refused() {
     let error = Chunks::open(&OpenOptions::new("/dev/null\0.mp4", WINDOW)).expect_err("refused");
     assert!(matches!(error, OpenError::InvalidLocation { .. }));
     assert!(!error.to_string().contains('\0'));
@@ -145,7 +145,7 @@ fn a_file_without_permission_is_denied() {
     let clips = Clips::new();
     let path = clips.make("a.mp4", PICTURES, H264);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
-    // root may read anything; then there is nothing to refuse
+    // root may read any file, so nothing is refused.
     if std::fs::File::open(&path).is_err() {
         assert!(matches!(refusal(&path), OpenError::PermissionDenied { .. }));
     } else {
@@ -155,7 +155,7 @@ fn a_file_without_permission_is_denied() {
 
 #[test]
 fn no_error_shows_a_password() {
-    // nothing listens on port 1
+    // Nothing listens on port 1.
     let options = OpenOptions::new("rtsp://admin:s3cret@127.0.0.1:1/live?token=t0ken", WINDOW);
     let error = Chunks::open(&options).expect_err("refused");
     let mut text = format!("{error} {error:?} {options:?}");
@@ -172,7 +172,7 @@ fn no_error_shows_a_password() {
 }
 
 #[test]
-fn a_stop_ends_an_open_that_waits_for_a_silent_server() {
+fn a_stop_ends_an_open_on_a_silent_server() {
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();
     let stop = StopFlag::new();
@@ -182,7 +182,7 @@ fn a_stop_ends_an_open_that_waits_for_a_silent_server() {
     };
     let (sender, opened) = mpsc::channel();
     std::thread::spawn(move || sender.send(Chunks::open(&options).map(drop)));
-    // the server has the connection and says nothing: the open is waiting
+    // The server accepts and stays silent: the open is waiting.
     let _connection = server.accept().unwrap();
     stop.stop();
     let outcome = opened
@@ -195,7 +195,7 @@ fn a_stop_ends_an_open_that_waits_for_a_silent_server() {
 }
 
 #[test]
-fn a_stopped_file_gives_whole_chunks_only() {
+fn a_stopped_file_gives_only_whole_chunks() {
     let clips = Clips::new();
     let source = clips.make("a.mp4", PICTURES, H264);
     let stop = StopFlag::new();
@@ -210,7 +210,7 @@ fn a_stopped_file_gives_whole_chunks_only() {
     loop {
         match chunks.next_chunk() {
             Ok(Some(chunk)) => assert_eq!(chunk.cut.frames, 25),
-            Ok(None) => break, // small enough to have been read whole before the stop
+            Ok(None) => break, // A small file may be read whole before the stop.
             Err(ReadError::Cancelled { .. }) => break,
             Err(other) => panic!("{other:?}"),
         }
@@ -218,7 +218,7 @@ fn a_stopped_file_gives_whole_chunks_only() {
 }
 
 #[test]
-fn a_server_that_stays_silent_is_given_up() {
+fn a_silent_server_is_a_timeout() {
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let location = format!("http://{}/live.ts", server.local_addr().unwrap());
     let options = OpenOptions {
@@ -233,7 +233,7 @@ fn a_server_that_stays_silent_is_given_up() {
 }
 
 #[test]
-fn a_server_that_refuses_or_has_nothing_is_told_apart() {
+fn missing_and_forbidden_urls_are_distinct_errors() {
     let answer = |status: &'static str| {
         let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let location = format!("http://{}/live.ts", server.local_addr().unwrap());

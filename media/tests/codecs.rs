@@ -1,5 +1,5 @@
-//! What a chunk says of its pictures beside their number: how they are turned, what a browser is asked about.
-#![allow(clippy::unwrap_used)] // what only tests call is test code too
+//! A chunk's facts about its pictures: rotation, codec strings, containers.
+#![allow(clippy::unwrap_used)] // Helpers of tests are test code too.
 
 mod clip;
 
@@ -26,7 +26,7 @@ fn rotation_survives() {
         (270, [0, -1, 1, 0]),
     ] {
         let source = turned(&clips, &plain, matrix);
-        // ffprobe counts the other way round
+        // ffprobe counts counterclockwise.
         let rotation = |path: &Path| {
             ffprobe(path, "stream_side_data=rotation")
                 .concat()
@@ -47,7 +47,7 @@ fn rotation_survives() {
     }
 }
 
-/// A browser is asked in the very words that FFmpeg's DASH muxer writes, which are made by other code than ours.
+/// The codec strings equal those of FFmpeg's DASH muxer, which are made by independent code.
 #[test]
 fn codec_strings_are_those_of_a_manifest() {
     let clips = Clips::new();
@@ -75,9 +75,10 @@ fn codec_strings_are_those_of_a_manifest() {
     }
 }
 
-/// H.265 and MPEG-4, which that muxer names without their profiles, and motion JPEG: from the standards' own examples.
+/// H.265 and MPEG-4, which that muxer writes without profiles, and motion JPEG: from the standards'
+/// own examples.
 #[test]
-fn codec_strings_say_profile_and_level() {
+fn codec_strings_have_profile_and_level() {
     let clips = Clips::new();
     let h265 = "-c:v libx265 -preset ultrafast -x265-params log-level=none";
     for (name, options, expected) in [
@@ -101,14 +102,14 @@ fn codec_strings_say_profile_and_level() {
     ] {
         let source = clips.make(name, "testsrc2=size=160x92:rate=25:duration=1", &options);
         let found = &chunks(&source, WINDOW)[0].format.rfc6381;
-        // H.265's constraints come last, and differ between versions of the encoder
+        // H.265's constraints come last, and differ between versions of the encoder.
         assert!(found.starts_with(expected), "{found} for {expected}");
     }
 }
 
 /// A camera's description may be older than its pictures.
 #[test]
-fn parameter_sets_in_the_first_key_frame_win_over_a_stale_header() {
+fn parameter_sets_in_band_override_a_stale_header() {
     let clips = Clips::new();
     for (codec, letters) in [
         (
@@ -135,7 +136,7 @@ fn parameter_sets_in_the_first_key_frame_win_over_a_stale_header() {
         ]
         .concat();
         let both = clips.write("both.ts", &both);
-        // what headers are made of
+        // The source of headers.
         assert_eq!(ffprobe(&both, "stream=width")[0], "160");
         for name in ["stale.mkv", "stale.mp4"] {
             let stale = clips.convert(name, &both, "-c copy -bsf:v noise=drop='lt(n,25)'");
@@ -149,9 +150,9 @@ fn parameter_sets_in_the_first_key_frame_win_over_a_stale_header() {
     }
 }
 
-/// libav would count the file's time in milliseconds, and 29.97 frames a second do not fit those.
+/// libav's default is milliseconds for the file's time, which 29.97 frames a second do not fit.
 #[test]
-fn the_whole_file_counts_time_as_its_video_does() {
+fn the_file_has_the_timescale_of_its_video() {
     let clips = Clips::new();
     let options = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 25";
     let pictures = "testsrc2=size=160x92:rate=30000/1001:duration=4";
@@ -162,7 +163,7 @@ fn the_whole_file_counts_time_as_its_video_does() {
             .windows(4)
             .position(|four| four == b"mvhd")
             .unwrap();
-        // after the letters: version and flags, two times, then the timescale and the length
+        // After the letters: version and flags, two times, then the timescale and the length.
         let number = |at: usize| {
             let field = &chunk.bytes[header + at..header + at + 4];
             i64::from(u32::from_be_bytes(field.try_into().unwrap()))
@@ -180,7 +181,7 @@ fn the_same_source_gives_the_same_bytes() {
     let h264 = "-pix_fmt yuv420p -c:v libx264 -preset veryfast -g 25 -bf 3";
     for (name, options) in [
         ("a.mp4", h264),
-        ("a.avi", "-c:v msmpeg4 -g 25 -q:v 5"), // goes into Matroska
+        ("a.avi", "-c:v msmpeg4 -g 25 -q:v 5"), // Goes into Matroska.
     ] {
         let source = clips.make(name, PICTURES, options);
         let bytes = || {
@@ -195,7 +196,7 @@ fn the_same_source_gives_the_same_bytes() {
 }
 
 #[test]
-fn a_container_that_does_not_hold_the_video_is_refused_before_the_first_chunk() {
+fn an_unfit_container_is_refused_at_opening() {
     let clips = Clips::new();
     let vp8 = clips.make("a.webm", PICTURES, "-c:v libvpx -deadline realtime -g 25");
     let mjpeg = clips.make("a.avi", PICTURES, "-c:v mjpeg");
@@ -204,7 +205,7 @@ fn a_container_that_does_not_hold_the_video_is_refused_before_the_first_chunk() 
         (&vp8, Container::Mp4, "vp8 video"),
         (&vp8, Container::MpegTs, "vp8 video"),
         (&mjpeg, Container::MpegTs, "mjpeg video"),
-        (&mpeg4, Container::MpegTs, "mpeg4 video"), // its configuration would be in no chunk
+        (&mpeg4, Container::MpegTs, "mpeg4 video"), // Its configuration would be in no chunk.
     ] {
         let options = OpenOptions {
             container: Some(container),
@@ -219,7 +220,7 @@ fn a_container_that_does_not_hold_the_video_is_refused_before_the_first_chunk() 
 }
 
 #[test]
-fn pictures_that_a_container_cannot_hide_make_no_chunk_longer() {
+fn hidden_pictures_never_lengthen_a_chunk() {
     let clips = Clips::new();
     let long =
         "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 50 -bf 2 -flags +cgop -sc_threshold 0";

@@ -1,5 +1,5 @@
-//! What the pictures are is found out without decoding one, and is what ffprobe finds out by decoding.
-#![allow(clippy::unwrap_used)] // what only tests call is test code too
+//! The format, without decoding, equals ffprobe's, which decodes.
+#![allow(clippy::unwrap_used)] // Helpers of tests are test code too.
 
 mod clip;
 
@@ -21,11 +21,11 @@ fn first_chunk(path: &Path) -> Chunk {
     chunks.next_chunk().unwrap().unwrap()
 }
 
-/// In the order in which ffprobe prints them.
+/// The format in the order of ffprobe's output.
 fn as_ffprobe_prints(format: &VideoFormat) -> String {
     let color = &format.color;
     let (width, height) = format.sample_aspect;
-    // ffprobe has names of its own for full-range pixels, and swaps 1:1 for "N/A" where nothing says so
+    // ffprobe has its own names for full-range pixels, and prints "N/A" for an undeclared 1:1.
     [
         format.profile.clone(),
         format.width.to_string(),
@@ -47,7 +47,7 @@ fn as_ffprobe_prints(format: &VideoFormat) -> String {
 fn ffprobe_prints(path: &Path) -> String {
     let entries = "profile,width,height,sample_aspect_ratio,pix_fmt,color_range,color_space,color_transfer,color_primaries";
     let printed = ffprobe(path, &format!("stream={entries}")).remove(0);
-    // limited range is the default, and mp4 has no place for it unless it says more of the colours
+    // Limited range is the default, and mp4 stores it only together with other colour properties.
     printed
         .replace("N/A", "1:1")
         .replace("yuvj", "yuv")
@@ -80,7 +80,7 @@ fn assert_as_ffprobe(name: &str, size: &str, options: &str) {
 }
 
 #[test]
-fn green_blue_and_red_are_not_taken_for_brightness_and_colour() {
+fn gbr_is_not_taken_for_yuv() {
     assert_as_ffprobe(
         "rgb.mkv",
         "64x48",
@@ -89,7 +89,7 @@ fn green_blue_and_red_are_not_taken_for_brightness_and_colour() {
 }
 
 #[test]
-fn plain_h264_and_h265() {
+fn plain_h264_and_h265_are_known() {
     for name in ["a.mp4", "a.mkv", "a.ts"] {
         assert_as_ffprobe(name, "320x180", &format!("-pix_fmt yuv420p {H264}"));
         assert_as_ffprobe(name, "320x180", &format!("-pix_fmt yuv420p {H265}"));
@@ -97,7 +97,7 @@ fn plain_h264_and_h265() {
 }
 
 #[test]
-fn sizes_that_are_no_multiple_of_a_block() {
+fn sizes_off_the_block_grid_are_known() {
     for codec in [H264, H265] {
         assert_as_ffprobe("a.mp4", "322x182", &format!("-pix_fmt yuv420p {codec}"));
         assert_as_ffprobe("a.mkv", "150x102", &format!("-pix_fmt yuv444p {codec}"));
@@ -105,7 +105,7 @@ fn sizes_that_are_no_multiple_of_a_block() {
 }
 
 #[test]
-fn other_pixels() {
+fn other_pixel_formats_are_known() {
     for pixels in ["yuv422p", "yuv444p", "yuv420p10le"] {
         for codec in [H264, H265] {
             assert_as_ffprobe("a.mp4", "320x180", &format!("-pix_fmt {pixels} {codec}"));
@@ -114,7 +114,7 @@ fn other_pixels() {
 }
 
 #[test]
-fn colours_and_range() {
+fn colours_and_range_are_known() {
     let hdr = "-color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc -color_range tv";
     assert_as_ffprobe(
         "a.mp4",
@@ -132,7 +132,7 @@ fn colours_and_range() {
 }
 
 #[test]
-fn pixels_that_are_not_square() {
+fn non_square_pixels_are_known() {
     for codec in [H264, H265] {
         assert_as_ffprobe(
             "a.mp4",
@@ -148,7 +148,7 @@ fn pixels_that_are_not_square() {
 }
 
 #[test]
-fn a_shape_that_only_the_container_knows_survives() {
+fn a_sample_aspect_of_the_container_survives() {
     let clips = Clips::new();
     let plain = clips.make(
         "a.mp4",
@@ -165,7 +165,7 @@ fn a_shape_that_only_the_container_knows_survives() {
 }
 
 #[test]
-fn a_range_of_colours_that_only_the_container_knows_survives() {
+fn a_colour_range_of_the_container_survives() {
     let clips = Clips::new();
     let pictures = "testsrc2=size=320x180:rate=25:duration=1";
     let plain = clips.make("a.mkv", pictures, &format!("-pix_fmt yuv420p {H264}"));
@@ -174,7 +174,7 @@ fn a_range_of_colours_that_only_the_container_knows_survives() {
     assert_eq!(chunk.format.color.range, "pc");
     let range = |path: &Path| ffprobe(path, "stream=color_range,color_primaries,color_transfer");
     let written = clips.write("chunk.mp4", &chunk.bytes);
-    assert_eq!(range(&written), range(&full), "and nothing is invented");
+    assert_eq!(range(&written), range(&full), "and nothing is added");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn reordering_is_known() {
 }
 
 #[test]
-fn the_time_of_recording_is_taken_from_the_container() {
+fn the_creation_time_is_the_containers() {
     let clips = Clips::new();
     let options = format!("-pix_fmt yuv420p {H264} -metadata creation_time=2026-03-01T12:00:00Z");
     let pictures = "testsrc2=size=320x180:rate=25:duration=1";

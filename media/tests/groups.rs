@@ -1,5 +1,5 @@
-//! Groups of pictures that nothing begins: never a key frame, or one that is refreshed in passing.
-#![allow(clippy::unwrap_used)] // what only tests call is test code too
+//! Groups of pictures without a key frame at their start.
+#![allow(clippy::unwrap_used)] // Helpers of tests are test code too.
 
 mod clip;
 
@@ -11,7 +11,7 @@ use crispy_media::{Chunks, OpenOptions, ReadError, StartKind};
 const PICTURES: &str = "testsrc2=size=160x90:rate=25:duration=8";
 
 #[test]
-fn a_stream_without_a_key_frame_is_an_error_and_not_silence() {
+fn a_stream_without_a_key_frame_is_an_error() {
     let clips = Clips::new();
     let options = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -bf 0 -g 9999 -pat_period 0.05 -bsf:v dump_extra=freq=all";
     let bytes = std::fs::read(clips.make("a.ts", PICTURES, options)).unwrap();
@@ -28,7 +28,7 @@ fn a_stream_without_a_key_frame_is_an_error_and_not_silence() {
 }
 
 #[test]
-fn intra_refresh_joined_in_the_middle_begins_at_a_recovery_point_and_says_so() {
+fn intra_refresh_joined_late_begins_at_a_recovery_point() {
     let clips = Clips::new();
     let options = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -bf 0 -pat_period 0.05 \
                    -x264-params intra-refresh=1:keyint=25 -bsf:v dump_extra=freq=keyframe";
@@ -42,7 +42,7 @@ fn intra_refresh_joined_in_the_middle_begins_at_a_recovery_point_and_says_so() {
         (cut.start, cut.depends_on_previous),
         (StartKind::RecoveryPoint, false)
     );
-    // once the refresh has passed over the picture, every frame is right
+    // After a whole refresh, every frame is correct.
     let expected = frame_hashes(&whole);
     let found = hashes_of_chunks(&clips, &chunks);
     assert_same_frames(&found[found.len() - 50..], &expected[expected.len() - 50..]);

@@ -1,5 +1,5 @@
-//! How much memory a long file takes. A program of its own: the peak is that of the process.
-#![allow(clippy::unwrap_used)] // what only tests call is test code too
+//! Memory of a long file. A test binary of its own, since the peak is that of the process.
+#![allow(clippy::unwrap_used)] // Helpers of tests are test code too.
 
 mod clip;
 
@@ -11,12 +11,12 @@ use crispy_media::{Chunks, OpenOptions};
 const TWO_HOURS: Duration = Duration::from_secs(2 * 3600);
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 
-/// What the peak may differ by from one run to the next, in KiB: allocators keep some. Everything cut is 25 times as much, and what libav
-/// keeps for each packet alone (some 400 bytes) would be 6 times as much.
+/// Tolerance of the peak in KiB, for the allocator. All chunks together are 25 times as much, and
+/// libav's own data for each packet (some 400 bytes) would be 6 times as much.
 const SLACK: u64 = 4 * 1024;
 
 #[test]
-fn two_hours_take_no_more_memory_than_their_first_ten_minutes() {
+fn two_hours_take_the_memory_of_ten_minutes() {
     let clips = Clips::new();
     let minute = clips.make(
         "minute.mp4",
@@ -47,7 +47,7 @@ fn two_hours_take_no_more_memory_than_their_first_ten_minutes() {
     );
 }
 
-/// The most memory that this process has had in use so far, in KiB.
+/// The peak memory of this process so far, in KiB.
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,5 +1,5 @@
-//! What the inspector learns from the bytes is what the cutter said of them, for a few bytes read.
-#![allow(clippy::unwrap_used)] // what only tests call is test code too
+//! Probes agree with the cutter's facts, with few bytes read.
+#![allow(clippy::unwrap_used)] // Helpers of tests are test code too.
 
 mod clip;
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 use clip::{Clips, chunks};
 use crispy_media::{Chunk, Chunks, Container, OpenOptions, ProbeError, probe};
 
-/// Counts what is read through it.
+/// Counts reads and bytes.
 struct Counted {
     inner: Cursor<Vec<u8>>,
     reads: Arc<AtomicU64>,
@@ -37,7 +37,7 @@ fn probe_bytes(bytes: &[u8]) -> Result<crispy_media::Probe, ProbeError> {
     probe(Cursor::new(bytes.to_vec()), bytes.len() as u64)
 }
 
-/// The probe of a chunk, which may cost two reads and 64 KiB however large the chunk is.
+/// The probe of a chunk, in two reads and 64 KiB for a chunk of any size.
 fn probe_cheaply(chunk: &Chunk) -> crispy_media::Probe {
     let (reads, bytes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let counted = Counted {
@@ -71,15 +71,15 @@ fn assert_agrees(chunk: &Chunk) {
     );
     assert_eq!(probe.rfc6381.as_ref(), Some(&chunk.format.rfc6381));
     assert_eq!(probe.packets, Some(u64::from(chunk.cut.packets)));
-    // ticks of different units are compared as fractions
+    // Ticks of different units are compared as fractions.
     let ticks = |ticks: i64, base: crispy_media::Timebase, other: crispy_media::Timebase| {
         i128::from(ticks) * i128::from(base.num()) * i128::from(other.den())
     };
-    let (found, said) = (probe.timebase, chunk.cut.timebase);
+    let (found, expected) = (probe.timebase, chunk.cut.timebase);
     assert_eq!(
-        ticks(probe.duration_ticks.unwrap(), found, said),
-        ticks(chunk.cut.duration_ticks(), said, found),
-        "{:?} in {found:?} for {} in {said:?}",
+        ticks(probe.duration_ticks.unwrap(), found, expected),
+        ticks(chunk.cut.duration_ticks(), expected, found),
+        "{:?} in {found:?} for {} in {expected:?}",
         probe.duration_ticks,
         chunk.cut.duration_ticks()
     );
@@ -96,7 +96,7 @@ fn assert_all_agree(name: &str, source: &str, options: &str) {
 const PICTURES: &str = "testsrc2=size=320x180:rate=30000/1001:duration=4";
 
 #[test]
-fn h264_chunks_are_what_they_are_said_to_be() {
+fn h264_chunks_agree_with_their_facts() {
     for name in ["a.mp4", "a.mkv", "a.ts"] {
         assert_all_agree(
             name,
@@ -107,7 +107,7 @@ fn h264_chunks_are_what_they_are_said_to_be() {
 }
 
 #[test]
-fn h265_chunks_are_what_they_are_said_to_be() {
+fn h265_chunks_agree_with_their_facts() {
     for name in ["a.mp4", "a.mkv", "a.ts"] {
         let options = "-c:v libx265 -preset ultrafast -x265-params keyint=15:open-gop=0:bframes=2:log-level=none";
         assert_all_agree(name, PICTURES, &format!("-pix_fmt yuv420p10le {options}"));
@@ -158,12 +158,12 @@ fn in_container(source: &std::path::Path, window: Duration, container: Container
 }
 
 #[test]
-fn two_megabytes_of_mp4_are_known_to_the_tick_from_two_reads() {
+fn two_megabytes_of_mp4_take_two_reads() {
     assert_agrees(&two_megabytes(Container::Mp4));
 }
 
 #[test]
-fn two_megabytes_of_matroska_are_known_to_a_millisecond_from_two_reads() {
+fn two_megabytes_of_matroska_take_two_reads() {
     let chunk = two_megabytes(Container::Mkv);
     let probe = probe_cheaply(&chunk);
     let length = probe.timebase.duration(probe.duration_ticks.unwrap());
@@ -183,7 +183,7 @@ fn two_megabytes_of_matroska_are_known_to_a_millisecond_from_two_reads() {
 }
 
 #[test]
-fn two_megabytes_of_mpeg_ts_are_known_as_such_from_two_reads() {
+fn two_megabytes_of_mpeg_ts_take_two_reads() {
     let probe = probe_cheaply(&two_megabytes(Container::MpegTs));
     assert_eq!(probe.container, Container::MpegTs);
     assert_eq!(
@@ -194,7 +194,7 @@ fn two_megabytes_of_mpeg_ts_are_known_as_such_from_two_reads() {
 }
 
 #[test]
-fn an_index_of_forty_seconds_is_known_from_two_reads() {
+fn an_index_of_forty_seconds_takes_two_reads() {
     let clips = Clips::new();
     let options = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -bf 2 -g 3000 -sc_threshold 0";
     let source = clips.make("a.mp4", "testsrc2=size=160x92:rate=30:duration=40", options);
@@ -218,7 +218,7 @@ fn the_layout_points_at_the_index_and_the_first_key_frame() {
         let index = part(&chunk.layout.index);
         assert!(index.windows(4).any(|four| four == b"stbl"));
         assert!(!index.windows(4).any(|four| four == b"mdat"));
-        // every unit has its length in front, and the lengths fill the picture
+        // Every unit has its length in front, and the lengths fill the picture.
         let mut key_frame = part(&chunk.layout.first_key_frame);
         let mut kinds = Vec::new();
         while let Some((length, rest)) = key_frame.split_first_chunk::<4>() {
@@ -231,7 +231,7 @@ fn the_layout_points_at_the_index_and_the_first_key_frame() {
 }
 
 #[test]
-fn a_chunk_that_lost_its_end_is_cut_short() {
+fn a_chunk_without_its_end_is_truncated() {
     let clips = Clips::new();
     let options = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 15";
     let source = clips.make("a.mp4", PICTURES, options);
@@ -275,7 +275,7 @@ fn damaged_indexes_are_survived() {
     );
     let chunk = &chunks(&source, Duration::from_secs(4))[0];
     let index = chunk.layout.index.end as usize;
-    // every place in the index, one at a time: an answer or an error, never a crash or a hang
+    // Every seventh byte of the index: an answer or an error, never a crash or a hang.
     for at in (0..index).step_by(7) {
         let mut bytes = chunk.bytes.clone();
         bytes[at] ^= 0xff;

@@ -1,5 +1,5 @@
-//! Packets that the container's muxer will not take: the chunk that would hold one is not written at all.
-#![allow(clippy::unwrap_used)] // what only tests call is test code too
+//! Packets that the muxer rejects: their chunk is not written at all.
+#![allow(clippy::unwrap_used)] // Helpers of tests are test code too.
 
 mod clip;
 
@@ -9,9 +9,10 @@ use std::time::Duration;
 use clip::{Clips, ffprobe};
 use crispy_media::{Chunks, Container, OpenOptions, ReadError};
 
-/// H.264 in mp4, where every unit has its length in front; MPEG-TS wants start codes instead, which takes lengths that are right.
+/// H.264 in mp4 has each unit's length in front. MPEG-TS needs start codes instead, and so correct
+/// lengths.
 #[test]
-fn in_place_of_a_chunk_that_the_muxer_refuses_comes_an_error_and_what_came_before_is_whole() {
+fn a_chunk_that_the_muxer_refuses_is_an_error() {
     let clips = Clips::new();
     let source = clips.make(
         "a.mp4",
@@ -45,7 +46,7 @@ fn in_place_of_a_chunk_that_the_muxer_refuses_comes_an_error_and_what_came_befor
     }
 }
 
-/// The same file, but the first unit of one packet claims to be longer than any file.
+/// The same file, with a length beyond any file in the first unit of one packet.
 fn with_a_wrong_length(clips: &Clips, file: &Path, packet: usize) -> PathBuf {
     let position = ffprobe(file, "packet=pos")[packet].clone();
     let position: usize = position.trim_end_matches(',').parse().unwrap();
@@ -54,9 +55,10 @@ fn with_a_wrong_length(clips: &Clips, file: &Path, packet: usize) -> PathBuf {
     clips.write("damaged.mp4", &bytes)
 }
 
-/// libav's mp4 muxer takes such a packet without an error, and writes a file that no player opens.
+/// libav's mp4 muxer accepts such a packet without an error, and writes a file that no player
+/// opens.
 #[test]
-fn an_av1_packet_that_cannot_be_read_is_an_error_and_no_unreadable_chunk() {
+fn an_unreadable_av1_packet_is_an_error() {
     let clips = Clips::new();
     let options = "-c:v libaom-av1 -usage realtime -cpu-used 8 -g 25";
     let source = clips.make("a.mp4", "testsrc2=size=160x92:rate=25:duration=1", options);

@@ -1,5 +1,5 @@
-//! Time does not lie: wraps, steps, odd rates and odd rhythms.
-#![allow(clippy::unwrap_used)] // what only tests call is test code too
+//! Timestamps: wraps, steps, odd rates and odd rhythms.
+#![allow(clippy::unwrap_used)] // Helpers of tests are test code too.
 
 mod clip;
 
@@ -21,7 +21,8 @@ fn frames(chunks: &[Chunk]) -> u32 {
     chunks.iter().map(|chunk| chunk.cut.frames).sum()
 }
 
-/// A recording whose clock is set by `step` seconds before its 131st packet, in the middle of a group.
+/// A recording whose clock is set by `step` seconds before its 131st packet, in the middle of a
+/// group.
 fn stepped(clips: &Clips, step: &str) -> PathBuf {
     let source = clips.make(
         "a.ts",
@@ -76,17 +77,17 @@ fn assert_step(seconds: i64, step: &str) {
 }
 
 #[test]
-fn a_clock_set_back_in_mid_group_ends_the_run_to_the_frame() {
+fn a_clock_set_back_ends_the_run_to_the_frame() {
     assert_step(-3, "-3");
 }
 
 #[test]
-fn a_clock_set_forward_in_mid_group_ends_the_run_to_the_frame() {
+fn a_clock_set_forward_ends_the_run_to_the_frame() {
     assert_step(20, "20");
 }
 
 #[test]
-fn a_window_that_is_no_whole_number_of_ticks_does_not_drift() {
+fn a_window_of_fractional_ticks_does_not_drift() {
     let clips = Clips::new();
     let options = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 1";
     let source = clips.make("a.mp4", "testsrc2=size=160x90:rate=30:duration=40", options);
@@ -106,7 +107,7 @@ fn a_window_that_is_no_whole_number_of_ticks_does_not_drift() {
     assert_eq!(chunks.len(), 12);
 }
 
-/// Frames are shown in the order in which they are in time: what a player that believes the timestamps shows.
+/// Fails unless the timestamps give the source's presentation order.
 fn assert_in_order(clips: &Clips, name: &str, source: &Path, reference: &Path) {
     let chunks = chunks(source, Duration::from_secs(2));
     assert_gapless(&chunks);
@@ -152,7 +153,7 @@ fn assert_in_order(clips: &Clips, name: &str, source: &Path, reference: &Path) {
 }
 
 #[test]
-fn raw_streams_are_put_in_order_by_their_picture_counts() {
+fn raw_streams_are_ordered_by_picture_counts() {
     let clips = Clips::new();
     let h265 = "-pix_fmt yuv420p -c:v libx265 -preset ultrafast -x265-params keyint=50:open-gop=0:bframes=3:log-level=none";
     for (name, options) in [("a.h264", H264), ("a.hevc", h265)] {
@@ -173,7 +174,7 @@ fn raw_streams_without_reordering_follow_the_frame_rate() {
 }
 
 #[test]
-fn raw_streams_have_the_frame_rate_that_their_pictures_say() {
+fn raw_streams_have_the_frame_rate_of_their_sets() {
     let clips = Clips::new();
     for (name, codec) in [("a.h264", "libx264"), ("a.hevc", "libx265")] {
         for (rate, ticks) in [("10", 120_000), ("30000/1001", 40_040)] {
@@ -196,7 +197,7 @@ fn raw_streams_have_the_frame_rate_that_their_pictures_say() {
 }
 
 #[test]
-fn avi_is_put_in_order_too() {
+fn avi_is_ordered_too() {
     let clips = Clips::new();
     for (name, options) in [
         ("h264.avi", H264),
@@ -207,7 +208,7 @@ fn avi_is_put_in_order_too() {
     }
 }
 
-/// Serves motion JPEG over HTTP as cameras do: one part for each picture, when it is there, and no word about time.
+/// Serves motion JPEG over HTTP like a camera: one part for each picture, without timestamps.
 fn serve_mjpeg(pictures: Vec<Vec<u8>>, interval: Duration) -> std::net::SocketAddr {
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();
@@ -224,16 +225,16 @@ fn serve_mjpeg(pictures: Vec<Vec<u8>>, interval: Duration) -> std::net::SocketAd
             );
             let sent = client.write_all(&[part.as_bytes(), &picture, b"\r\n"].concat());
             if sent.is_err() {
-                return; // the reader has what it wants
+                return; // The reader is done.
             }
-            std::thread::sleep(interval); // the camera's rhythm, which is what is tested
+            std::thread::sleep(interval); // The camera's rhythm, which is tested.
         }
     });
     address
 }
 
 #[test]
-fn pictures_pushed_without_a_time_are_stamped_by_their_arrival() {
+fn pushed_pictures_are_stamped_by_arrival() {
     let clips = Clips::new();
     let pattern = clips.make(
         "%02d.jpg",
@@ -248,7 +249,7 @@ fn pictures_pushed_without_a_time_are_stamped_by_their_arrival() {
     );
     let mut source = Chunks::open(&options).unwrap();
     let mut chunks = Vec::new();
-    // a camera that hangs up is an error, after everything that it sent
+    // A camera that hangs up is an error, after all of its pictures.
     let end = loop {
         match source.next_chunk() {
             Ok(Some(chunk)) => chunks.push(chunk),

@@ -1,14 +1,12 @@
-//! What the cuts of a source add up to. Pure.
+//! Sums and distributions over the cuts of a source. Pure.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::distribution::Distribution;
-use super::{Analysis, EndReason};
-use crate::chunk::StartKind;
+use super::{Analysis, Distribution, EndReason};
 use crate::chunks::Chunks;
-use crate::cutter::{Cut, Picture};
+use crate::cutter::{Cut, Picture, StartKind};
 use crate::time::Timebase;
 
 /// Numbers of the cuts so far: a few for each chunk and group, none for each frame.
@@ -22,9 +20,9 @@ pub(super) struct Tally {
     group: Option<Group>,
     /// The longest time without a key frame before the last step of the clock.
     waited: Duration,
-    /// How many intervals there are of each length in ticks.
+    /// Number of intervals of each length in ticks.
     intervals: BTreeMap<i64, u64>,
-    /// When the last frame of the chunk before was shown.
+    /// Presentation time of the previous chunk's last frame.
     last_shown: Option<i64>,
     run: u32,
     entry: Option<u32>,
@@ -33,7 +31,7 @@ pub(super) struct Tally {
     counts: Counts,
 }
 
-/// What is simply counted.
+/// Plain counters.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
     frames: u64,
@@ -49,7 +47,7 @@ struct Counts {
     inferred: bool,
 }
 
-/// The group of pictures that is being counted.
+/// The current group of pictures.
 #[derive(Clone, Copy, Debug)]
 struct Group {
     start: i64,
@@ -57,18 +55,18 @@ struct Group {
 }
 
 impl Tally {
-    /// How much time the chunks so far cover.
+    /// The duration of the chunks so far.
     pub(super) fn read(&self) -> Duration {
         self.chunks.iter().sum()
     }
 
-    /// Takes a cut into account.
+    /// Adds a cut.
     pub(super) fn add<P>(&mut self, cut: &Cut<P>) {
         let facts = &cut.facts;
         self.timebase = Some(facts.timebase);
         if facts.run != self.run {
             self.run = facts.run;
-            // a step ends the group, and the wait before it counts
+            // A step ends the group, and the wait before it counts.
             self.waited = self.longest_wait();
             (self.group, self.last_shown) = (None, None);
             let gap = facts.gap_before.unwrap_or(0);
@@ -140,7 +138,7 @@ impl Tally {
         self.last_shown = shown.last().copied();
     }
 
-    /// What it all adds up to.
+    /// The result.
     pub(super) fn finish(self, chunks: &Chunks, end: EndReason, lost_at_end: u32) -> Analysis {
         let (intervals, uneven_intervals) = self.interval_spread();
         let longest_wait = self.longest_wait();
@@ -155,10 +153,10 @@ impl Tally {
             frames: counts.frames,
             bytes: self.chunk_bytes.iter().sum(),
             packets: counts.packets,
-            chunks: Distribution::of(self.chunks),
-            chunk_bytes: Distribution::of(self.chunk_bytes),
-            group_frames: Distribution::of(self.group_frames),
-            groups: Distribution::of(self.groups),
+            chunks: Distribution::new(self.chunks),
+            chunk_bytes: Distribution::new(self.chunk_bytes),
+            group_frames: Distribution::new(self.group_frames),
+            groups: Distribution::new(self.groups),
             longest_wait,
             closed_keys: counts.closed_keys,
             open_keys: counts.open_keys,
@@ -183,7 +181,7 @@ impl Tally {
         whole.chain(tail).fold(self.waited, Duration::max)
     }
 
-    /// The distribution of the time between frames, and how many are off the median.
+    /// The distribution of the time between frames, and the number of uneven intervals.
     fn interval_spread(&self) -> (Distribution<Duration>, u64) {
         let Some(timebase) = self.timebase else {
             return (Distribution::default(), 0);

@@ -1,18 +1,19 @@
-//! Audio beside the pictures: which packets of it go into which chunk.
+//! Assigns audio packets to the chunks that the pictures make.
 //!
 //! ```text
 //!   pictures   |--------- chunk 0 ---------|--------- chunk 1 ---------|      cut at key frames
 //!   audio     p[ a ][ a ][ a ][ a ][ a ][ a  ][ b ][ b ][ b ][ b ][ b ][ b ]
-//!                                         '-> p: repeated in front of chunk 1, to be decoded and not heard
+//!                                         '-> p: repeated before chunk 1, decoded but not heard
 //! ```
 //!
-//! A packet of audio belongs to the chunk in whose interval it begins. Most codecs need the packet before to decode one, so
-//! each chunk is also given that one: a container that can hide it repeats it. Audio and pictures come side by side but not
-//! in step, so a finished cut waits for its audio: until the audio has passed its end, the source is over, or [`PATIENCE`]
-//! or [`MOST_BYTES`] are used up. Pure, like the cutter: payloads are carried along and never looked at.
+//! An audio packet belongs to the chunk in whose interval it begins. Most codecs need the previous
+//! packet to decode one, so each chunk gets that one too, and containers that can hide it repeat
+//! it. Audio and pictures arrive side by side but not in step, so a finished cut waits for its
+//! audio: until the audio has passed its end, the source is over, or [`MAX_WAIT`] or [`MAX_BYTES`]
+//! are used up. Pure, like the cutter: payloads are opaque.
 
-mod line;
 mod stream;
+mod timeline;
 
 #[cfg(test)]
 mod properties;
@@ -20,25 +21,26 @@ mod properties;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use line::Line;
 pub(crate) use stream::AudioStream;
 pub use stream::{AudioFormat, AudioTrack};
+use timeline::AudioTimelines;
 
 use crate::cutter::Cut;
 use crate::time::Timebase;
 use crate::video::Container;
 
-/// How much video a finished cut waits for audio that does not come: more than any container's streams are apart.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Most video that a finished cut waits for missing audio: more than the streams of any container
+/// are apart.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// How many bytes of pictures and audio wait at most; as many as a group of pictures may have.
-const MOST_BYTES: usize = 64 << 20;
+/// Most bytes of pictures and audio that wait; as many as a group of pictures may have.
+const MAX_BYTES: usize = 64 << 20;
 
-/// How far audio may go on after the last picture of a run, in mp4. Beyond it there is nothing that it belongs to.
+/// Most audio after the last picture of a run, in mp4. Later audio belongs to no picture.
 const OVERHANG: Duration = Duration::from_secs(1);
 
-/// How far audio may go on in a container: the length of a Matroska file is that of its longest stream, and has to stay that
-/// of the pictures.
+/// Most audio after the last picture of a run, by container. The length of a Matroska file is that
+/// of its longest stream, and must stay that of the pictures.
 pub(crate) fn overhang(container: Container) -> Duration {
     match container {
         Container::Mp4 => OVERHANG,
@@ -46,12 +48,12 @@ pub(crate) fn overhang(container: Container) -> Duration {
     }
 }
 
-/// A packet of audio.
+/// A packet of audio. `T` is `Option<i64>` for a packet as the source stamps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AudioPacket<P> {
-    /// When it is heard, in ticks of its stream.
-    pub(crate) pts: i64,
-    /// How long, in ticks.
+pub(crate) struct AudioPacket<P, T = i64> {
+    /// Presentation time in ticks of its stream.
+    pub(crate) pts: T,
+    /// Duration in ticks.
     pub(crate) duration: i64,
     /// Decoded but not heard: the source's own run-up.
     pub(crate) hidden: bool,
@@ -70,29 +72,31 @@ impl<P> AudioPacket<P> {
 /// The audio of one cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AudioSegment<P> {
-    /// What is to be decoded before it and not heard: in front of a run what the source has there, else the packet before.
+    /// Packets to decode first without hearing them: the source's run-up in front of a run, else
+    /// the previous packet.
     pub(crate) before: Vec<AudioPacket<P>>,
-    /// What begins in the cut's interval, in order.
+    /// The packets that begin in the cut's interval, in order.
     pub(crate) packets: Vec<AudioPacket<P>>,
-    /// Whether a run begins here. Then nothing was heard of a packet that began before it, and the rest of it is.
+    /// True at the start of a run: there the end of a packet that began earlier is heard here
+    /// first.
     pub(crate) begins_run: bool,
-    /// Packets since the cut before that had no picture to go with, and so are heard in no chunk.
+    /// Packets since the previous cut that belong to no picture, and so are in no chunk.
     pub(crate) dropped: u32,
 }
 
-/// Deals packets of audio out to cuts.
+/// Assigns audio packets to cuts.
 ///
-/// Every packet that is pushed is among the `packets` of exactly one segment, or counted as dropped by one or by
-/// [`AudioSegmenter::dropped`] after the last; only the source's own run-up, which is no audio, is neither. None is in a segment of
-/// another run than that in whose time it came.
+/// Every pushed packet is among the `packets` of exactly one segment, or counted as dropped by one
+/// or by [`AudioSegmenter::dropped`] after the last. The exception is the source's own run-up,
+/// which is no audio. No packet is in a segment of another run than the one in whose time it came.
 pub(crate) struct AudioSegmenter<V, P> {
     video: Timebase,
     base: Timebase,
-    /// How far the audio of a run may go on after its end, in the audio's ticks.
+    /// Most audio after the end of a run, in the audio's ticks.
     overhang: i64,
-    line: Line,
-    /// Which of the audio's lines the current run goes by.
-    chosen: u32,
+    timelines: AudioTimelines,
+    /// Number of the audio timeline that goes with the current run.
+    current: u32,
     held: VecDeque<Held<P>>,
     waiting: VecDeque<Waiting<V>>,
     bytes: usize,
@@ -101,16 +105,16 @@ pub(crate) struct AudioSegmenter<V, P> {
     dropped: u32,
     /// The latest picture.
     latest: Option<i64>,
-    /// How much video has been read, in its ticks.
+    /// Video read so far, in its ticks.
     passed: i64,
     over: bool,
 }
 
-/// A packet that no cut has asked for yet.
+/// A packet that belongs to no cut yet.
 struct Held<P> {
-    /// The audio's line that it lies on.
-    line: u32,
-    /// How much video had been read when it came.
+    /// Number of its audio timeline.
+    timeline: u32,
+    /// Video that had been read when it came.
     since: i64,
     packet: AudioPacket<P>,
 }
@@ -132,7 +136,8 @@ struct Waiting<V> {
 }
 
 impl<V, P: Clone> AudioSegmenter<V, P> {
-    /// For pictures with ticks of `video` and audio with ticks of `base` whose counter has so many bits.
+    /// For pictures with ticks of `video`, and audio with ticks of `base` and a counter of so many
+    /// bits.
     pub(crate) fn new(
         video: Timebase,
         base: Timebase,
@@ -143,8 +148,8 @@ impl<V, P: Clone> AudioSegmenter<V, P> {
             video,
             base,
             overhang: base.ticks(overhang),
-            line: Line::new(base, timestamp_bits),
-            chosen: 0,
+            timelines: AudioTimelines::new(base, timestamp_bits),
+            current: 0,
             held: VecDeque::new(),
             waiting: VecDeque::new(),
             bytes: 0,
@@ -157,19 +162,24 @@ impl<V, P: Clone> AudioSegmenter<V, P> {
         }
     }
 
-    /// Takes the next packet of audio, its time as the source stamps it.
-    pub(crate) fn push(&mut self, stamp: Option<i64>, mut packet: AudioPacket<P>) {
+    /// Takes the next packet as the source stamps it.
+    pub(crate) fn push(&mut self, packet: AudioPacket<P, Option<i64>>) {
         let near = self.latest.map(|pts| self.video.convert_up(pts, self.base));
-        let (line, pts) = self.line.place(stamp, packet.duration, near);
-        packet.pts = pts;
+        let (timeline, pts) = self.timelines.place(packet.pts, packet.duration, near);
         self.bytes += packet.size;
         self.held.push_back(Held {
-            line,
+            timeline,
             since: self.passed,
-            packet,
+            packet: AudioPacket {
+                pts,
+                duration: packet.duration,
+                hidden: packet.hidden,
+                size: packet.size,
+                payload: packet.payload,
+            },
         });
-        // audio without pictures: what is oldest has waited in vain
-        while self.waiting.is_empty() && self.bytes > MOST_BYTES {
+        // Audio without pictures: the oldest has waited in vain.
+        while self.waiting.is_empty() && self.bytes > MAX_BYTES {
             self.drop_first();
         }
     }
@@ -187,14 +197,14 @@ impl<V, P: Clone> AudioSegmenter<V, P> {
         });
     }
 
-    /// A picture of this time was read.
-    pub(crate) fn passed(&mut self, pts: i64) {
+    /// Advances to the presentation time of the picture that was just read.
+    pub(crate) fn advance(&mut self, pts: i64) {
         let step = pts - self.latest.unwrap_or(pts);
         self.passed += step.clamp(0, self.video.ticks(Duration::from_secs(1)));
         self.latest = Some(pts);
     }
 
-    /// The source is over: nothing waits any longer.
+    /// Ends the source: cuts no longer wait.
     pub(crate) fn finish(&mut self) {
         self.over = true;
     }
@@ -207,20 +217,21 @@ impl<V, P: Clone> AudioSegmenter<V, P> {
 
     /// The next cut with all of its audio.
     pub(crate) fn pop(&mut self) -> Option<(Cut<V>, AudioSegment<P>)> {
-        let line = self.line_for(self.waiting.front()?);
+        let timeline = self.timeline_for(self.waiting.front()?);
         let limit = self.limit();
-        let heard = line.is_some_and(|line| self.has_passed(line, limit));
-        let settled = heard && self.knows_next();
+        let complete = timeline.is_some_and(|timeline| self.has_passed(timeline, limit));
+        let settled = complete && self.knows_next();
         if !settled && !self.over && !self.is_overdue() {
             return None;
         }
         let waiting = self.waiting.pop_front()?;
         self.bytes = self.bytes.saturating_sub(waiting.bytes);
-        let segment = self.segment(&waiting, line, limit);
+        let segment = self.segment(&waiting, timeline, limit);
         Some((waiting.cut, segment))
     }
 
-    /// Whether it is known how far the audio of the first waiting cut goes: to its end, or after the last of a run beyond it.
+    /// Returns true if the end of the first waiting cut's audio is known: its own end, or for the
+    /// last cut of a run a point beyond it, which depends on the next cut.
     fn knows_next(&self) -> bool {
         let last = self
             .waiting
@@ -229,7 +240,7 @@ impl<V, P: Clone> AudioSegmenter<V, P> {
         !last || self.waiting.len() > 1
     }
 
-    /// Where the audio of the first waiting cut ends.
+    /// The end of the first waiting cut's audio.
     fn limit(&self) -> i64 {
         let Some(first) = self.waiting.front() else {
             return i64::MIN;
@@ -244,44 +255,45 @@ impl<V, P: Clone> AudioSegmenter<V, P> {
         }
     }
 
-    /// Which of the audio's lines goes with a cut, if that is known.
-    fn line_for(&self, waiting: &Waiting<V>) -> Option<u32> {
+    /// The number of the audio timeline that goes with a cut, if known.
+    fn timeline_for(&self, waiting: &Waiting<V>) -> Option<u32> {
         let Some(run) = self.run else {
             let mut held = self.held.iter();
-            let heard = held.find(|held| held.packet.end() > waiting.start);
-            return heard.map(|held| held.line);
+            let first = held.find(|held| held.packet.end() > waiting.start);
+            return first.map(|held| held.timeline);
         };
         let same_run = run.number == waiting.cut.facts.run;
-        if !same_run && waiting.start < run.end - self.line.step() {
-            // the pictures were set back: so was their audio
-            let near = self.base.ticks(PATIENCE);
-            let mut later = self.held.iter().filter(|held| held.line > self.chosen);
+        if !same_run && waiting.start < run.end - self.timelines.step() {
+            // The pictures were set back, so their audio was too.
+            let near = self.base.ticks(MAX_WAIT);
+            let mut later = self.held.iter().filter(|held| held.timeline > self.current);
             let found = later.find(|held| (held.packet.pts - waiting.start).abs() <= near);
-            return found.map(|held| held.line);
+            return found.map(|held| held.timeline);
         }
-        // audio that was set back by itself is believed when the pictures have not followed
+        // Audio that was set back by itself counts once the pictures have not followed.
         let alone = self.held.front().filter(|held| {
-            held.line > self.chosen && self.passed - held.since > self.video.ticks(PATIENCE)
+            held.timeline > self.current && self.passed - held.since > self.video.ticks(MAX_WAIT)
         });
-        Some(alone.map_or(self.chosen, |held| held.line))
+        Some(alone.map_or(self.current, |held| held.timeline))
     }
 
-    /// Whether nothing more of a line is to come before `limit`.
-    fn has_passed(&self, line: u32, limit: i64) -> bool {
-        let last = self.held.back();
-        last.is_some_and(|held| held.line > line || (held.line == line && held.packet.pts >= limit))
+    /// Returns true if no more packets of a timeline will come before `limit`.
+    fn has_passed(&self, timeline: u32, limit: i64) -> bool {
+        self.held.back().is_some_and(|held| {
+            held.timeline > timeline || (held.timeline == timeline && held.packet.pts >= limit)
+        })
     }
 
     fn is_overdue(&self) -> bool {
-        let timeout = self.video.ticks(PATIENCE);
+        let limit = self.video.ticks(MAX_WAIT);
         let waited = self
             .waiting
             .front()
             .map_or(0, |first| self.passed - first.since);
-        waited > timeout || self.bytes > MOST_BYTES
+        waited > limit || self.bytes > MAX_BYTES
     }
 
-    fn segment(&mut self, cut: &Waiting<V>, line: Option<u32>, limit: i64) -> AudioSegment<P> {
+    fn segment(&mut self, cut: &Waiting<V>, timeline: Option<u32>, limit: i64) -> AudioSegment<P> {
         let number = cut.cut.facts.run;
         let begins_run = self.run.is_none_or(|run| run.number != number);
         self.run = Some(Run {
@@ -292,11 +304,11 @@ impl<V, P: Clone> AudioSegmenter<V, P> {
             self.before.clear();
         }
         let mut packets = Vec::new();
-        if let Some(line) = line {
-            self.chosen = line;
-            self.skip_to(line, cut.start, begins_run);
-            let heard = |held: &Held<P>| held.line == line && held.packet.pts < limit;
-            while self.held.front().is_some_and(heard) {
+        if let Some(timeline) = timeline {
+            self.current = timeline;
+            self.skip_to(timeline, cut.start, begins_run);
+            let within = |held: &Held<P>| held.timeline == timeline && held.packet.pts < limit;
+            while self.held.front().is_some_and(within) {
                 packets.extend(self.take_first());
             }
         }
@@ -312,27 +324,28 @@ impl<V, P: Clone> AudioSegmenter<V, P> {
         }
     }
 
-    /// Passes over what cannot be heard in a cut that begins at `start`. In front of a run it may be needed to decode the rest.
-    fn skip_to(&mut self, line: u32, start: i64, begins_run: bool) {
+    /// Skips packets before a cut that begins at `start`. In front of a run they may be needed to
+    /// decode later ones.
+    fn skip_to(&mut self, timeline: u32, start: i64, begins_run: bool) {
         let early = |held: &Held<P>| {
             let until = if begins_run {
                 held.packet.end()
             } else {
                 held.packet.pts + 1
             };
-            held.line < line || (held.line == line && until <= start)
+            held.timeline < timeline || (held.timeline == timeline && until <= start)
         };
         while let Some(first) = self.held.front().filter(|held| early(held)) {
-            if first.line < line || !begins_run {
+            if first.timeline < timeline || !begins_run {
                 self.drop_first();
             } else if let Some(packet) = self.take_first() {
-                self.run_up(packet);
+                self.add_run_up(packet);
             }
         }
     }
 
-    /// In front of a run the last packet is kept, or all that the source itself hides.
-    fn run_up(&mut self, packet: AudioPacket<P>) {
+    /// In front of a run, keeps the last packet, or all packets that the source itself hides.
+    fn add_run_up(&mut self, packet: AudioPacket<P>) {
         if !packet.hidden {
             self.dropped = self.dropped.saturating_add(1);
         }

@@ -1,4 +1,4 @@
-//! What holds for any audio beside any cuts.
+//! Properties of audio segments, for any audio beside any cuts.
 
 use proptest::prelude::*;
 
@@ -8,13 +8,13 @@ use crate::cutter::{Limits, Pace, Picture, Sample};
 const VIDEO: u32 = 90_000;
 const AUDIO: u32 = 48_000;
 
-type Dealt = Vec<(Cut<u32>, AudioSegment<u32>)>;
+type Segments = Vec<(Cut<u32>, AudioSegment<u32>)>;
 
 fn base(den: u32) -> Timebase {
     Timebase::new(1, den).unwrap()
 }
 
-/// Pictures 25 times a second with a key frame each second, and when in seconds.
+/// One of 25 pictures a second with a key frame each second, at a time in seconds.
 fn picture(number: u32, seconds: f64) -> Sample<u32> {
     Sample {
         pts: (seconds * f64::from(VIDEO)) as i64,
@@ -34,9 +34,9 @@ fn picture(number: u32, seconds: f64) -> Sample<u32> {
     }
 }
 
-fn packet(number: u32) -> AudioPacket<u32> {
+fn packet(number: u32, pts: i64) -> AudioPacket<u32, Option<i64>> {
     AudioPacket {
-        pts: 0,
+        pts: Some(pts),
         duration: 1024,
         hidden: false,
         size: 10,
@@ -44,14 +44,14 @@ fn packet(number: u32) -> AudioPacket<u32> {
     }
 }
 
-/// What is in the source, in the order in which it is stored.
-enum Stored {
+/// A packet of the source, with its time in seconds.
+enum Packet {
     Picture(f64),
     Audio(f64),
 }
 
-/// Deals out pictures and audio in the order of storage.
-fn deal(stored: impl IntoIterator<Item = Stored>) -> (Dealt, u32) {
+/// Segments pictures and audio in stored order.
+fn segment(stored: impl IntoIterator<Item = Packet>) -> (Segments, u32) {
     let pace = Pace {
         timebase: base(VIDEO),
         timestamp_bits: 64,
@@ -60,50 +60,50 @@ fn deal(stored: impl IntoIterator<Item = Stored>) -> (Dealt, u32) {
     let mut cutter = crate::cutter::Cutter::new(pace, Duration::from_secs(2), Limits::default());
     let mut audio = AudioSegmenter::new(base(VIDEO), base(AUDIO), 64, OVERHANG);
     let (mut pictures, mut packets) = (0, 0);
-    let mut dealt = Vec::new();
+    let mut segments = Vec::new();
     for stored in stored {
         match stored {
-            Stored::Picture(at) => {
+            Packet::Picture(at) => {
                 cutter.push(picture(pictures, at));
-                audio.passed(cutter.latest().unwrap());
+                audio.advance(cutter.latest().unwrap());
                 pictures += 1;
             }
-            Stored::Audio(at) => {
-                audio.push(Some((at * f64::from(AUDIO)) as i64), packet(packets));
+            Packet::Audio(at) => {
+                audio.push(packet(packets, (at * f64::from(AUDIO)) as i64));
                 packets += 1;
             }
         }
         while let Some(cut) = cutter.pop() {
             audio.push_cut(cut);
         }
-        dealt.extend(std::iter::from_fn(|| audio.pop()));
+        segments.extend(std::iter::from_fn(|| audio.pop()));
     }
     cutter.finish();
     while let Some(cut) = cutter.pop() {
         audio.push_cut(cut);
     }
     audio.finish();
-    dealt.extend(std::iter::from_fn(|| audio.pop()));
-    (dealt, audio.dropped())
+    segments.extend(std::iter::from_fn(|| audio.pop()));
+    (segments, audio.dropped())
 }
 
-/// A stretch of both, `audio_from..audio_to` of it with audio, the audio stored `late` seconds after the pictures.
-fn stretch(clock: f64, seconds: u32, (from, to): (f64, f64), late: f64) -> Vec<Stored> {
+/// A stretch of both, with audio in `from..to`, stored `late` seconds after the pictures.
+fn stretch(clock: f64, seconds: u32, (from, to): (f64, f64), late: f64) -> Vec<Packet> {
     let pictures = (0..seconds * 25).map(|n| f64::from(n) / 25.0);
-    let mut all: Vec<(f64, Stored)> = pictures
-        .map(|at| (at, Stored::Picture(clock + at)))
+    let mut all: Vec<(f64, Packet)> = pictures
+        .map(|at| (at, Packet::Picture(clock + at)))
         .collect();
     let mut at = from;
     while at < to {
-        all.push((at + late, Stored::Audio(clock + at)));
+        all.push((at + late, Packet::Audio(clock + at)));
         at += 1024.0 / f64::from(AUDIO);
     }
     all.sort_by(|one, other| one.0.total_cmp(&other.0));
     all.into_iter().map(|(_, stored)| stored).collect()
 }
 
-fn count_audio(stored: &[Stored]) -> usize {
-    let audio = |stored: &&Stored| matches!(stored, Stored::Audio(_));
+fn count_audio(stored: &[Packet]) -> usize {
+    let audio = |stored: &&Packet| matches!(stored, Packet::Audio(_));
     stored.iter().filter(audio).count()
 }
 
@@ -119,25 +119,25 @@ proptest! {
             clock += f64::from(seconds) + step;
         }
         let pushed = count_audio(&stored);
-        let (dealt, left) = deal(stored);
-        let mut numbers: Vec<u32> = dealt.iter().flat_map(|(_, segment)| &segment.packets).map(|packet| packet.payload).collect();
+        let (segments, left) = segment(stored);
+        let mut numbers: Vec<u32> = segments.iter().flat_map(|(_, segment)| &segment.packets).map(|packet| packet.payload).collect();
         let heard = numbers.len();
         numbers.sort_unstable();
         numbers.dedup();
         prop_assert_eq!(numbers.len(), heard, "a packet is in two segments");
-        let counted: usize = dealt.iter().map(|(_, segment)| segment.dropped as usize).sum();
+        let counted: usize = segments.iter().map(|(_, segment)| segment.dropped as usize).sum();
         prop_assert_eq!(heard + counted + left as usize, pushed);
     }
 
     #[test]
-    fn each_packet_is_in_the_cut_in_whose_interval_it_begins(late in -2.0..2.0f64, seconds in 5..20u32) {
+    fn each_packet_is_in_the_cut_where_it_begins(late in -2.0..2.0f64, seconds in 5..20u32) {
         let stored = stretch(0.0, seconds, (0.0, f64::from(seconds)), late);
         let pushed = count_audio(&stored);
-        let (dealt, left) = deal(stored);
+        let (segments, left) = segment(stored);
         prop_assert_eq!(left, 0);
         let mut heard = 0;
         let mut previous: Option<AudioPacket<u32>> = None;
-        for (cut, segment) in &dealt {
+        for (cut, segment) in &segments {
             let ticks = |ticks: i64| base(VIDEO).convert_up(ticks, base(AUDIO));
             let interval = ticks(cut.facts.start_ticks)..ticks(cut.facts.end_ticks);
             prop_assert!(segment.packets.iter().all(|packet| interval.contains(&packet.pts)));
@@ -155,10 +155,10 @@ proptest! {
         let first = count_audio(&stored) as u32;
         stored.extend(stretch(60.0 + step, 10, (0.0, 10.0), late));
         let pushed = count_audio(&stored);
-        let (dealt, _) = deal(stored);
-        let heard: usize = dealt.iter().map(|(_, segment)| segment.packets.len()).sum();
-        prop_assert_eq!(heard, pushed, "and none is lost over it");
-        for (cut, segment) in &dealt {
+        let (segments, _) = segment(stored);
+        let heard: usize = segments.iter().map(|(_, segment)| segment.packets.len()).sum();
+        prop_assert_eq!(heard, pushed, "no packet is lost");
+        for (cut, segment) in &segments {
             for packet in segment.packets.iter().chain(&segment.before) {
                 prop_assert_eq!(u32::from(packet.payload >= first), cut.facts.run, "{:?}", packet);
             }
@@ -167,7 +167,7 @@ proptest! {
 }
 
 #[test]
-fn without_audio_a_cut_waits_for_ten_seconds_of_pictures_and_no_longer() {
+fn a_cut_waits_ten_seconds_for_missing_audio() {
     let pace = Pace {
         timebase: base(VIDEO),
         timestamp_bits: 64,
@@ -179,7 +179,7 @@ fn without_audio_a_cut_waits_for_ten_seconds_of_pictures_and_no_longer() {
     let mut waited = None;
     for number in 0..25 * 30 {
         cutter.push(picture(number, f64::from(number) / 25.0));
-        audio.passed(cutter.latest().unwrap());
+        audio.advance(cutter.latest().unwrap());
         while let Some(cut) = cutter.pop() {
             audio.push_cut(cut);
         }
@@ -191,28 +191,30 @@ fn without_audio_a_cut_waits_for_ten_seconds_of_pictures_and_no_longer() {
 }
 
 #[test]
-fn audio_without_pictures_takes_bounded_memory_and_is_counted() {
+fn audio_without_pictures_is_bounded_and_counted() {
     let mut audio: AudioSegmenter<u32, u32> =
         AudioSegmenter::new(base(VIDEO), base(AUDIO), 64, OVERHANG);
-    let large = |number| AudioPacket {
-        size: 1 << 20,
-        ..packet(number)
-    };
     for number in 0..100 {
-        audio.push(Some(i64::from(number) * 1024), large(number));
+        audio.push(AudioPacket {
+            size: 1 << 20,
+            ..packet(number, i64::from(number) * 1024)
+        });
     }
-    assert!(audio.bytes <= MOST_BYTES && audio.dropped == 36);
+    assert!(audio.bytes <= MAX_BYTES && audio.dropped == 36);
     assert_eq!(audio.dropped(), 100);
 }
 
 #[test]
-fn audio_that_pauses_comes_back() {
+fn audio_continues_after_a_pause() {
     let mut stored = stretch(0.0, 40, (0.0, 5.0), 0.0);
-    stored.retain(|stored| matches!(stored, Stored::Audio(_)));
+    stored.retain(|stored| matches!(stored, Packet::Audio(_)));
     let late = stretch(0.0, 40, (25.0, 40.0), 0.0);
     let pushed = count_audio(&stored) + count_audio(&late);
     stored.extend(late);
-    let (dealt, left) = deal(stored);
-    let heard: usize = dealt.iter().map(|(_, segment)| segment.packets.len()).sum();
+    let (segments, left) = segment(stored);
+    let heard: usize = segments
+        .iter()
+        .map(|(_, segment)| segment.packets.len())
+        .sum();
     assert_eq!((heard, left), (pushed, 0));
 }

@@ -1,4 +1,4 @@
-//! What the audio of a source is, and of a chunk.
+//! The audio of a source, and of a chunk.
 
 use std::sync::Arc;
 
@@ -6,15 +6,15 @@ use crate::ffi::{CodecId, Parameters};
 use crate::time::Timebase;
 use crate::video::Container;
 
-/// Samples in a packet of AAC where the header does not say.
+/// Samples in a packet of AAC, if the header has no number.
 const AAC_FRAME: i64 = 1024;
 
-/// Everything about a source's audio that stays the same from one packet to the next.
+/// The properties that all packets of a source's audio share.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AudioFormat {
     /// FFmpeg's name of the codec: `aac`.
     pub codec: &'static str,
-    /// What a browser is asked about (RFC 6381): `mp4a.40.2`. Empty where the headers do not say enough.
+    /// Codec string (RFC 6381): `mp4a.40.2`. Empty where the headers lack it.
     pub rfc6381: String,
     /// Samples in a second.
     pub sample_rate: u32,
@@ -25,9 +25,9 @@ pub struct AudioFormat {
 /// The audio of a chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioTrack {
-    /// What it is.
+    /// Its format.
     pub format: Arc<AudioFormat>,
-    /// Packets in the file, those that are not heard included.
+    /// Packets in the file, including those that are not heard.
     pub packets: u32,
     /// Samples of each channel that are heard.
     pub samples: u64,
@@ -35,24 +35,24 @@ pub struct AudioTrack {
     pub preroll_samples: u64,
 }
 
-/// The stream of audio that goes with a source's pictures.
+/// The audio stream that belongs to a source's pictures.
 pub(crate) struct AudioStream {
-    /// Its place among the source's streams.
+    /// Its index among the source's streams.
     pub(crate) index: usize,
     pub(crate) format: Arc<AudioFormat>,
     pub(crate) parameters: Parameters,
-    /// The parameters in a file that begins later in the stream.
+    /// The parameters for a file that begins later in the stream.
     pub(crate) later: Parameters,
     /// The unit of its ticks.
     pub(crate) timebase: Timebase,
-    /// After how many bits its timestamps start again.
+    /// Bits after which its timestamps wrap.
     pub(crate) timestamp_bits: u32,
-    /// Samples in a packet, where all have as many.
+    /// Samples in a packet, if the number is constant.
     pub(crate) frame: Option<i64>,
 }
 
 impl AudioStream {
-    /// The stream with these parameters; `None` if they say too little to carry it.
+    /// The stream with these parameters; `None` if they lack sample rate or channels.
     pub(crate) fn new(
         index: usize,
         parameters: Parameters,
@@ -86,20 +86,20 @@ impl AudioStream {
         })
     }
 
-    /// How long a packet is heard, in ticks rounded down, where all packets have as many samples.
+    /// Duration of a packet in ticks, rounded down, if the number of samples is constant.
     pub(crate) fn usual_duration(&self) -> Option<i64> {
         let ticks = -self.rate().convert_up(-self.frame?, self.timebase);
         Some(ticks).filter(|&ticks| ticks > 0)
     }
 
-    /// The unit of a sample.
+    /// The duration of a sample.
     pub(crate) fn rate(&self) -> Timebase {
         Timebase::new(1, self.format.sample_rate).unwrap_or(self.timebase)
     }
 }
 
 impl Container {
-    /// Whether a player finds its way in a file of this kind with audio of this codec, by FFmpeg's name.
+    /// Returns true if players can play audio of this codec (FFmpeg's name) in this container.
     pub(crate) fn holds_audio(self, codec: &str) -> bool {
         match self {
             Container::Mp4 => codec == "aac",
@@ -109,13 +109,14 @@ impl Container {
     }
 }
 
-/// `mp4a.40.2`: the object type of MPEG-4 audio (ISO/IEC 14496-3, table 1.17), which libav's profiles are one less than.
+/// `mp4a.40.2`: the object type of MPEG-4 audio (ISO/IEC 14496-3, table 1.17), one more than
+/// libav's profile.
 fn aac_string(parameters: &Parameters) -> String {
-    let told = parameters
+    let configured = parameters
         .extradata()
         .first()
         .map(|first| i32::from(first >> 3));
-    let object = told.unwrap_or(parameters.profile() + 1);
+    let object = configured.unwrap_or(parameters.profile() + 1);
     if object > 0 {
         format!("mp4a.40.{object}")
     } else {

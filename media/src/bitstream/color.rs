@@ -1,8 +1,8 @@
-//! What the numbers in a picture mean: the code points of ITU-T H.273, which all codecs share.
+//! Colour properties: the code points of ITU-T H.273, which all codecs share.
 
 use crate::video::ColorDescription;
 
-/// Code points as a parameter set carries them.
+/// Code points of a parameter set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Color {
     pub(crate) primaries: u8,
@@ -15,7 +15,7 @@ impl Color {
     /// "Unspecified", in all three tables.
     pub(crate) const UNSPECIFIED: u8 = 2;
 
-    /// The same in FFmpeg's words; reserved code points are unknown.
+    /// The same by FFmpeg's names; reserved code points are unknown.
     pub(crate) fn describe(self) -> ColorDescription {
         let name = |names: &[&str], code: u8| match names.get(usize::from(code)) {
             Some(name) if !name.is_empty() => (*name).to_owned(),

@@ -1,8 +1,15 @@
-//! Reading coded pictures without decoding them: what kind a picture is, and what the parameter sets say.
+//! Parses coded pictures without decoding them: kinds of pictures, and parameter sets.
 //!
-//! Both codecs come as *NAL units*, in one of two framings: each with its length in front (mp4, Matroska), or each after
-//! a start code (MPEG-TS, raw files: "Annex B"). [`Framing`] tells them apart by the configuration record; [`units`]
-//! walks either. Everything here takes bytes from outside and must survive whatever they are.
+//! ```text
+//!   packet ──► units ──► h264, h265 ──► Picture      kind of picture
+//!                            │      └─► slice ──► order     presentation order
+//!   configuration ──► sets ──┴────────► Sequence     size, colour, frame rate
+//! ```
+//!
+//! Both codecs consist of *NAL units*, in one of two framings: each with its length in front (mp4,
+//! Matroska), or each after a start code (MPEG-TS, raw files: "Annex B"). The configuration record
+//! determines the [`Framing`]; [`units`] iterates over either. All bytes come from outside: every
+//! parser here survives arbitrary bytes.
 
 mod bits;
 mod color;
@@ -11,36 +18,38 @@ pub(crate) mod h265;
 mod order;
 mod records;
 mod sets;
+mod slice;
 mod units;
 
 pub(crate) use color::Color;
-pub(crate) use h264::{Field, FieldReader};
-pub(crate) use order::{PictureOrder, Place};
+pub(crate) use h264::FieldReader;
+pub(crate) use order::{OrderCount, PictureOrder};
 pub(crate) use sets::ParameterSets;
+pub(crate) use slice::Field;
 pub(crate) use units::{Framing, units};
 
-/// What the parameter sets say about the pictures.
+/// The properties of pictures in a sequence parameter set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sequence {
-    /// The profile by libav's number, which is the standard's with flags above it.
+    /// libav's number of the profile, which is the standard's with flags above it.
     pub(crate) profile: i32,
-    /// What a browser is asked about.
+    /// Codec string (RFC 6381).
     pub(crate) rfc6381: String,
     /// Width in pixels, after cropping.
     pub(crate) width: u32,
     /// Height in pixels, after cropping.
     pub(crate) height: u32,
-    /// Chroma subsampling as both codecs number it: 0 grey, 1 4:2:0, 2 4:2:2, 3 4:4:4.
+    /// Chroma subsampling, numbered as in both codecs: 0 grey, 1 4:2:0, 2 4:2:2, 3 4:4:4.
     pub(crate) chroma_format: u32,
     /// Bits of a luma sample.
     pub(crate) bit_depth: u32,
-    /// Shape of a pixel, width to height, if it is said.
+    /// Sample aspect ratio, width to height, if present.
     pub(crate) sample_aspect: Option<(u32, u32)>,
-    /// What the numbers mean, if it is said.
+    /// Colour properties, if present.
     pub(crate) color: Option<Color>,
-    /// How many pictures a decoder holds back to put them in order, if it is said.
+    /// Pictures that a decoder holds back to reorder them, if present.
     pub(crate) reorder: Option<u32>,
-    /// Frames in so many seconds, if it is said and neither is zero.
+    /// Frame rate, if present and neither part is zero.
     pub(crate) frame_rate: Option<(u32, u32)>,
 }
 
@@ -52,7 +61,7 @@ impl Sequence {
 
     /// FFmpeg's name for such pixels; `None` for combinations that it has none for.
     pub(crate) fn pixel_format(&self) -> Option<String> {
-        // identity: the components are green, blue and red themselves (ISO/IEC 23091-2)
+        // Identity: the components are green, blue and red themselves (ISO/IEC 23091-2).
         let layout = match (self.chroma_format, self.color.as_ref()) {
             (3, Some(color)) if color.matrix == 0 => "gbrp",
             (format, _) => *["gray", "yuv420p", "yuv422p", "yuv444p"].get(format as usize)?,
@@ -65,7 +74,7 @@ impl Sequence {
     }
 }
 
-/// The first bytes of a NAL unit as its writer meant them, without the bytes that keep start codes out (00 00 **03**).
+/// The first bytes of a NAL unit, without emulation prevention bytes (00 00 **03**).
 fn unescape(unit: &[u8], limit: usize) -> Vec<u8> {
     let mut plain = Vec::with_capacity(limit.min(unit.len()));
     let mut zeros = 0;

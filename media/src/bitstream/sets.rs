@@ -1,14 +1,15 @@
-//! The parameter sets that are in force, and when they change.
+//! The active parameter sets, and their changes.
 
 use std::collections::BTreeMap;
 
 use super::{Framing, h264, h265, records, unescape, units};
 use crate::video::Codec;
 
-/// Parameter sets by kind and number, as a decoder holds them.
+/// Parameter sets by kind and number, as in a decoder.
 ///
-/// A camera's description of its stream may be stale, and its resolution may be changed while it runs; what is said within
-/// the stream is right. Sets are compared byte by byte: any difference needs a new sample description.
+/// A camera's description of its stream may be stale, and its resolution may change while it runs;
+/// the sets within the stream are right. Sets are compared byte by byte: any difference needs a new
+/// sample entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ParameterSets {
     h265: bool,
@@ -16,8 +17,8 @@ pub(crate) struct ParameterSets {
 }
 
 impl ParameterSets {
-    /// Those of a configuration, in either framing; `None` for codecs that have none.
-    pub(crate) fn of(codec: Codec, configuration: &[u8]) -> Option<ParameterSets> {
+    /// The sets of a configuration, in either framing; `None` for codecs without any.
+    pub(crate) fn new(codec: Codec, configuration: &[u8]) -> Option<ParameterSets> {
         let h265 = match codec {
             Codec::H264 => false,
             Codec::H265 => true,
@@ -33,21 +34,22 @@ impl ParameterSets {
             h264::sets(configuration)
         };
         for set in list {
-            sets.take(set);
+            sets.insert(set);
         }
         Some(sets)
     }
 
-    /// Takes in those that a packet carries; whether any of them is new or different.
+    /// Stores the sets in a packet; returns true if any of them is new or different.
     pub(crate) fn update(&mut self, packet: &[u8], framing: Framing) -> bool {
-        // every set is taken in, so this must not stop at the first that differs
+        // Every set is stored, so this must not stop at the first that differs.
         units(packet, framing)
-            .filter(|unit| self.take(unit))
+            .filter(|unit| self.insert(unit))
             .count()
             > 0
     }
 
-    /// The configuration that holds them, in the given framing; `None` without a sequence and a picture parameter set.
+    /// The configuration with all sets, in the given framing; `None` without a sequence and a
+    /// picture parameter set.
     pub(crate) fn configuration(&self, framing: Framing) -> Option<Vec<u8>> {
         match framing {
             Framing::StartCodes => {
@@ -72,8 +74,8 @@ impl ParameterSets {
             .collect()
     }
 
-    /// Holds a unit if it is a parameter set; whether that changed anything.
-    fn take(&mut self, unit: &[u8]) -> bool {
+    /// Stores a unit if it is a parameter set; returns true if it is new or different.
+    fn insert(&mut self, unit: &[u8]) -> bool {
         let header = unescape(unit, 64);
         let key = if self.h265 {
             h265::set_key(&header)
@@ -81,7 +83,7 @@ impl ParameterSets {
             h264::set_key(&header)
         };
         let Some(key) = key else { return false };
-        // zeros after the last bit are padding of the transport
+        // Zeros after the last bit are padding of the transport.
         let end = unit
             .iter()
             .rposition(|&byte| byte != 0)
@@ -112,9 +114,9 @@ mod tests {
     }
 
     #[test]
-    fn the_same_sets_again_change_nothing() {
+    fn repeated_sets_change_nothing() {
         let configuration = annex_b(&[&SPS, &PPS]);
-        let mut sets = ParameterSets::of(Codec::H264, &configuration).unwrap();
+        let mut sets = ParameterSets::new(Codec::H264, &configuration).unwrap();
         assert!(!sets.update(
             &annex_b(&[&[9, 0xf0], &SPS, &PPS, &[0x65, 1, 2, 3]]),
             Framing::StartCodes
@@ -126,8 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn a_different_set_of_the_same_number_replaces_it() {
-        let mut sets = ParameterSets::of(Codec::H264, &annex_b(&[&SPS, &PPS])).unwrap();
+    fn a_different_set_replaces_its_number() {
+        let mut sets = ParameterSets::new(Codec::H264, &annex_b(&[&SPS, &PPS])).unwrap();
         let mut larger = SPS;
         larger[3] = 40;
         assert!(sets.update(&annex_b(&[&larger]), Framing::StartCodes));
@@ -138,18 +140,18 @@ mod tests {
     }
 
     #[test]
-    fn records_hold_the_sets_that_they_were_made_of() {
-        let sets = ParameterSets::of(Codec::H264, &annex_b(&[&SPS, &PPS])).unwrap();
+    fn records_contain_their_sets() {
+        let sets = ParameterSets::new(Codec::H264, &annex_b(&[&SPS, &PPS])).unwrap();
         let record = sets.configuration(Framing::Lengths(4)).unwrap();
-        assert_eq!(Framing::of_h264(&record), Framing::Lengths(4));
-        assert_eq!(ParameterSets::of(Codec::H264, &record).unwrap(), sets);
+        assert_eq!(Framing::from_avcc(&record), Framing::Lengths(4));
+        assert_eq!(ParameterSets::new(Codec::H264, &record).unwrap(), sets);
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200), h265 in any::<bool>()) {
             let codec = if h265 { Codec::H265 } else { Codec::H264 };
-            let mut sets = ParameterSets::of(codec, &bytes).unwrap();
+            let mut sets = ParameterSets::new(codec, &bytes).unwrap();
             sets.update(&bytes, Framing::StartCodes);
             let coded = [&[0, 0, 1, if h265 { 66 } else { 0x67 }][..], &bytes].concat();
             sets.update(&coded, Framing::StartCodes);

@@ -1,6 +1,6 @@
 //! NAL units in either framing.
 
-/// How NAL units are told apart within a packet.
+/// The delimiters of NAL units within a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
     /// Each has its length in front, in this many bytes (1 to 4).
@@ -10,17 +10,18 @@ pub(crate) enum Framing {
 }
 
 impl Framing {
-    /// The framing that goes with an H.264 configuration: a record (avcC) begins with its version, 1, while parameter
-    /// sets in Annex B begin with zeros.
-    pub(crate) fn of_h264(extradata: &[u8]) -> Framing {
+    /// The framing for an H.264 configuration: a record (avcC) begins with its version, 1, while
+    /// parameter sets in Annex B begin with zeros.
+    pub(crate) fn from_avcc(extradata: &[u8]) -> Framing {
         match extradata {
             [1, _, _, _, lengths, _, ..] => Framing::Lengths(usize::from(lengths & 3) + 1),
             _ => Framing::StartCodes,
         }
     }
 
-    /// The framing that goes with an H.265 configuration (hvcC, 23 bytes and more). Early files have version 0 in it.
-    pub(crate) fn of_h265(extradata: &[u8]) -> Framing {
+    /// The framing for an H.265 configuration (hvcC, at least 23 bytes). Early files have version 0
+    /// in it.
+    pub(crate) fn from_hvcc(extradata: &[u8]) -> Framing {
         match extradata {
             [0, 0, 0, 1, ..] | [0, 0, 1, ..] => Framing::StartCodes,
             record if record.len() >= 23 => Framing::Lengths(usize::from(record[21] & 3) + 1),
@@ -29,12 +30,12 @@ impl Framing {
     }
 }
 
-/// The NAL units of a packet, never empty; stops where lengths no longer fit.
+/// The NAL units of a packet, without empty ones; ends at the first length that does not fit.
 pub(crate) fn units(bytes: &[u8], framing: Framing) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         let (unit, after) = match framing {
-            Framing::Lengths(size) => after_length(rest, size)?,
+            Framing::Lengths(size) => split_unit(rest, size)?,
             Framing::StartCodes => after_start_code(rest)?,
         };
         rest = after;
@@ -43,7 +44,8 @@ pub(crate) fn units(bytes: &[u8], framing: Framing) -> impl Iterator<Item = &[u8
     .filter(|unit| !unit.is_empty())
 }
 
-fn after_length(bytes: &[u8], size: usize) -> Option<(&[u8], &[u8])> {
+/// Splits off a unit with its length in front, in `size` bytes.
+pub(super) fn split_unit(bytes: &[u8], size: usize) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_at_checked(size)?;
     let length = length
         .iter()
@@ -57,7 +59,7 @@ fn after_start_code(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let Some(end) = find_start_code(rest) else {
         return Some((rest, &[]));
     };
-    // the zero of a four-byte start code, and padding, belong to neither
+    // The zero of a four-byte start code, and padding, belong to neither.
     let trimmed = rest[..end]
         .iter()
         .rposition(|&byte| byte != 0)
@@ -71,7 +73,7 @@ fn find_start_code(bytes: &[u8]) -> Option<usize> {
         match bytes[at] {
             1 if bytes[at - 1] == 0 && bytes[at - 2] == 0 => return Some(at - 2),
             0 => at += 1,
-            // neither the end nor the middle of a start code
+            // Neither the end nor the middle of a start code.
             _ => at += 3,
         }
     }
@@ -85,7 +87,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn units_come_out_as_they_went_in(list in prop::collection::vec(prop::collection::vec(1..255u8, 1..40), 0..8)) {
+        fn units_round_trip(list in prop::collection::vec(prop::collection::vec(1..255u8, 1..40), 0..8)) {
             let mut lengths = Vec::new();
             let mut codes = Vec::new();
             for unit in &list {

@@ -1,22 +1,22 @@
-//! How far apart frames are.
+//! The typical interval between frames.
 
-/// How many recent frames are looked at: enough to see past the reordering of any codec (16 frames).
+/// Recent frames that are measured: enough to see past the reordering of any codec (16 frames).
 const RECENT: usize = 33;
 
-/// The typical interval between frames, learned from recent timestamps.
+/// The median interval between recent frames.
 ///
-/// A median, not a mean: one late frame must not change what counts as a jump.
+/// A median, not a mean: one late frame must not change the threshold of a jump.
 #[derive(Clone, Debug)]
 pub(crate) struct Cadence {
     recent: Vec<i64>,
-    /// Where in `recent` the next one goes, once it is full.
+    /// Index in `recent` of the next one to replace, once it is full.
     next: usize,
     /// The last known interval: the header's claim at first. At least 1.
     interval: i64,
 }
 
 impl Cadence {
-    /// Starts from the interval that the header claims, in ticks.
+    /// Starts with the header's interval in ticks.
     pub(crate) fn new(claimed: i64) -> Cadence {
         Cadence {
             recent: Vec::with_capacity(RECENT),
@@ -25,8 +25,8 @@ impl Cadence {
         }
     }
 
-    /// Notes the timestamp of a frame.
-    pub(crate) fn note(&mut self, pts: i64) {
+    /// Records the timestamp of a frame.
+    pub(crate) fn record(&mut self, pts: i64) {
         if self.recent.len() < RECENT {
             self.recent.push(pts);
             return;
@@ -38,8 +38,8 @@ impl Cadence {
         }
     }
 
-    /// The interval as it was when it was last worked out, in ticks: cheap, at most [`RECENT`] frames old.
-    pub(crate) fn roughly(&self) -> i64 {
+    /// The interval in ticks as last measured: cheap, at most [`RECENT`] frames old.
+    pub(crate) fn last_measured(&self) -> i64 {
         self.interval
     }
 
@@ -52,7 +52,7 @@ impl Cadence {
             .map(|pair| pair[1] - pair[0])
             .filter(|&step| step > 0)
             .collect();
-        // fewer than this, and one odd step (or frames not yet put in order) would speak for all
+        // With fewer, one odd step (or frames not yet in order) would decide.
         if steps.len() < 4 {
             return self.interval;
         }
@@ -60,7 +60,7 @@ impl Cadence {
         *steps.select_nth_unstable(middle).1
     }
 
-    /// Forgets the timestamps but not the interval: the clock was set, the camera is the same.
+    /// Drops the timestamps but keeps the interval: the clock was set, the camera is the same.
     pub(crate) fn restart(&mut self) {
         self.interval = self.measure();
         self.recent.clear();
@@ -73,11 +73,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_out_of_order_have_the_interval_of_frames_in_order() {
+    fn reordered_frames_have_the_same_interval() {
         let mut cadence = Cadence::new(1);
         for group in 0..5 {
             for place in [0, 4, 2, 1, 3] {
-                cadence.note((group * 5 + place) * 40);
+                cadence.record((group * 5 + place) * 40);
             }
         }
         assert_eq!(cadence.measure(), 40);
@@ -88,15 +88,15 @@ mod tests {
         let mut cadence = Cadence::new(40);
         (0..20)
             .map(|n| n * 40 + if n > 10 { 5000 } else { 0 })
-            .for_each(|pts| cadence.note(pts));
+            .for_each(|pts| cadence.record(pts));
         assert_eq!(cadence.measure(), 40);
     }
 
     #[test]
-    fn the_header_is_believed_until_frames_have_been_seen() {
+    fn the_header_counts_until_frames_are_measured() {
         let mut cadence = Cadence::new(3600);
-        cadence.note(0);
-        cadence.note(90_000);
+        cadence.record(0);
+        cadence.record(90_000);
         assert_eq!(cadence.measure(), 3600);
     }
 }

@@ -1,11 +1,12 @@
-//! When a group of pictures is too long to wait for its end.
+//! Limits on the length of a group of pictures.
 
 use std::time::Duration;
 
-/// How long a group of pictures may get before it is split.
+/// The size at which a group of pictures is split.
 ///
-/// Splitting is the last resort, since the second half cannot be decoded without the first (cutting at 10 s a file whose
-/// groups last 25 s lost 500 of 795 frames); but memory is bounded, and so a chunk has to be.
+/// Splitting is the last resort, since the second half cannot be decoded without the first (cutting
+/// at 10 s a file whose groups last 25 s lost 500 of 795 frames). But memory is bounded, so chunks
+/// are too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// The longest time without a key frame.
@@ -25,7 +26,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Whether a group that has lasted this long and holds so many bytes has to be split.
+    /// Returns true if a group of this duration and size must be split.
     pub(crate) fn is_too_long(&self, lasted: Duration, bytes: usize) -> bool {
         lasted >= self.duration || bytes >= self.bytes
     }

@@ -1,18 +1,20 @@
-//! Where to cut: packets in the order of decoding go in, stretches that stand alone come out.
+//! Cuts packets in decode order into stretches that play alone.
 //!
 //! ```text
-//!   grid        |           |           |           |      origin + n * window: no drift, whatever the keys do
+//!   grid        |           |           |           |   origin + n * window
 //!   packets     K . . . . K . . . . K . . . . K . . . . K
-//!   cuts        |           '-----> |       '-> |          at the first key frame at or after each line
+//!   cuts        |           '-----> |       '-> |        first key frame at or after each line
 //! ```
 //!
-//! Pure: no clock, no I/O, no FFmpeg; the payload is a type parameter that nobody here looks at. Where a chunk begins is
-//! known only after its key frame: pictures shown before the key may be stored after it. So a cut is *proposed* at a key
-//! frame and *made* when the first packet shown after that key arrives; only then the length of the frame before the cut
-//! is known as well. A proposal that would put two chunks' pictures in the wrong order is withdrawn, and the next key is tried.
+//! Pure: no clock, no I/O, no FFmpeg; the payload is an opaque type parameter. The start of a chunk
+//! is known only after its key frame, since pictures shown before the key may be stored after it.
+//! So a cut is *proposed* at a key frame and *made* when the first packet shown after that key
+//! arrives; only then is the length of the frame before the cut known too. A proposal that would
+//! put two chunks' pictures in the wrong order is withdrawn, and the next key frame is tried.
 
 mod cadence;
 mod cut;
+mod facts;
 mod limits;
 mod sample;
 mod timeline;
@@ -24,53 +26,55 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub(crate) use cut::Cut;
-use cut::Place;
+use cut::CutContext;
+pub use facts::{CutFacts, StartKind};
 pub(crate) use limits::Limits;
 pub(crate) use sample::{Picture, Sample};
 use timeline::Timeline;
 
 use crate::time::Timebase;
 
-/// Half a millisecond: Matroska rounds to milliseconds and cameras jitter, and a key frame that misses the grid by less
-/// belongs to it. Without it, a chunk now and then would be twice as long.
+/// How early a key frame may be and still count as on the grid: Matroska rounds to milliseconds and
+/// cameras jitter. Without it, an occasional chunk would be twice as long.
 const SLACK: Duration = Duration::from_micros(500);
 
-/// What is known of a stream before its first packet.
+/// Timing of a stream, known before its first packet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     /// The unit of all ticks.
     pub(crate) timebase: Timebase,
-    /// After how many bits its timestamps wrap; 64 for never.
+    /// Bits after which its timestamps wrap; 64 for never.
     pub(crate) timestamp_bits: u32,
-    /// The time between two frames, as its header claims.
+    /// The time between two frames by its header.
     pub(crate) frame_interval: Option<Duration>,
 }
 
 /// Cuts one stream.
 ///
-/// Every packet that is pushed comes out again in exactly one cut, in the same order, except those that come before the
-/// first key frame: they are counted as lost. Within a run the intervals of the cuts are gapless and never empty.
+/// Every pushed packet comes out in exactly one cut, in the same order, except packets before the
+/// first key frame: they are counted as lost. Within a run the intervals of the cuts are gapless
+/// and never empty.
 pub(crate) struct Cutter<P> {
     timebase: Timebase,
     window: Duration,
     limits: Limits,
     timeline: Timeline,
-    /// Packets that are in no cut yet, in the order of decoding.
+    /// Packets that are in no cut yet, in decode order.
     held: Vec<Sample<P>>,
-    /// First and latest shown timestamps among `held`, before the proposal if there is one.
+    /// First and latest presentation timestamps among `held`, before the proposal if there is one.
     span: Option<Span>,
     proposal: Option<Proposal>,
     run: Run,
-    /// Packets that no key frame came before, not yet reported.
+    /// Packets before any key frame, not yet reported.
     lost: u32,
-    /// Bytes and time since decoding last could begin.
+    /// Bytes and time since the last point at which decoding can begin.
     group: Group,
-    /// Whether waiting for a better key frame than an open one has been worth it.
+    /// True while waiting for a better key frame than an open one has paid off.
     patient: bool,
     ready: VecDeque<Cut<P>>,
 }
 
-/// Shown timestamps from the first to the latest.
+/// Presentation timestamps from the first to the latest.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     first: i64,
@@ -95,37 +99,37 @@ impl Span {
 /// A cut that waits for the first packet shown after its key frame.
 #[derive(Clone, Copy, Debug)]
 struct Proposal {
-    /// Which of the held packets would be the first of the new chunk.
+    /// Index in `held` of the first packet of the new chunk.
     index: usize,
-    /// When its key frame is shown.
+    /// Presentation time of its key frame.
     key: i64,
-    /// Whether that needs other codec parameters: then the cut cannot be withdrawn.
+    /// True if the key frame needs other codec parameters: then the cut cannot be withdrawn.
     entry_changes: bool,
-    /// Shown timestamps from its key frame on.
+    /// Presentation timestamps from its key frame on.
     span: Span,
 }
 
-/// Where in the source's timelines we are.
+/// Position in the source's timelines.
 #[derive(Clone, Copy, Debug, Default)]
 struct Run {
     number: u32,
     origin: Option<i64>,
-    /// The end of the cut before, which is the start of the next one.
+    /// The end of the previous cut, which is the start of the next one.
     end: Option<i64>,
-    /// The end of the run before this one, until its first cut has told it.
+    /// The end of the previous run, until the first cut of this one has reported it.
     previous_end: Option<i64>,
 }
 
-/// Where a chunk ends.
+/// The end of a chunk.
 #[derive(Clone, Copy, Debug)]
 enum End {
     /// At the start of the next one.
     Cut(i64),
-    /// With the last frame of a run, whose duration may have been taken from its neighbours.
+    /// With the last frame of a run, whose duration may be inferred from its neighbours.
     OfRun { end: i64, inferred: bool },
 }
 
-/// The group of pictures being read.
+/// The current group of pictures.
 #[derive(Clone, Copy, Debug, Default)]
 struct Group {
     start: i64,
@@ -133,7 +137,7 @@ struct Group {
 }
 
 impl<P> Cutter<P> {
-    /// A cutter for a stream; `window` is how long a chunk should be.
+    /// A cutter for a stream; `window` is the nominal length of a chunk.
     pub(crate) fn new(pace: Pace, window: Duration, limits: Limits) -> Cutter<P> {
         Cutter {
             timebase: pace.timebase,
@@ -151,7 +155,7 @@ impl<P> Cutter<P> {
         }
     }
 
-    /// Takes the next packet in the order of decoding.
+    /// Takes the next packet in decode order.
     pub(crate) fn push(&mut self, mut sample: Sample<P>) {
         let placed = self.timeline.place(sample.pts);
         sample.pts = placed.pts;
@@ -166,7 +170,8 @@ impl<P> Cutter<P> {
             self.settle();
         }
         if self.changes_entry(&sample) && !self.is_after(&sample) {
-            self.end_run(); // one chunk cannot hold both, and time cannot tell where one ends
+            // One chunk cannot hold both, and time does not separate them.
+            self.end_run();
         }
         if self.proposal.is_none() && self.wants_cut(&sample) {
             let span = Span {
@@ -183,7 +188,7 @@ impl<P> Cutter<P> {
         self.hold(sample);
     }
 
-    /// The source is over: what is held becomes the last cut.
+    /// Ends the source: the held packets become the last cut.
     pub(crate) fn finish(&mut self) {
         self.end_run();
     }
@@ -193,17 +198,18 @@ impl<P> Cutter<P> {
         self.ready.pop_front()
     }
 
-    /// The latest shown time so far in the run being read, unwrapped.
+    /// The latest presentation time of the current run, unwrapped.
     pub(crate) fn latest(&self) -> Option<i64> {
         self.timeline.latest()
     }
 
-    /// Packets that came before any key frame and are in no cut's facts yet.
+    /// Packets before any key frame that are in no cut's facts yet.
     pub(crate) fn lost(&self) -> u32 {
         self.lost
     }
 
-    /// Nothing can be decoded before the source's first key frame. After a jump it can: by joining it to the run before.
+    /// Nothing can be decoded before the source's first key frame. After a jump it can, by joining
+    /// it to the previous run.
     fn is_unusable(&self, sample: &Sample<P>) -> bool {
         let nothing_yet =
             self.held.is_empty() && self.run.end.is_none() && self.run.previous_end.is_none();
@@ -214,13 +220,14 @@ impl<P> Cutter<P> {
             )
     }
 
-    /// Whether this packet tells where the proposed cut is: nothing stored after it is shown before it.
+    /// Returns true if this packet settles the proposed cut: no later packet is shown before it.
     fn settles(&self, sample: &Sample<P>) -> bool {
         self.proposal
             .is_some_and(|proposal| !sample.hidden && sample.pts > proposal.key)
     }
 
-    /// Makes the proposed cut; or withdraws it, if pictures after it are shown before pictures in front of it.
+    /// Makes the proposed cut, or withdraws it if pictures after it are shown before pictures in
+    /// front of it.
     fn settle(&mut self) {
         let Some(proposal) = self.proposal.take() else {
             return;
@@ -245,14 +252,14 @@ impl<P> Cutter<P> {
         }
     }
 
-    /// Whether a packet needs other codec parameters than the one before it.
+    /// Returns true if a packet needs other codec parameters than the previous one.
     fn changes_entry(&self, sample: &Sample<P>) -> bool {
         self.held
             .last()
             .is_some_and(|last| last.entry != sample.entry)
     }
 
-    /// Whether a packet is shown after everything that is held.
+    /// Returns true if a packet is shown after all held ones.
     fn is_after(&self, sample: &Sample<P>) -> bool {
         !sample.hidden && self.span.is_some_and(|span| sample.pts > span.latest)
     }
@@ -282,7 +289,7 @@ impl<P> Cutter<P> {
         }
     }
 
-    /// How many lines of the grid lie between the chunk's start and this moment.
+    /// The number of grid lines between the chunk's start and `pts`.
     fn windows_since(&self, start: i64, pts: i64) -> i64 {
         let origin = self.run.origin.unwrap_or(start);
         let line = |pts: i64| self.timebase.interval(pts - origin, self.window, SLACK);
@@ -309,13 +316,13 @@ impl<P> Cutter<P> {
         self.held.push(sample);
     }
 
-    /// Ends the timeline: afterwards nothing is held, and the next packet begins a new run.
+    /// Ends the timeline: nothing is held any more, and the next packet begins a new run.
     fn end_run(&mut self) {
         self.settle();
         self.close_run();
     }
 
-    /// Makes the last cut of a run of everything that is held.
+    /// Makes the last cut of a run from all held packets.
     fn close_run(&mut self) {
         let samples = std::mem::take(&mut self.held);
         let last = samples
@@ -332,7 +339,7 @@ impl<P> Cutter<P> {
                         .max(1);
                 self.emit(samples, span.first, End::OfRun { end, inferred });
             }
-            // nothing to show: packets that were only there for a picture that never came
+            // Only hidden packets, in front of a picture that never came.
             _ => self.lost += u32::try_from(samples.len()).unwrap_or(u32::MAX),
         }
         if let Some(end) = self.run.end {
@@ -349,9 +356,10 @@ impl<P> Cutter<P> {
             End::Cut(end) => (end, false, false),
             End::OfRun { end, inferred } => (end, true, inferred),
         };
-        // gapless by construction: whatever a late packet's timestamp says, a chunk starts where the last one ended
+        // Gapless by construction: despite a late packet's timestamp, a chunk starts at the end of
+        // the previous one.
         let start = self.run.end.unwrap_or(first);
-        let place = Place {
+        let context = CutContext {
             run: self.run.number,
             gap_before: self
                 .run
@@ -368,6 +376,6 @@ impl<P> Cutter<P> {
             lost: std::mem::take(&mut self.lost),
         };
         self.run.end = Some(end);
-        self.ready.push_back(Cut::new(samples, place));
+        self.ready.push_back(Cut::new(samples, context));
     }
 }

@@ -1,11 +1,10 @@
-//! What must hold for every stream, however its packets are stamped.
+//! Properties of cuts for every stream, with any timestamps.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Cut, Cutter, Limits, Pace, Picture, Sample};
-use crate::chunk::StartKind;
+use super::{Cut, Cutter, Limits, Pace, Picture, Sample, StartKind};
 use crate::time::Timebase;
 
 const SECOND: i64 = 90_000;
@@ -36,7 +35,7 @@ fn sample(pts: i64, picture: Picture) -> Sample<usize> {
     }
 }
 
-/// Runs samples through a cutter, each carrying its place in the order of decoding.
+/// Runs samples through a cutter; each payload is the sample's index in decode order.
 fn cut(
     window: Duration,
     samples: impl IntoIterator<Item = Sample<usize>>,
@@ -55,7 +54,7 @@ fn cut(
     (cuts, cutter.lost())
 }
 
-/// A closed or open group of pictures of `shape` frames in the order of decoding, as places in the order of showing.
+/// A closed or open group of pictures in decode order, as positions in presentation order.
 fn decode_order(frames: usize, b_frames: usize, open: bool) -> Vec<usize> {
     let step = b_frames + 1;
     let lead = if open { b_frames } else { 0 };
@@ -73,7 +72,7 @@ fn decode_order(frames: usize, b_frames: usize, open: bool) -> Vec<usize> {
     order
 }
 
-/// Groups of pictures with jittered times: what cameras send. Steps are told by the caller through `offsets`.
+/// Groups of pictures with jittered times, as cameras send them.
 #[derive(Clone, Debug)]
 struct Stream {
     samples: Vec<Sample<usize>>,
@@ -117,7 +116,7 @@ fn assert_nothing_lost_or_doubled(
     prop_assert_eq!(out.len() + counted as usize, pushed);
     prop_assert!(
         out.windows(2).all(|pair| pair[0] < pair[1]),
-        "in the order of decoding, each once"
+        "in decode order, each once"
     );
     Ok(())
 }
@@ -146,7 +145,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn a_camera_s_stream_is_cut_without_gaps_losses_or_doubles(stream in streams(), millis in 200..6000u64) {
+    fn a_stream_is_cut_without_gaps_losses_or_doubles(stream in streams(), millis in 200..6000u64) {
         let pushed = stream.samples.len();
         let (cuts, lost) = cut(Duration::from_millis(millis), stream.samples);
         assert_nothing_lost_or_doubled(&cuts, lost, pushed)?;
@@ -159,7 +158,7 @@ proptest! {
     }
 
     #[test]
-    fn every_cut_is_at_the_first_good_key_on_or_after_its_line(stream in streams(), millis in 200..6000u64) {
+    fn cuts_are_at_the_first_good_key_after_their_line(stream in streams(), millis in 200..6000u64) {
         let window = Duration::from_millis(millis);
         let (cuts, _) = cut(window, stream.samples);
         let base = Timebase::new(1, 90_000).unwrap();
@@ -234,14 +233,14 @@ fn seconds(cuts: &[Cut<usize>]) -> Vec<f64> {
 }
 
 #[test]
-fn two_second_groups_in_three_second_windows_alternate_and_do_not_drift() {
+fn two_second_groups_in_three_second_windows_never_drift() {
     let (cuts, _) = cut(Duration::from_secs(3), steady(60, 50));
     assert_eq!(seconds(&cuts), [[4.0, 2.0]; 10].concat());
 }
 
 /// Matroska rounds to milliseconds: 1/3 s becomes 333 ms, which is not yet on the line.
 #[test]
-fn a_key_frame_that_misses_its_line_by_a_rounding_belongs_to_it() {
+fn a_key_frame_early_by_a_rounding_is_on_its_line() {
     let early = |sample: Sample<usize>| Sample {
         pts: sample.pts - 30 * i64::from(sample.pts > 0),
         ..sample
@@ -265,14 +264,14 @@ fn packets_before_the_first_key_frame_are_counted() {
 }
 
 #[test]
-fn a_stream_without_a_key_frame_is_all_lost_and_says_so() {
+fn a_stream_without_a_key_frame_is_counted_as_lost() {
     let samples = (0..50).map(|n| sample(n * 3600, Picture::Dependent));
     let (cuts, lost) = cut(Duration::from_secs(2), samples);
     assert_eq!((cuts.len(), lost), (0, 50));
 }
 
 #[test]
-fn a_clock_set_back_inside_a_group_ends_the_run_there() {
+fn a_clock_set_back_inside_a_group_ends_the_run() {
     let mut samples = steady(12, 50);
     samples[160..]
         .iter_mut()
@@ -290,7 +289,7 @@ fn a_clock_set_back_inside_a_group_ends_the_run_there() {
 }
 
 #[test]
-fn a_group_is_split_only_beyond_the_limit_and_the_rest_depends_on_it() {
+fn a_group_is_split_only_beyond_the_limit() {
     let (cuts, _) = cut(Duration::from_secs(3), steady(300, 25 * 200));
     assert_eq!(seconds(&cuts), [120.0, 80.0, 100.0]);
     let depends: Vec<_> = cuts
@@ -310,15 +309,15 @@ fn a_group_is_split_at_64_mib_too() {
         Duration::from_secs(3),
         steady(4, 100).into_iter().map(large),
     );
-    let told: Vec<_> = cuts
+    let found: Vec<_> = cuts
         .iter()
         .map(|cut| (cut.facts.packets, cut.facts.depends_on_previous))
         .collect();
-    assert_eq!(told, [(64, false), (36, true)]);
+    assert_eq!(found, [(64, false), (36, true)]);
 }
 
 #[test]
-fn an_idr_is_preferred_to_an_open_key_frame_within_two_windows() {
+fn an_idr_is_preferred_to_an_open_key_frame() {
     let picture = |n| match n {
         _ if n % 100 == 0 => Picture::Idr,
         _ if n % 25 == 0 => Picture::OpenKey,
@@ -345,7 +344,7 @@ fn waiting_in_vain_for_an_idr_happens_once() {
 }
 
 #[test]
-fn leading_pictures_are_counted_and_belong_to_their_key_frame() {
+fn leading_pictures_are_counted_with_their_key_frame() {
     let group = |start: i64, picture| {
         let at = move |n: i64, picture| sample((start + n) * 3600, picture);
         let rest = (3..25).map(move |n| at(n, Picture::Dependent));
@@ -401,7 +400,7 @@ fn hidden_packets_are_carried_but_not_counted() {
 }
 
 #[test]
-fn the_last_frame_lasts_as_long_as_the_source_says_or_as_its_neighbours() {
+fn the_last_frame_has_its_own_or_an_inferred_duration() {
     let mut samples = steady(1, 25);
     samples[24].duration = Some(9000);
     let (cuts, _) = cut(Duration::from_secs(3), samples.clone());
@@ -418,7 +417,7 @@ fn the_last_frame_lasts_as_long_as_the_source_says_or_as_its_neighbours() {
 }
 
 #[test]
-fn the_frame_that_is_shown_last_ends_the_run_and_not_the_one_that_is_stored_last() {
+fn the_last_shown_frame_ends_the_run() {
     let group = [(0, 3600), (3, 9000), (1, 3600), (2, 3600)];
     let samples = group.map(|(shown, duration)| Sample {
         duration: Some(duration),

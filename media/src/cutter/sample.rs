@@ -1,45 +1,45 @@
-//! What the cutter needs to know of a packet.
+//! A packet as the cutter sees it.
 
-/// What can be decoded from a packet on.
+/// The kind of a picture, by its references.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Picture {
-    /// Nothing after it refers to anything before it.
+    /// No later picture refers to an earlier one.
     Idr,
-    /// A key frame; pictures stored after it but shown before it may refer to what came before.
+    /// A key frame; pictures stored after it but shown before it may refer to earlier ones.
     OpenKey,
-    /// From here on the picture becomes right after some frames.
+    /// The picture becomes correct some frames later.
     RecoveryPoint,
-    /// Shown before the key frame that it is stored after, and needs nothing before that.
+    /// Shown before the key frame that it is stored after, without references to earlier pictures.
     DecodableLeading,
-    /// Needs pictures before it.
+    /// Refers to earlier pictures.
     Dependent,
 }
 
 impl Picture {
-    /// Whether decoding can begin here at once.
+    /// Returns true if decoding can begin here at once.
     pub(crate) fn is_key(self) -> bool {
         matches!(self, Picture::Idr | Picture::OpenKey)
     }
 }
 
-/// A packet, as far as the cutter is concerned; the payload is carried along and never looked at.
+/// A packet with its timing and kind; the payload is opaque.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sample<P> {
-    /// When it is shown, in ticks.
+    /// Presentation time in ticks.
     pub(crate) pts: i64,
-    /// How long it is shown, in ticks, if the source knows.
+    /// Duration in ticks, if the source has it.
     pub(crate) duration: Option<i64>,
-    /// What can be decoded from here.
+    /// The kind of its picture.
     pub(crate) picture: Picture,
-    /// The second field of the frame whose first is the packet before.
+    /// True for the second field of the frame that the previous packet began.
     pub(crate) completes_frame: bool,
     /// Decoded but not shown.
     pub(crate) hidden: bool,
-    /// Damaged, says the source.
+    /// Marked as damaged by the source.
     pub(crate) corrupt: bool,
-    /// The source gave no timestamp; `pts` was made up.
+    /// True if `pts` was inferred, because the source gave no timestamp.
     pub(crate) inferred: bool,
-    /// Which set of codec parameters it needs: a number that grows when they change.
+    /// Number of the sample entry that it needs: grows when codec parameters change.
     pub(crate) entry: u32,
     /// Size of the payload in bytes.
     pub(crate) size: usize,

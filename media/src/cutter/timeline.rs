@@ -1,28 +1,32 @@
-//! One unbroken timeline out of what a source stamps.
+//! Places a source's timestamps on one unbroken timeline.
 
 use std::time::Duration;
 
 use super::cadence::Cadence;
 use crate::time::Timebase;
 
-/// How many frame intervals a timestamp may lie before the latest one: no codec reorders over more than 16 frames.
+/// Most frame intervals that a timestamp may lie before the latest one: no codec reorders over more
+/// than 16 frames.
 const REORDERING: i64 = 16;
 
-/// The largest step forward that is a pause and not a jump, unless frames are further apart than an eighth of it.
+/// The largest step forward that is a pause and not a jump, unless frames are further apart than an
+/// eighth of it.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// How many median intervals are a pause too, for sources with few frames (a valid 0.1 fps would be all jumps otherwise).
+/// Median intervals that count as a pause too, for sources with few frames (a valid 0.1 fps would
+/// be all jumps otherwise).
 const PAUSE_FRAMES: i64 = 8;
 
-/// Puts timestamps onto one line and notices when they leave it.
+/// Unwraps timestamps and detects jumps.
 ///
-/// Wraps of the counter (33 bits in MPEG-TS, 26.5 hours) are undone. Every video packet is tested, not only key frames: a
-/// clock that is set in the middle of a group of pictures would otherwise hide inside a chunk.
+/// Wraps of the counter (33 bits in MPEG-TS, 26.5 hours) are undone. Every video packet is tested,
+/// not only key frames: otherwise a jump in the middle of a group of pictures would hide inside a
+/// chunk.
 #[derive(Clone, Debug)]
 pub(crate) struct Timeline {
-    /// After how many ticks the source's counter starts again; `None` for never.
+    /// Ticks after which the source's counter starts again; `None` for never.
     wrap: Option<i64>,
-    /// What is added to the source's timestamps: whole wraps.
+    /// Whole wraps, added to the source's timestamps.
     offset: i64,
     /// The latest timestamp so far.
     latest: Option<i64>,
@@ -30,23 +34,24 @@ pub(crate) struct Timeline {
     pause: i64,
 }
 
-/// Where a timestamp belongs.
+/// A timestamp's position on the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Placed {
-    /// In ticks, on the unwrapped line.
+pub(crate) struct Position {
+    /// In ticks, unwrapped.
     pub(crate) pts: i64,
-    /// Whether the line was left: this is the first of a new one.
+    /// True for the first timestamp after a jump, on a new timeline.
     pub(crate) jumped: bool,
 }
 
 impl Timeline {
-    /// A line with nothing on it; `claimed` is the interval between frames that the header claims.
+    /// An empty timeline; `claimed` is the header's interval between frames.
     pub(crate) fn new(
         timebase: Timebase,
         timestamp_bits: u32,
         claimed: Option<Duration>,
     ) -> Timeline {
-        // without a claim, 25 frames a second: wrong by a factor of ten, it is still far below a jump that matters
+        // Without a claim, 25 frames a second: even off by a factor of ten, it is far below a jump
+        // that matters.
         let claimed = timebase.ticks(claimed.unwrap_or(Duration::from_millis(40)));
         Timeline {
             wrap: (1..63)
@@ -59,20 +64,20 @@ impl Timeline {
         }
     }
 
-    /// Places the timestamp of the next packet in the order of decoding.
-    pub(crate) fn place(&mut self, raw: i64) -> Placed {
+    /// Places the timestamp of the next packet in decode order.
+    pub(crate) fn place(&mut self, raw: i64) -> Position {
         let pts = self.unwrap(raw);
         let jumped = self.latest.is_some_and(|latest| self.is_jump(latest, pts));
         if jumped {
             self.cadence.restart();
             self.latest = None;
         }
-        self.cadence.note(pts);
+        self.cadence.record(pts);
         self.latest = Some(self.latest.map_or(pts, |latest| latest.max(pts)));
-        Placed { pts, jumped }
+        Position { pts, jumped }
     }
 
-    /// The latest timestamp on the line.
+    /// The latest timestamp on the timeline.
     pub(crate) fn latest(&self) -> Option<i64> {
         self.latest
     }
@@ -90,7 +95,7 @@ impl Timeline {
         if latest - pts > wrap / 2 {
             self.offset += wrap;
         } else if pts - latest > wrap / 2 {
-            self.offset -= wrap; // shown before the wrap, stored after it
+            self.offset -= wrap; // Shown before the wrap, stored after it.
         }
         raw.saturating_add(self.offset)
     }
@@ -101,7 +106,7 @@ impl Timeline {
             back || pts.saturating_sub(latest)
                 > self.pause.max(PAUSE_FRAMES.saturating_mul(interval))
         };
-        beyond(self.cadence.roughly()) && beyond(self.cadence.measure())
+        beyond(self.cadence.last_measured()) && beyond(self.cadence.measure())
     }
 }
 
@@ -134,7 +139,7 @@ mod tests {
         for (n, placed) in (0..).zip(placed) {
             assert_eq!(
                 placed,
-                Placed {
+                Position {
                     pts: first + n * 3600,
                     jumped: false
                 }
@@ -143,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_reordered_around_a_wrap_keep_their_places() {
+    fn pictures_reordered_around_a_wrap_keep_their_order() {
         let mut line = timeline(33, 25);
         let wrap = 1i64 << 33;
         let frames = [-4, 0, -2, -3, -1, 4, 2, 1, 3];
@@ -154,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_back_of_three_seconds_is_a_jump_and_one_of_sixteen_frames_is_not() {
+    fn steps_back_beyond_sixteen_frames_are_jumps() {
         let steady = (0..50).map(|n| n * 3600);
         assert_eq!(
             jumps(
@@ -170,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_seconds_of_silence_are_a_pause_and_twenty_are_a_jump() {
+    fn ten_seconds_are_a_pause_twenty_a_jump() {
         let steady = (0..50).map(|n| n * 3600);
         assert_eq!(
             jumps(
@@ -189,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_every_two_seconds_is_no_jump_and_neither_is_one_a_minute() {
+    fn slow_frame_rates_are_no_jumps() {
         assert_eq!(
             jumps(&mut timeline(33, 25), (0..30).map(|n| n * 2 * SECOND)),
             [] as [usize; 0]
@@ -206,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_jump_the_new_line_is_followed() {
+    fn the_new_timeline_is_followed_after_a_jump() {
         let stamps = (0..50)
             .map(|n| n * 3600)
             .chain((0..50).map(|n| n * 3600 - 1_000_000));

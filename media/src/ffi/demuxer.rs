@@ -3,23 +3,24 @@
 use std::ffi::CStr;
 use std::ptr::{self, NonNull};
 
-use ffmpeg_next::ffi as av;
+use ffmpeg_sys_next as av;
 
 use super::dictionary::{Dictionary, text};
 use super::{LibavError, Packet, Reader, Stream, Watch, quiet, static_text};
 
 /// An open source.
 ///
-/// Owns the context, the watch that its callback points to, and the reader that it pulls from, if there is one; closes
-/// the context before either goes.
+/// Owns the context, the watch that its callback points to, and the reader that it pulls from, if
+/// there is one; closes the context before either goes.
 pub(crate) struct Demuxer {
     context: NonNull<av::AVFormatContext>,
     watch: Box<Watch>,
-    /// Kept for the context, which reads through it.
+    /// The context reads through it.
     _reader: Option<Reader>,
 }
 
-// SAFETY: everything a context points to is owned by it or by this struct; libav binds nothing to the opening thread.
+// SAFETY: everything a context points to is owned by it or by this struct; libav binds nothing to
+// the opening thread.
 unsafe impl Send for Demuxer {}
 
 impl Demuxer {
@@ -32,9 +33,10 @@ impl Demuxer {
         Demuxer::open_with(url, options, watch, None)
     }
 
-    /// Opens what a reader gives and reads its header. Nothing else is opened, whatever the bytes name.
+    /// Opens a reader's bytes and reads their header. Nothing else is opened, even if the bytes
+    /// name it.
     pub(crate) fn open_reader(reader: Reader, watch: Box<Watch>) -> Result<Demuxer, LibavError> {
-        // no protocol has this name: libav would follow lists and references to any file or address
+        // No protocol has this name. Otherwise libav follows references to any file or address.
         let nothing_else = [("protocol_whitelist", "none".to_owned())];
         Demuxer::open_with(c"", &nothing_else, watch, Some(reader))
     }
@@ -52,8 +54,9 @@ impl Demuxer {
         if context.is_null() {
             return Err(LibavError::NO_MEMORY);
         }
-        // SAFETY: the context is fresh and ours. The callback stays valid because this struct keeps the box, and the
-        // reader because this struct keeps it. `avformat_open_input` frees the context itself when it fails.
+        // SAFETY: the context is fresh and ours. The callback stays valid because this struct keeps
+        // the box, and the reader because this struct keeps it. `avformat_open_input` frees the
+        // context itself when it fails.
         unsafe {
             (*context).interrupt_callback = watch.callback();
             if let Some(reader) = &reader {
@@ -78,16 +81,12 @@ impl Demuxer {
         unsafe { self.context.as_ref() }
     }
 
-    pub(super) fn as_ptr(&self) -> *mut av::AVFormatContext {
-        self.context.as_ptr()
-    }
-
-    /// Who is asked while it waits.
+    /// The watch that libav polls while it waits.
     pub(crate) fn watch(&self) -> &Watch {
         &self.watch
     }
 
-    /// Reads and decodes as much as it takes to learn what the header did not say.
+    /// Reads and decodes packets until the streams' properties are known.
     pub(crate) fn analyse(&mut self) -> Result<(), LibavError> {
         // SAFETY: the context is open and unshared; no options.
         LibavError::check(unsafe {
@@ -104,19 +103,30 @@ impl Demuxer {
         })
     }
 
-    /// The stream that a player would show, if there is any moving video.
+    /// The stream that a player would show, if there is moving video.
     pub(crate) fn best_video(&self) -> Option<usize> {
-        let video = av::AVMediaType::AVMEDIA_TYPE_VIDEO;
-        // SAFETY: the context is open; a null decoder pointer means that none is wanted. Older versions take a mutable
-        // pointer but only read through it.
-        let best = unsafe {
-            av::av_find_best_stream(self.context.as_ptr(), video, -1, -1, ptr::null_mut(), 0)
-        };
-        let best = usize::try_from(best).ok()?;
+        let best = self.best_stream(av::AVMediaType::AVMEDIA_TYPE_VIDEO, -1)?;
         self.streams().nth(best)?.is_moving_video().then_some(best)
     }
 
-    /// Tells the demuxer to skip every other stream: what is not used need not be read.
+    /// The audio stream that a player would play with this video, if there is any.
+    pub(crate) fn best_audio(&self, video: usize) -> Option<usize> {
+        self.best_stream(
+            av::AVMediaType::AVMEDIA_TYPE_AUDIO,
+            i32::try_from(video).ok()?,
+        )
+    }
+
+    fn best_stream(&self, kind: av::AVMediaType, related: i32) -> Option<usize> {
+        // SAFETY: the context is open; a null decoder pointer requests no decoder. Older versions
+        // take a mutable pointer but only read through it.
+        let best = unsafe {
+            av::av_find_best_stream(self.context.as_ptr(), kind, -1, related, ptr::null_mut(), 0)
+        };
+        usize::try_from(best).ok()
+    }
+
+    /// Skips all other streams.
     pub(crate) fn keep_only(&mut self, wanted: &[usize]) {
         for index in 0..self.get().nb_streams as usize {
             let discard = if wanted.contains(&index) {
@@ -124,18 +134,19 @@ impl Demuxer {
             } else {
                 av::AVDiscard::AVDISCARD_ALL
             };
-            // SAFETY: valid stream pointers as in `streams`, and `&mut self` makes the access unshared.
+            // SAFETY: valid stream pointers as in `streams`, and `&mut self` makes the access
+            // unshared.
             unsafe { (**self.context.as_ref().streams.add(index)).discard = discard };
         }
     }
 
-    /// Makes libav work out the times of showing that the container does not give. Before the first read.
+    /// Makes libav infer missing presentation times. Before the first read.
     pub(crate) fn infer_times(&mut self) {
         // SAFETY: owned, and `&mut self` makes it unshared.
         unsafe { self.context.as_mut().flags |= av::AVFMT_FLAG_GENPTS };
     }
 
-    /// Makes libav stamp packets with the time of their arrival. Before the first read.
+    /// Makes libav stamp packets with their arrival time. Before the first read.
     pub(crate) fn stamp_by_arrival(&mut self) {
         // SAFETY: owned, and `&mut self` makes it unshared.
         unsafe { self.context.as_mut().use_wallclock_as_timestamps = 1 };
@@ -155,9 +166,10 @@ impl Demuxer {
         }
     }
 
-    /// What the transport has to say about an end.
+    /// The transport's error at an end, if any.
     fn transport(&self) -> Result<(), LibavError> {
-        // SAFETY: null (formats that do their own reading) or owned by the context or by our reader.
+        // SAFETY: null (formats that do their own reading) or owned by the context or by our
+        // reader.
         let error = unsafe { self.get().pb.as_ref() }.map_or(0, |io| io.error);
         match LibavError::check(error) {
             Err(failure) if !failure.is_end() => Err(failure),
@@ -167,11 +179,12 @@ impl Demuxer {
 
     /// A text that the container carries, such as `creation_time`.
     pub(crate) fn metadata(&self, key: &CStr) -> Option<String> {
-        // SAFETY: the dictionary belongs to the open context; the entry is read before anything can change it.
+        // SAFETY: the dictionary belongs to the open context; the entry is read before anything can
+        // change it.
         unsafe { text(self.get().metadata, key) }
     }
 
-    /// The container's length in microseconds, as it claims.
+    /// The duration in microseconds that the container claims.
     pub(crate) fn duration_us(&self) -> Option<u64> {
         u64::try_from(self.get().duration).ok().filter(|&us| us > 0)
     }
@@ -192,7 +205,8 @@ impl Demuxer {
 impl Drop for Demuxer {
     fn drop(&mut self) {
         let mut context = self.context.as_ptr();
-        // SAFETY: owned and closed once, while the watch and the reader that it uses are still there.
+        // SAFETY: owned and closed once, while the watch and the reader that it uses are still
+        // there.
         unsafe { av::avformat_close_input(&raw mut context) };
     }
 }

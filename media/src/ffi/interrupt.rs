@@ -1,18 +1,18 @@
-//! Who is asked while libav waits.
+//! The interrupt callback that libav polls while it waits.
 
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ffmpeg_next::ffi as av;
+use ffmpeg_sys_next as av;
 
 use crate::stop::StopFlag;
 
-/// Ends a blocked call: when the flag is set, or when a deadline has passed.
+/// Ends a blocked call when the flag is set, or a deadline has passed.
 ///
-/// libav asks it about every 100 ms while it waits for the network and once before each read of a file, always from the
-/// thread that made the call. Which of the two reasons it was is remembered, because libav's own answer does not tell
-/// (a server that accepts and stays silent ends in "invalid data").
+/// libav polls it about every 100 ms while it waits for the network, and once before each read of a
+/// file, always from the calling thread. It records the reason, because libav's own answer does not
+/// show it (a server that accepts and stays silent ends in "invalid data").
 #[derive(Debug)]
 pub(crate) struct Watch {
     stop: StopFlag,
@@ -34,19 +34,19 @@ impl Watch {
         })
     }
 
-    /// Whatever blocks is given up `limit` from now.
+    /// Sets the deadline to `limit` from now.
     pub(crate) fn allow(&self, limit: Duration) {
         let nanos = (self.born.elapsed() + limit).as_nanos();
         self.deadline
             .store(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Whether the deadline ended a call.
+    /// Returns true if the deadline ended a call.
     pub(crate) fn expired(&self) -> bool {
         self.expired.load(Ordering::Relaxed)
     }
 
-    /// Whether the flag is set.
+    /// Returns true if the flag is set.
     pub(crate) fn stopped(&self) -> bool {
         self.stop.is_stopped()
     }
@@ -63,19 +63,20 @@ impl Watch {
         over
     }
 
-    /// What libav is given to ask. Valid for as long as the watch is neither moved out of its box nor dropped.
+    /// The callback for libav. Valid until the watch is moved out of its box or dropped.
     pub(super) fn callback(&self) -> av::AVIOInterruptCB {
         let opaque = std::ptr::from_ref(self).cast_mut().cast::<c_void>();
         av::AVIOInterruptCB {
-            callback: Some(ask),
+            callback: Some(poll),
             opaque,
         }
     }
 }
 
-extern "C" fn ask(opaque: *mut c_void) -> c_int {
-    // SAFETY: the pointer is the one of `Watch::callback`; the demuxer that set it keeps the watch until its context is
-    // closed. Only shared access is made, and every field that changes is atomic.
+extern "C" fn poll(opaque: *mut c_void) -> c_int {
+    // SAFETY: the pointer is the one of `Watch::callback`; the demuxer that set it keeps the watch
+    // until its context is closed. Only shared access is made, and every field that changes is
+    // atomic.
     let watch = unsafe { &*opaque.cast::<Watch>() };
     c_int::from(watch.is_over())
 }

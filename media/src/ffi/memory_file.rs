@@ -1,16 +1,17 @@
-//! A file in memory that libav writes.
+//! A file in memory that libav writes to.
 
 use std::ffi::{c_int, c_void};
 use std::ptr::NonNull;
 
-use ffmpeg_next::ffi as av;
+use ffmpeg_sys_next as av;
 
 use super::LibavError;
 
-/// libav's own buffer in front of ours, in bytes. Small: only box headers go through it, pictures are written past it.
+/// libav's own buffer in front of ours, in bytes. Small: only box headers go through it, pictures
+/// are written past it.
 const BUFFER: usize = 4096;
 
-/// The bytes written, and where the next ones go.
+/// The written bytes, and the position of the next ones.
 struct File {
     bytes: Vec<u8>,
     position: usize,
@@ -29,11 +30,11 @@ impl MemoryFile {
             bytes: Vec::with_capacity(capacity),
             position: 0,
         })));
-        // SAFETY: the buffer is libav's own, as it demands; null is checked. The file lives until `MemoryFile` is
-        // dropped. The transmute only changes whether the bytes are written as `*mut` (before FFmpeg 7) or `*const`:
-        // both are the same to the calling convention, and `write` only reads through it.
+        // SAFETY: the buffer is libav's own, as it demands; null is checked. The file lives until
+        // `MemoryFile` is dropped. The transmute only changes whether the bytes are written as
+        // `*mut` (before FFmpeg 7) or `*const`: both are the same to the calling convention, and
+        // `write` only reads through it. The target type differs between versions of FFmpeg.
         #[allow(clippy::missing_transmute_annotations)]
-        // the target differs between versions of FFmpeg
         let io = unsafe {
             let buffer = av::av_malloc(BUFFER).cast::<u8>();
             let write = write as unsafe extern "C" fn(*mut c_void, *const u8, c_int) -> c_int;
@@ -54,7 +55,8 @@ impl MemoryFile {
             drop(unsafe { Box::from_raw(file.as_ptr()) });
             return Err(LibavError::NO_MEMORY);
         };
-        // SAFETY: just made and unshared. `direct` sends whole payloads to `write` instead of through the buffer.
+        // SAFETY: just made and unshared. `direct` sends whole payloads to `write` instead of
+        // through the buffer.
         unsafe { io.as_mut().direct = 1 };
         Ok(MemoryFile { io, file })
     }
@@ -63,16 +65,17 @@ impl MemoryFile {
         self.io.as_ptr()
     }
 
-    /// Where the next byte goes.
+    /// Position of the next byte.
     pub(super) fn position(&mut self) -> u64 {
         // SAFETY: open and unshared; seeking by nothing only asks.
         let position = unsafe { av::avio_seek(self.io.as_ptr(), 0, av::SEEK_CUR) };
         u64::try_from(position).unwrap_or(0)
     }
 
-    /// The bytes, after what libav still held of them.
+    /// The bytes, including those that libav still buffers.
     pub(super) fn take(&mut self) -> Vec<u8> {
-        // SAFETY: open and unshared; afterwards libav holds nothing back, and the file is only ours.
+        // SAFETY: open and unshared; afterwards libav holds nothing back, and the file is only
+        // ours.
         unsafe {
             av::avio_flush(self.io.as_ptr());
             std::mem::take(&mut self.file.as_mut().bytes)
@@ -83,7 +86,8 @@ impl MemoryFile {
 impl Drop for MemoryFile {
     fn drop(&mut self) {
         let mut io = self.io.as_ptr();
-        // SAFETY: the muxer that used it is freed before; buffer, context and file are owned and freed once.
+        // SAFETY: the muxer that used it is freed before; buffer, context and file are owned and
+        // freed once.
         unsafe {
             av::av_freep((&raw mut (*io).buffer).cast());
             av::avio_context_free(&raw mut io);
@@ -94,7 +98,7 @@ impl Drop for MemoryFile {
 
 impl File {
     fn write(&mut self, bytes: &[u8]) {
-        // room that was skipped, for the index to come
+        // Skipped room, for the index to come.
         if self.position > self.bytes.len() {
             self.bytes.resize(self.position, 0);
         }
@@ -109,7 +113,8 @@ unsafe extern "C" fn write(opaque: *mut c_void, bytes: *const u8, length: c_int)
     let Ok(size) = usize::try_from(length) else {
         return -av::EINVAL;
     };
-    // SAFETY: `opaque` is the file of `MemoryFile::new`, used by one thread at a time; libav gives `length` bytes.
+    // SAFETY: `opaque` is the file of `MemoryFile::new`, used by one thread at a time; libav gives
+    // `length` bytes.
     let (file, bytes) = unsafe {
         (
             &mut *opaque.cast::<File>(),

@@ -1,15 +1,23 @@
-//! Every unsafe line of the crate: owned, safe handles over libavformat's C structures.
+//! Owned, safe handles over libavformat's C structures: every unsafe line of the crate.
 //!
-//! The rest of the crate sees four things: a [`Demuxer`] that reads packets, a [`Packet`] that owns its payload, the
-//! [`Parameters`] of a stream, and a [`Muxer`] that writes into memory. Each owns what it points to and frees it once;
-//! none hands out a pointer. Fields of C structures are read here and nowhere else, since they are what changes between
-//! versions of FFmpeg (5.1, 7.1 and 9 are built against).
-#![allow(unsafe_code)] // the one place: what is here exists to call C
+//! ```text
+//!   Reader ──► Demuxer ──► Stream ──► Parameters ──► Muxer ──► MemoryFile ──► bytes
+//!              (Watch)       └──────► Packet ─────────┘
+//! ```
+//!
+//! Each handle owns its C structure and frees it once; none exposes a pointer. Fields of C
+//! structures are read only here, since they change between versions of FFmpeg (5.1, 7.1 and 9 are
+//! supported).
+//!
+//! The safe layer of `ffmpeg-next` 9.0 does not fit: its `StreamIo` reports a reader's
+//! `UnexpectedEof` as a normal end, which would shorten a recording, keeps no other error than a
+//! number, turns a query for the size into two seeks, and copies every payload through a buffer
+//! once more.
+#![allow(unsafe_code)] // This module alone calls C.
 
-mod audio;
 mod demuxer;
 mod dictionary;
-mod failure;
+mod error;
 mod interrupt;
 mod memory_file;
 mod muxer;
@@ -20,7 +28,7 @@ mod side_data;
 mod stream;
 
 pub(crate) use demuxer::Demuxer;
-pub use failure::LibavError;
+pub use error::LibavError;
 pub(crate) use interrupt::Watch;
 pub(crate) use muxer::{Muxer, Stamp};
 pub(crate) use packet::Packet;
@@ -31,9 +39,9 @@ pub(crate) use stream::Stream;
 use std::ffi::CStr;
 use std::sync::Once;
 
-use ffmpeg_next::ffi as av;
+use ffmpeg_sys_next as av;
 
-/// Makes libav keep its messages to itself: what matters comes back as errors, and a library does not write to stderr.
+/// Silences libav's own log: errors are returned, and a library does not write to stderr.
 fn quiet() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -62,6 +70,6 @@ unsafe fn static_text(text: *const std::ffi::c_char) -> Option<&'static str> {
     if text.is_null() {
         return None;
     }
-    // SAFETY: not null, and by the caller's word NUL-terminated and never freed.
+    // SAFETY: not null, and by the caller's contract NUL-terminated and never freed.
     unsafe { CStr::from_ptr(text) }.to_str().ok()
 }

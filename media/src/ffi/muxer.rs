@@ -1,17 +1,17 @@
-//! Packets in, one file in memory out.
+//! Writes packets to a file in memory.
 
 use std::ffi::CStr;
 use std::ops::Range;
 use std::ptr::{self, NonNull};
 
-use ffmpeg_next::ffi as av;
+use ffmpeg_sys_next as av;
 
 use super::dictionary::Dictionary;
 use super::memory_file::MemoryFile;
 use super::{LibavError, Packet, Parameters, quiet};
 use crate::time::Timebase;
 
-/// When a packet is decoded and shown within the file, in ticks of its stream.
+/// Decode and presentation time of a packet within the file, in ticks of its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) dts: i64,
@@ -22,12 +22,12 @@ pub(crate) struct Stamp {
 /// A file being written.
 pub(crate) struct Muxer {
     context: NonNull<av::AVFormatContext>,
-    /// After the context: it is freed first.
+    /// Declared after the context, which is freed first.
     file: MemoryFile,
 }
 
 impl Muxer {
-    /// An empty file of the format that libav knows under `format`, with room for `capacity` bytes.
+    /// An empty file of libav's format `format`, with room for `capacity` bytes.
     pub(crate) fn create(format: &CStr, capacity: usize) -> Result<Muxer, LibavError> {
         quiet();
         let file = MemoryFile::new(capacity)?;
@@ -51,28 +51,27 @@ impl Muxer {
         Ok(Muxer { context, file })
     }
 
-    /// Adds a stream: its parameters, the unit of its ticks and its four letters in the container (0: by default).
+    /// Adds a stream with the unit of its ticks, and its four letters in the container (0 for the
+    /// default).
     pub(crate) fn add_stream(
         &mut self,
         parameters: &Parameters,
         base: Timebase,
         tag: u32,
     ) -> Result<(), LibavError> {
-        // SAFETY: the context is ours and its header is not yet written; a new stream has valid parameters of its own.
+        // SAFETY: the context is ours and its header is not yet written; a new stream has valid
+        // parameters of its own.
         unsafe {
             let stream = av::avformat_new_stream(self.context.as_ptr(), ptr::null());
             let stream = stream.as_mut().ok_or(LibavError::NO_MEMORY)?;
             parameters.copy_into(stream)?;
             (*stream.codecpar).codec_tag = tag;
-            stream.time_base = av::AVRational {
-                num: base.num().cast_signed(),
-                den: base.den().cast_signed(),
-            };
+            stream.time_base = rational(base);
         }
         Ok(())
     }
 
-    /// Writes the header; every option has to be one that the muxer knows.
+    /// Writes the header; the muxer must know every option.
     pub(crate) fn write_header(&mut self, options: &[(&str, String)]) -> Result<(), LibavError> {
         let mut options = Dictionary::new(options);
         // SAFETY: the context is complete: it has a file and its streams.
@@ -86,7 +85,8 @@ impl Muxer {
         Ok(())
     }
 
-    /// Writes a packet of the stream that was added as this one and says where in the file it went. Packets come in the order of decoding.
+    /// Writes a packet to the stream with this index; returns its range in the file. Packets come
+    /// in decode order.
     pub(crate) fn write(
         &mut self,
         stream: u16,
@@ -111,11 +111,7 @@ impl Muxer {
         raw.duration = stamp.duration;
         // SAFETY: both are ours and unshared; `av_write_frame` does not take the packet.
         unsafe {
-            let source = av::AVRational {
-                num: base.num().cast_signed(),
-                den: base.den().cast_signed(),
-            };
-            av::av_packet_rescale_ts(packet.as_mut_ptr(), source, target);
+            av::av_packet_rescale_ts(packet.as_mut_ptr(), rational(base), target);
             LibavError::check(av::av_write_frame(
                 self.context.as_ptr(),
                 packet.as_mut_ptr(),
@@ -124,11 +120,18 @@ impl Muxer {
         Ok(start..self.file.position())
     }
 
-    /// Writes the trailer and gives the whole file.
+    /// Writes the trailer and returns the whole file.
     pub(crate) fn finish(mut self) -> Result<Vec<u8>, LibavError> {
         // SAFETY: the header was written; called once, as it takes `self`.
         LibavError::check(unsafe { av::av_write_trailer(self.context.as_ptr()) })?;
         Ok(self.file.take())
+    }
+}
+
+fn rational(base: Timebase) -> av::AVRational {
+    av::AVRational {
+        num: base.num().cast_signed(),
+        den: base.den().cast_signed(),
     }
 }
 

@@ -1,21 +1,23 @@
-//! One coded picture.
+//! A coded picture or audio frame.
 
 use std::ptr::NonNull;
 
-use ffmpeg_next::ffi as av;
+use ffmpeg_sys_next as av;
 
 use super::LibavError;
 
 /// A packet that owns its payload. Moving it moves a pointer; the payload is never copied.
 pub(crate) struct Packet(NonNull<av::AVPacket>);
 
-// SAFETY: the packet owns its `AVPacket`, whose buffers are counted atomically; nothing in it is bound to a thread.
+// SAFETY: the packet owns its `AVPacket`, whose buffers are counted atomically; nothing in it is
+// bound to a thread.
 unsafe impl Send for Packet {}
-// SAFETY: as above; through a shared reference it is only read, and its buffers' counts are raised atomically.
+// SAFETY: as above; through a shared reference it is only read, and its buffers' counts are raised
+// atomically.
 unsafe impl Sync for Packet {}
 
 impl Packet {
-    /// A packet with nothing in it, for the demuxer to fill.
+    /// An empty packet for the demuxer to fill.
     pub(super) fn empty() -> Result<Packet, LibavError> {
         // SAFETY: takes nothing; null is checked.
         let packet = unsafe { av::av_packet_alloc() };
@@ -24,7 +26,7 @@ impl Packet {
             .ok_or(LibavError::NO_MEMORY)
     }
 
-    /// Another packet with the same payload, which is not copied.
+    /// Another packet that shares the payload.
     pub(crate) fn share(&self) -> Result<Packet, LibavError> {
         let mut packet = Packet::empty()?;
         // SAFETY: the target is blank and ours, the source valid and only read.
@@ -46,47 +48,47 @@ impl Packet {
         unsafe { self.0.as_mut() }
     }
 
-    /// Which stream of the source it belongs to.
+    /// Index of its stream in the source.
     pub(crate) fn stream(&self) -> usize {
         usize::try_from(self.get().stream_index).unwrap_or(usize::MAX)
     }
 
-    /// When it is shown, in ticks of its stream.
+    /// Presentation time in ticks of its stream.
     pub(crate) fn pts(&self) -> Option<i64> {
         Some(self.get().pts).filter(|&pts| pts != av::AV_NOPTS_VALUE)
     }
 
-    /// When it is decoded, in ticks of its stream.
+    /// Decode time in ticks of its stream.
     pub(crate) fn dts(&self) -> Option<i64> {
         Some(self.get().dts).filter(|&dts| dts != av::AV_NOPTS_VALUE)
     }
 
-    /// How long it is shown, in ticks, as far as the demuxer knows.
+    /// Duration in ticks, if the demuxer knows it.
     pub(crate) fn duration(&self) -> Option<i64> {
         Some(self.get().duration).filter(|&ticks| ticks > 0)
     }
 
-    /// Whether the demuxer calls it a key frame.
+    /// Returns true if the demuxer marks it as a key frame.
     pub(crate) fn is_key(&self) -> bool {
         self.get().flags & av::AV_PKT_FLAG_KEY != 0
     }
 
-    /// Whether the demuxer calls it damaged.
+    /// Returns true if the demuxer marks it as damaged.
     pub(crate) fn is_corrupt(&self) -> bool {
         self.get().flags & av::AV_PKT_FLAG_CORRUPT != 0
     }
 
-    /// Whether it has to be decoded but must not be shown.
+    /// Returns true if it is decoded but not shown.
     pub(crate) fn is_hidden(&self) -> bool {
         self.get().flags & av::AV_PKT_FLAG_DISCARD != 0
     }
 
-    /// The configuration of the codec that holds from here on, where the container changes it.
+    /// The codec's configuration from here on, if the container changes it.
     pub(crate) fn new_configuration(&self) -> Option<&[u8]> {
         let mut size = 0;
         let kind = av::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA;
-        // SAFETY: the packet is ours and unchanged while the result is borrowed; null is checked, and libav guarantees
-        // `size` bytes at the address.
+        // SAFETY: the packet is ours and unchanged while the result is borrowed; null is checked,
+        // and libav guarantees `size` bytes at the address.
         unsafe {
             let data = av::av_packet_get_side_data(self.0.as_ptr(), kind, &raw mut size);
             (!data.is_null() && size > 0).then(|| std::slice::from_raw_parts(data, size))
@@ -100,7 +102,8 @@ impl Packet {
         if packet.data.is_null() || size == 0 {
             return &[];
         }
-        // SAFETY: libav guarantees `size` bytes at `data`, kept alive by the packet's own reference.
+        // SAFETY: libav guarantees `size` bytes at `data`, kept alive by the packet's own
+        // reference.
         unsafe { std::slice::from_raw_parts(packet.data, size) }
     }
 }

@@ -1,4 +1,4 @@
-//! Lets libav read from anything that Rust can read and seek.
+//! An I/O context of libav over a Rust reader.
 
 use std::ffi::{c_int, c_void};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -6,21 +6,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ffmpeg_next::ffi as av;
+use ffmpeg_sys_next as av;
 
 use super::LibavError;
 
-/// How much is asked of the reader at a time, in bytes: the whole index of a chunk of 2 MB fits, so one request is
-/// enough to know what it is.
+/// Bytes of one read: the whole index of a chunk of 2 MB fits, so one request is enough to probe
+/// it.
 const BUFFER: usize = 32 * 1024;
 
-/// What can be read in any order.
+/// Bytes that can be read in any order.
 pub(crate) trait ReadSeek: Read + Seek + Send {}
 impl<T: Read + Seek + Send> ReadSeek for T {}
 
-/// Where the bytes come from.
+/// The source of the bytes.
 enum Bytes {
-    /// So many, in any order.
+    /// A known number of bytes, in any order.
     Seekable(Box<dyn ReadSeek>, u64),
     /// Once, from first to last.
     Sequential(Box<dyn Read + Send>),
@@ -30,37 +30,40 @@ enum Bytes {
 struct Source {
     bytes: Bytes,
     position: u64,
-    /// Once it has failed it fails for good: what came after a hole would pass for what belongs there.
+    /// A failure is permanent: bytes after a hole would pass for the bytes in it.
     failed: bool,
     failure: Failure,
 }
 
-/// Why a reader failed, for whoever asks afterwards: libav hears a mere number, may go on after it, and owns the reader by then.
+/// The error of a reader, for later: libav gets a mere number, may continue after it, and owns the
+/// reader by then.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Failure(Arc<Mutex<Option<io::Error>>>);
 
 impl Failure {
-    /// The failure, if there was one and nobody has taken it.
+    /// The failure, if there is one that has not been taken.
     pub(crate) fn take(&self) -> Option<io::Error> {
         self.lock().take()
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<io::Error>> {
-        // whoever panicked while it held the lock left a whole value: it is only ever replaced
+        // A panic under the lock leaves a whole value: it is only ever replaced.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// An I/O context of libav over a Rust reader.
 ///
-/// Seeks are kept here and only reach the reader with the next read, so that asking for the size or skipping back costs
-/// no request. A panic in the reader becomes an I/O error instead of unwinding into C.
+/// Seeks are kept here and only reach the reader with the next read, so a query for the size or a
+/// skip back costs no request. A panic in the reader becomes an I/O error instead of unwinding into
+/// C.
 pub(crate) struct Reader {
     io: NonNull<av::AVIOContext>,
     source: NonNull<Source>,
 }
 
-// SAFETY: owns both; the reader inside is `Send`, and callbacks run only on the thread that uses the demuxer.
+// SAFETY: owns both; the reader inside is `Send`, and callbacks run only on the thread that uses
+// the demuxer.
 unsafe impl Send for Reader {}
 
 impl Reader {
@@ -78,7 +81,7 @@ impl Reader {
     }
 
     fn over(bytes: Bytes) -> Result<Reader, LibavError> {
-        // without a callback for it, libav knows that there is no going back
+        // Without a seek callback, libav treats the source as sequential.
         let seekable = matches!(bytes, Bytes::Seekable(..));
         let source = Box::new(Source {
             bytes,
@@ -87,7 +90,8 @@ impl Reader {
             failure: Failure::default(),
         });
         let source = NonNull::from(Box::leak(source));
-        // SAFETY: the buffer is libav's own, as it demands; null is checked. The source lives until `Reader` is dropped.
+        // SAFETY: the buffer is libav's own, as it demands; null is checked. The source lives until
+        // `Reader` is dropped.
         let io = unsafe {
             let buffer = av::av_malloc(BUFFER).cast::<u8>();
             let length = BUFFER as c_int; // 32 KiB
@@ -108,13 +112,13 @@ impl Reader {
         }
     }
 
-    /// Where its failure will be found.
+    /// The handle to its failure.
     pub(crate) fn failure(&mut self) -> Failure {
         self.source().failure.clone()
     }
 
-    /// The reader itself, for a look before libav has it. `None` for one that cannot go back.
-    pub(crate) fn look(&mut self) -> Option<&mut dyn ReadSeek> {
+    /// The reader itself, before libav has it. `None` for a sequential one.
+    pub(crate) fn peek(&mut self) -> Option<&mut dyn ReadSeek> {
         match &mut self.source().bytes {
             Bytes::Seekable(inner, _) => Some(inner.as_mut()),
             Bytes::Sequential(_) => None,
@@ -122,8 +126,8 @@ impl Reader {
     }
 
     fn source(&mut self) -> &mut Source {
-        // SAFETY: leaked in `over` and taken back only when this is dropped; callbacks run only inside calls on the
-        // demuxer, and none is running while its reader is borrowed.
+        // SAFETY: leaked in `over` and taken back only when this is dropped; callbacks run only
+        // inside calls on the demuxer, and none is running while its reader is borrowed.
         unsafe { self.source.as_mut() }
     }
 
@@ -135,8 +139,9 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         let mut io = self.io.as_ptr();
-        // SAFETY: the context that used it is closed (the demuxer drops its reader after that); the buffer may have been
-        // replaced by libav and is freed by its current address; the source was leaked in `over` and is taken back once.
+        // SAFETY: the context that used it is closed (the demuxer drops its reader after that); the
+        // buffer may have been replaced by libav and is freed by its current address; the source
+        // was leaked in `over` and is taken back once.
         unsafe {
             av::av_freep((&raw mut (*io).buffer).cast());
             av::avio_context_free(&raw mut io);

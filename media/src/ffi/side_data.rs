@@ -1,10 +1,11 @@
-//! What a container says of a stream beside its parameters: how it is turned, how bright it was mastered.
+//! Side data of a stream: rotation, mastering brightness.
 //!
-//! Up to FFmpeg 6.0 it hangs on the stream and is lost when only the parameters are copied; from 6.1 on it is part of them.
+//! Up to FFmpeg 6.0 it belongs to the stream, and a copy of the parameters lacks it; from 6.1 on it
+//! is part of them.
 
 use std::ffi::c_int;
 
-use ffmpeg_next::ffi as av;
+use ffmpeg_sys_next as av;
 
 use super::LibavError;
 
@@ -15,8 +16,8 @@ type Kind = av::AVPacketSideDataType;
 pub(super) struct SideData(Vec<(Kind, Vec<u8>)>);
 
 impl SideData {
-    /// Copies what hangs on a stream.
-    pub(super) fn of(stream: &av::AVStream) -> SideData {
+    /// Copies a stream's side data.
+    pub(super) fn from_stream(stream: &av::AVStream) -> SideData {
         #[cfg(not(ffmpeg_6_1))]
         let (first, count) = (stream.side_data.cast_const(), stream.nb_side_data);
         // SAFETY: libav gives every stream parameters, for as long as the stream lives.
@@ -42,14 +43,15 @@ impl SideData {
         SideData((0..count).map(copy).collect())
     }
 
-    /// Hangs it on a stream of a muxer.
+    /// Attaches it to a stream of a muxer.
     ///
     /// # Safety
     /// `stream` must point to a valid stream that nothing else reads at the moment.
     #[cfg(not(ffmpeg_6_1))]
     pub(super) unsafe fn attach(&self, stream: *mut av::AVStream) -> Result<(), LibavError> {
         for (kind, data) in &self.0 {
-            // SAFETY: the stream is valid by the caller's word; null is checked, and the new entry has room for `data`.
+            // SAFETY: the stream is valid by the caller's contract; null is checked, and the new
+            // entry has room for `data`.
             unsafe {
                 let room = av::av_stream_new_side_data(stream, *kind, data.len());
                 if room.is_null() {
@@ -61,17 +63,17 @@ impl SideData {
         Ok(())
     }
 
-    /// Nothing to do: it went with the parameters.
+    /// Does nothing: the parameters contain it.
     ///
     /// # Safety
-    /// None needed; the signature is that of the other version.
+    /// No requirement; the signature is that of the other version.
     #[cfg(ffmpeg_6_1)]
-    #[allow(clippy::unnecessary_wraps, clippy::unused_self)] // as above
+    #[allow(clippy::unnecessary_wraps, clippy::unused_self)] // As above.
     pub(super) unsafe fn attach(&self, _stream: *mut av::AVStream) -> Result<(), LibavError> {
         Ok(())
     }
 
-    /// By how many degrees a player turns the picture clockwise, 0 to 359.
+    /// Clockwise rotation by the player in degrees, 0 to 359.
     pub(super) fn rotation(&self) -> i32 {
         let matrix = self
             .0
@@ -89,8 +91,8 @@ impl SideData {
         // SAFETY: reads nine numbers, which is what is given.
         let counterclockwise = unsafe { av::av_display_rotation_get(numbers.as_ptr()) };
         if counterclockwise.is_nan() {
-            return 0; // a matrix that squeezes the picture to a line
+            return 0; // A matrix that squeezes the picture to a line.
         }
-        (-counterclockwise.round() as i32).rem_euclid(360) // between -180 and 180
+        (-counterclockwise.round() as i32).rem_euclid(360) // Between -180 and 180.
     }
 }

@@ -1,13 +1,14 @@
 //! The audio of a chunk as a track of its file.
 //!
 //! ```text
-//!   in front of a run    [ -2112 ][ -1088 ][ -64  ][ 960  ]      what lies before zero is not heard
-//!   later in the run              [ before ][ 137  ][ 1161 ]     the packet before is put right before zero, whole
+//!   in front of a run    [ -2112 ][ -1088 ][ -64  ][ 960  ]      not heard before zero
+//!   later in the run              [ before ][ 137  ][ 1161 ]     previous packet ends at zero
 //! ```
 //!
-//! mp4 hides what lies before zero by its edit list. So in later chunks exactly the repeated packet is hidden, and the
-//! audio of all chunks one after another is the source's, to the sample. Matroska and MPEG-TS cannot hide anything (their
-//! delays are the codec's, the same for the whole file): there nothing is repeated, and nothing lies before zero.
+//! mp4's edit list hides everything before zero. So later chunks hide exactly the repeated packet,
+//! and the audio of consecutive chunks is the source's, to the sample. Matroska and MPEG-TS cannot
+//! hide audio (their delays are the codec's, the same for the whole file): there no packet is
+//! repeated, and none lies before zero.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,19 +18,21 @@ use crate::ffi::{LibavError, Muxer, Packet, Parameters, Stamp};
 use crate::time::Timebase;
 use crate::video::Container;
 
-/// Audio on its way into a file.
+/// The audio track of a file.
 pub(super) struct Track {
-    /// Packets in order with their times in samples from the chunk's start.
+    /// Packets in order, with their times in samples from the chunk's start.
     pub(super) packets: Vec<(Arc<Packet>, Stamp)>,
     pub(super) stream: Arc<AudioStream>,
-    /// Whether the decoder is to skip what encoders put in front: not in later chunks, where that is audio. mp4 does not ask.
+    /// True if the decoder is to skip the encoder's priming: not in later chunks, which begin with
+    /// audio. Irrelevant in mp4.
     primed: bool,
     samples: u64,
     preroll_samples: u64,
 }
 
 impl Track {
-    /// The track of a segment in a chunk that begins at `start` ticks of `video`; `None` if nothing is heard in it.
+    /// The track of a segment in a chunk with this interval in ticks of `video`; `None` without
+    /// audio.
     pub(super) fn new(
         stream: &Arc<AudioStream>,
         segment: AudioSegment<Arc<Packet>>,
@@ -46,7 +49,7 @@ impl Track {
         let mut packets = segment.packets;
         if container == Container::Mp4 {
             let mut before = clock.stamps(&segment.before);
-            put_in_front(&mut before, &stamps, segment.begins_run, clock.rounding());
+            move_before(&mut before, &stamps, segment.begins_run, clock.rounding());
             stamps.splice(0..0, before);
             packets.splice(0..0, segment.before);
         }
@@ -70,7 +73,7 @@ impl Track {
         })
     }
 
-    /// What a decoder must know of it.
+    /// The decoder's parameters.
     pub(super) fn parameters(&self) -> &Parameters {
         if self.primed {
             &self.stream.parameters
@@ -79,14 +82,14 @@ impl Track {
         }
     }
 
-    /// No step of time in it is longer than this, in samples.
+    /// A bound of the steps of time in it, in samples.
     pub(super) fn longest_step(&self) -> i64 {
         let mut times = self.packets.iter().map(|(_, stamp)| stamp.pts);
         let first = times.next().unwrap_or(0);
         times.next_back().unwrap_or(first).saturating_sub(first)
     }
 
-    /// What there is to say about it.
+    /// The facts about it.
     pub(super) fn facts(&self) -> AudioTrack {
         AudioTrack {
             format: Arc::clone(&self.stream.format),
@@ -97,22 +100,22 @@ impl Track {
     }
 }
 
-/// Audio that is written between the pictures, in the order in which both are decoded.
-pub(super) struct Beside<'a> {
+/// Writes audio between the pictures, in decode order of both.
+pub(super) struct Interleaver<'a> {
     rest: std::slice::Iter<'a, (Arc<Packet>, Stamp)>,
     rate: Timebase,
 }
 
-impl<'a> Beside<'a> {
-    pub(super) fn new(track: Option<&'a Track>) -> Beside<'a> {
+impl<'a> Interleaver<'a> {
+    pub(super) fn new(track: Option<&'a Track>) -> Interleaver<'a> {
         let second = Timebase::new(1, 1).expect("one is not zero");
-        Beside {
+        Interleaver {
             rest: track.map_or(&[][..], |track| &track.packets).iter(),
             rate: track.map_or(second, |track| track.stream.rate()),
         }
     }
 
-    /// Writes what is decoded before a picture.
+    /// Writes the audio that is decoded before a picture.
     pub(super) fn write_until(
         &mut self,
         muxer: &mut Muxer,
@@ -143,9 +146,9 @@ impl<'a> Beside<'a> {
     }
 }
 
-/// Moves what is not heard: in a run's later chunks right before zero, so that just it is hidden; in front of a run right
-/// before what follows it, unless there is a gap.
-fn put_in_front(before: &mut [Stamp], heard: &[Stamp], begins_run: bool, rounding: i64) {
+/// Moves the hidden packets: in a run's later chunks right before zero, so that exactly they are
+/// hidden; in front of a run right before the first heard packet, unless there is a gap.
+fn move_before(before: &mut [Stamp], heard: &[Stamp], begins_run: bool, rounding: i64) {
     let first = heard.first().map_or(0, |first| first.pts);
     let ends = before.last().map_or(0, |last| last.pts + last.duration);
     let mut end = match begins_run {
@@ -160,7 +163,8 @@ fn put_in_front(before: &mut [Stamp], heard: &[Stamp], begins_run: bool, roundin
 }
 
 impl Stamp {
-    /// These containers shift all streams by what one of them has before zero, and Matroska's length is that of the longest.
+    /// Clamps to a file of this length: Matroska and MPEG-TS shift all streams if one begins before
+    /// zero, and Matroska's length is that of the longest stream.
     fn keep_within(&mut self, length: i64) {
         self.pts = self.pts.clamp(0, (length - 1).max(0));
         self.dts = self.pts;
@@ -168,7 +172,7 @@ impl Stamp {
     }
 }
 
-/// Turns ticks of the audio's stream into samples since the chunk's start.
+/// Converts ticks of the audio's stream to samples since the chunk's start.
 struct Clock<'a> {
     start: i64,
     video: Timebase,
@@ -176,17 +180,14 @@ struct Clock<'a> {
 }
 
 impl Clock<'_> {
-    /// Times in samples. A container that rounds (Matroska to milliseconds) says of packets that follow each other that
-    /// they overlap or leave gaps of a tick: there they follow each other.
+    /// Times in samples. In a container that rounds (Matroska to milliseconds), contiguous packets
+    /// seem to overlap or to leave gaps of a tick: they become contiguous here.
     fn stamps(&self, packets: &[AudioPacket<Arc<Packet>>]) -> Vec<Stamp> {
         let mut expected = 0;
         let stamp = |packet: &AudioPacket<Arc<Packet>>| {
-            let told = self.since_start(packet.pts);
-            let pts = if (told - expected).abs() <= self.rounding() {
-                expected
-            } else {
-                told
-            };
+            let stamped = self.since_start(packet.pts);
+            let contiguous = (stamped - expected).abs() <= self.rounding();
+            let pts = if contiguous { expected } else { stamped };
             let duration = self.samples_in(packet);
             expected = pts + duration;
             Stamp {
@@ -199,16 +200,16 @@ impl Clock<'_> {
     }
 
     fn samples_in(&self, packet: &AudioPacket<Arc<Packet>>) -> i64 {
-        let told = self
+        let stamped = self
             .stream
             .timebase
             .convert_up(packet.duration, self.stream.rate());
         let usual = self.stream.frame;
-        let near = |usual: &i64| told == 0 || (told - usual).abs() <= self.rounding();
-        usual.filter(near).unwrap_or(told).max(1)
+        let near = |usual: &i64| stamped == 0 || (stamped - usual).abs() <= self.rounding();
+        usual.filter(near).unwrap_or(stamped).max(1)
     }
 
-    /// How many samples a time may be off because it was rounded to a tick, by the source and by us.
+    /// Most samples that a time may be off, from rounding to a tick in the source and here.
     fn rounding(&self) -> i64 {
         self.stream.timebase.convert_up(1, self.stream.rate()) + 1
     }

@@ -1,18 +1,20 @@
-//! Corrects an mp4 index where libav's muxer cannot be told what is right.
+//! Corrects the mp4 index for leading pictures, which libav's muxer gets wrong.
 //!
-//! libav takes the time of the first *stored* picture for the beginning. In a chunk that begins with an open group,
-//! pictures shown before it are stored after it: they would be hidden by an edit list, and the length would lack them.
+//! libav takes the time of the first *stored* picture for the beginning. In a chunk that begins
+//! with an open group, earlier pictures are stored after it: an edit list would hide them, and the
+//! length would lack them.
 //!
 //! ```text
-//!   libav      edit: nothing for 40 ms, then from the key frame on    length: from the key frame on
-//!   corrected  edit: everything from the first shown picture on      length: the chunk's interval
+//!   libav      edit: nothing for 40 ms, then from the key frame on   length: from the key frame on
+//!   corrected  edit: everything from the first shown picture on     length: the chunk's interval
 //! ```
 
 use crate::boxes::inside;
 
-/// Makes the picture that is shown `lead` ticks before the first stored one the beginning.
+/// Moves the beginning to the picture that is shown `lead` ticks before the first stored one.
 ///
-/// `None` if the index is not of the form that libav writes for one track; it is then unchanged or partly changed.
+/// `None` if the index is not of the form that libav writes for one track; it may be partly changed
+/// then.
 pub(super) fn begin_with_leading_pictures(file: &mut [u8], lead: i64) -> Option<()> {
     let lead = i32::try_from(lead).ok()?;
     let track = inside(file, inside(file, 0..file.len(), b"moov")?, b"trak")?;
@@ -26,10 +28,10 @@ pub(super) fn begin_with_leading_pictures(file: &mut [u8], lead: i64) -> Option<
     show_everything(file.get_mut(edits)?, length)
 }
 
-/// Lengthens the track as its media header tells it; gives the new length in ticks.
+/// Lengthens the track in its media header; returns the new length in ticks.
 fn add_to_length(header: &mut [u8], lead: i32) -> Option<u64> {
     let lead = u64::try_from(lead).ok()?;
-    // version and flags, times of creation and change, timescale; then the length
+    // Version and flags, times of creation and change, timescale; then the length.
     match header[0] {
         0 => {
             let field = header.get_mut(16..)?.first_chunk_mut::<4>()?;
@@ -46,9 +48,9 @@ fn add_to_length(header: &mut [u8], lead: i32) -> Option<u64> {
     }
 }
 
-/// Moves every picture's time of showing, so that the first shown one is at zero.
+/// Moves every composition time, so that the first shown picture is at zero.
 fn shift_compositions(offsets: &mut [u8], lead: i32) -> Option<()> {
-    let entries = offsets.get_mut(8..)?; // after version, flags and count
+    let entries = offsets.get_mut(8..)?; // After version, flags and count.
     for entry in entries.chunks_exact_mut(8) {
         let field = entry.last_chunk_mut::<4>()?;
         *field = i32::from_be_bytes(*field).checked_add(lead)?.to_be_bytes();
@@ -56,7 +58,8 @@ fn shift_compositions(offsets: &mut [u8], lead: i32) -> Option<()> {
     Some(())
 }
 
-/// One edit that shows the whole track, instead of an empty one and one for the rest; the room left becomes a free box.
+/// Replaces libav's empty edit and the edit for the rest by one edit that shows the whole track.
+/// The room that is left becomes a free box.
 fn show_everything(edits: &mut [u8], length: u64) -> Option<()> {
     let room = edits.len();
     let mut list = Vec::with_capacity(room);
@@ -74,7 +77,7 @@ fn show_everything(edits: &mut [u8], length: u64) -> Option<()> {
             list.extend_from_slice(&0u64.to_be_bytes());
         }
     }
-    list.extend_from_slice(&[0, 1, 0, 0]); // at normal speed
+    list.extend_from_slice(&[0, 1, 0, 0]); // At normal speed.
     match room.checked_sub(list.len())? {
         0 => {}
         left @ 8.. => {

@@ -1,16 +1,17 @@
-//! When each packet is decoded: made new for every chunk.
+//! Decode times, recomputed for every chunk.
 
 use crate::ffi::Stamp;
 
-/// Times of decoding and durations for the packets of a chunk, from the times at which they are shown.
+/// Decode times and durations for the packets of a chunk, from their presentation times.
 ///
-/// A source's own times of decoding cannot be used: cameras give none, or guesses that go backwards. Here packets are
-/// decoded in the rhythm in which frames are shown, ahead of it by as much as reordering takes, so that the distance of
-/// two times of decoding is the distance of two shown frames, and all of them sum to exactly the chunk's interval. Always
-/// strictly increasing, never later than the picture is shown, whatever the timestamps are.
+/// A source's own decode times are unusable: cameras give none, or guesses that go backwards. Here
+/// packets are decoded in the rhythm in which frames are shown, ahead of it by the reordering
+/// delay. So the distance of two decode times is the distance of two shown frames, and all
+/// distances sum to exactly the chunk's interval. For any timestamps, decode times are strictly
+/// increasing and never later than the picture's presentation.
 ///
-/// The duration is how long the picture is shown. The packet that is decoded last gets the duration of the frame that is
-/// shown last instead: from these two the muxer takes the length of the whole.
+/// A packet's duration is that of its picture. But the last decoded packet gets the duration of the
+/// last shown frame: from these two the muxer takes the length of the whole.
 pub(super) fn stamps(pts: impl Iterator<Item = i64>, start: i64, end: i64) -> Vec<Stamp> {
     let shown: Vec<i64> = pts.map(|pts| pts - start).collect();
     let mut order: Vec<usize> = (0..shown.len()).collect();
@@ -47,7 +48,7 @@ pub(super) fn stamps(pts: impl Iterator<Item = i64>, start: i64, end: i64) -> Ve
     stamps
 }
 
-/// The same times, each moved up to at least one tick after the one before.
+/// The same times, each raised to at least one tick after the previous one.
 fn strictly_increasing(times: impl Iterator<Item = i64>) -> Vec<i64> {
     let mut previous = i64::MIN;
     let raised = times.map(|time| {
@@ -63,7 +64,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn reordered_frames_are_decoded_in_an_even_rhythm() {
+    fn reordered_frames_are_decoded_evenly() {
         let stamps = stamps([100, 104, 102, 101, 103].into_iter(), 100, 105);
         assert_eq!(
             stamps.iter().map(|stamp| stamp.dts).collect::<Vec<_>>(),
@@ -75,15 +76,15 @@ mod tests {
     #[test]
     fn frames_in_order_are_decoded_when_they_are_shown() {
         let stamps = stamps([7, 9, 20].into_iter(), 7, 21);
-        let told: Vec<_> = stamps
+        let found: Vec<_> = stamps
             .iter()
             .map(|stamp| (stamp.dts, stamp.duration))
             .collect();
-        assert_eq!(told, [(0, 2), (2, 11), (13, 1)]);
+        assert_eq!(found, [(0, 2), (2, 11), (13, 1)]);
     }
 
     #[test]
-    fn a_long_last_frame_is_told_by_the_frame_and_by_the_last_packet() {
+    fn the_last_packet_has_the_duration_of_the_last_frame() {
         let stamps = stamps([0, 40, 120, 80].into_iter(), 0, 240);
         let durations: Vec<_> = stamps.iter().map(|stamp| stamp.duration).collect();
         assert_eq!(durations, [40, 40, 120, 120]);
@@ -91,7 +92,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn decoding_never_goes_back_and_never_comes_too_late(pts in prop::collection::vec(-50..50i64, 1..60)) {
+        fn decode_times_increase_and_precede_presentation(pts in prop::collection::vec(-50..50i64, 1..60)) {
             let end = pts.iter().max().unwrap() + 1;
             let stamps = stamps(pts.iter().copied(), -50, end);
             prop_assert_eq!(stamps.len(), pts.len());
@@ -100,7 +101,7 @@ mod tests {
         }
 
         #[test]
-        fn what_a_muxer_sums_is_the_interval(
+        fn durations_sum_to_the_interval(
             pts in prop::collection::hash_set(0..10_000i64, 1..100).prop_map(|set| set.into_iter().collect::<Vec<_>>()),
             last in 1..100i64,
         ) {

@@ -1,4 +1,4 @@
-//! Reaching a source: the file is there and whole, or the server answers.
+//! Connects to a source: checks that a file is complete, or that a server answers.
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -9,7 +9,7 @@ use crate::ffi::{Demuxer, LibavError, Watch};
 use crate::input::Input;
 use crate::location::Location;
 use crate::options::OpenOptions;
-use crate::wholeness;
+use crate::truncation;
 
 /// Opens a path or URL and reads its header.
 pub(super) fn connect(location: &Location, options: &OpenOptions) -> Result<Demuxer, OpenError> {
@@ -21,13 +21,13 @@ pub(super) fn connect(location: &Location, options: &OpenOptions) -> Result<Demu
     let begun = std::time::Instant::now();
     let opened = Demuxer::open(&location.for_libav(), &libav_options(location), watch);
     opened.map_err(|failure| {
-        // the watch is gone with the context; the clock says the same
+        // The watch is gone with the context; the clock gives the same answer.
         let expired = location.file().is_none() && begun.elapsed() >= options.timeout;
         refusal(failure, location, options, expired)
     })
 }
 
-/// What can be said about a file without knowing its format.
+/// Checks a file, independent of its format.
 fn check_file(path: &Path, location: &Location) -> Result<(), OpenError> {
     let failed = |source: io::Error| open_error(location, source);
     let file = File::open(path).map_err(failed)?;
@@ -35,7 +35,7 @@ fn check_file(path: &Path, location: &Location) -> Result<(), OpenError> {
     if facts.is_dir() {
         return Err(failed(io::Error::from(ErrorKind::IsADirectory)));
     }
-    // a pipe or device has no size and cannot be looked at twice
+    // A pipe or device has no size and can be read only once.
     if !facts.is_file() {
         return Ok(());
     }
@@ -44,7 +44,7 @@ fn check_file(path: &Path, location: &Location) -> Result<(), OpenError> {
             location: location.to_string(),
         });
     }
-    check_wholeness(
+    check_truncation(
         BufReader::with_capacity(64, file),
         facts.len(),
         location,
@@ -52,14 +52,14 @@ fn check_file(path: &Path, location: &Location) -> Result<(), OpenError> {
     )
 }
 
-/// Whether all is there that the beginning promises.
-fn check_wholeness<R: Read + Seek>(
+/// Refuses bytes whose end is missing.
+fn check_truncation<R: Read + Seek>(
     mut reader: R,
     length: u64,
     location: &Location,
     failed: impl FnOnce(io::Error) -> OpenError,
 ) -> Result<(), OpenError> {
-    match wholeness::missing(&mut reader, length).map_err(failed)? {
+    match truncation::missing(&mut reader, length).map_err(failed)? {
         Some(expected) => Err(OpenError::Truncated {
             location: location.to_string(),
             expected,
@@ -69,7 +69,7 @@ fn check_wholeness<R: Read + Seek>(
     }
 }
 
-/// Opens what somebody else fetches and reads its header.
+/// Opens bytes that the caller fetches, and reads their header.
 pub(super) fn connect_input(
     mut input: Input,
     location: &Location,
@@ -83,8 +83,8 @@ pub(super) fn connect_input(
             });
         }
         Some(length) => {
-            if let Some(mut reader) = input.reader().look() {
-                check_wholeness(&mut reader, length, location, failed)?;
+            if let Some(mut reader) = input.reader().peek() {
+                check_truncation(&mut reader, length, location, failed)?;
                 reader.seek(SeekFrom::Start(0)).map_err(failed)?;
             }
         }
@@ -98,7 +98,7 @@ pub(super) fn connect_input(
     })
 }
 
-/// Why a source was refused whose bytes could not be fetched.
+/// The error for a source whose bytes could not be fetched.
 pub(super) fn fetch_error(
     location: &Location,
     options: &OpenOptions,
@@ -118,10 +118,10 @@ pub(super) fn fetch_error(
     }
 }
 
-/// What libav is told for each kind of source.
+/// libav's options for each kind of source.
 fn libav_options(location: &Location) -> Vec<(&'static str, String)> {
     match location.scheme() {
-        // over UDP, one lost datagram damages every picture up to the next key frame
+        // Over UDP, one lost datagram damages every picture up to the next key frame.
         Some("rtsp" | "rtsps") => {
             vec![
                 ("rtsp_transport", "tcp".to_owned()),
@@ -132,8 +132,8 @@ fn libav_options(location: &Location) -> Vec<(&'static str, String)> {
     }
 }
 
-/// Why a source was refused, by what libav answered and what is known besides: libav's answer to a stop or to silence may be
-/// anything.
+/// The error for libav's answer. Stop and timeout are checked first, since libav's answer to them
+/// varies.
 pub(super) fn refusal(
     failure: LibavError,
     location: &Location,

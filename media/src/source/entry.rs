@@ -1,4 +1,4 @@
-//! What a decoder must know of a stretch of a stream: the sample description, and when another one is needed.
+//! Sample entries: the decoder parameters of a stretch of a stream, and their changes.
 
 use std::sync::Arc;
 
@@ -7,33 +7,33 @@ use crate::codec::Classifier;
 use crate::ffi::{LibavError, Packet, Parameters};
 use crate::video::{Codec, VideoFormat};
 
-/// What the pictures are, and what a decoder must know to show them.
+/// The format of the pictures, and the decoder's parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    /// What the pictures are.
+    /// Format of the pictures.
     pub(crate) format: Arc<VideoFormat>,
-    /// What goes into the container's header.
+    /// Parameters for the container's header.
     pub(crate) parameters: Arc<Parameters>,
 }
 
-/// The entry in force, and what is compared with it.
+/// The sample entries of a source, and the state to detect changes.
 pub(super) struct Entries {
-    /// All so far; a sample's number is its place here.
+    /// All so far; a sample's number is its index here.
     all: Vec<Entry>,
     /// The parameter sets in force, for codecs that have them.
     sets: Option<ParameterSets>,
     classifier: Classifier,
     /// For streams whose pictures may come as two fields.
     fields: Option<FieldReader>,
-    /// The packet before, if it was the first field of a frame.
+    /// The previous packet, if it was the first field of a frame.
     first_field: Option<Field>,
 }
 
 impl Entries {
-    /// Begins with what the header says.
+    /// Begins with the header's entry.
     pub(super) fn new(first: Entry) -> Entries {
         let (codec, configuration) = (first.format.codec, first.parameters.extradata());
-        let sets = ParameterSets::of(codec, configuration);
+        let sets = ParameterSets::new(codec, configuration);
         let classifier = Classifier::new(codec, configuration, first.format.has_b_frames);
         let fields = field_reader(codec, configuration);
         Entries {
@@ -45,12 +45,12 @@ impl Entries {
         }
     }
 
-    /// How packets are to be read.
+    /// The classifier of packets.
     pub(super) fn classifier(&self) -> &Classifier {
         &self.classifier
     }
 
-    /// Whether a packet is the second field of the frame that the packet before began.
+    /// Returns true if a packet is the second field of the frame that the previous packet began.
     pub(super) fn completes_frame(&mut self, packet: &Packet) -> bool {
         let field = self.fields.and_then(|fields| fields.read(packet.data()));
         let completes = field
@@ -70,12 +70,12 @@ impl Entries {
         &self.all[0]
     }
 
-    /// The number of the entry that a key frame needs: a new one if it brings other parameter sets.
+    /// The number of a key frame's entry: a new one if it brings other parameter sets.
     pub(super) fn for_key_frame(&mut self, packet: &Packet) -> Result<u32, LibavError> {
         if let Some(configuration) = self.changed(packet) {
             self.add(configuration)?;
         }
-        Ok(u32::try_from(self.all.len() - 1).unwrap_or(u32::MAX))
+        Ok(self.current())
     }
 
     /// The number of the entry in force.
@@ -88,9 +88,9 @@ impl Entries {
         let codec = self.first().format.codec;
         let sets = self.sets.as_mut()?;
         if let Some(configuration) = packet.new_configuration() {
-            let told = ParameterSets::of(codec, configuration)?;
-            if told != *sets {
-                *sets = told;
+            let new = ParameterSets::new(codec, configuration)?;
+            if new != *sets {
+                *sets = new;
                 return Some(configuration.to_vec());
             }
         }
@@ -104,7 +104,7 @@ impl Entries {
 
     fn add(&mut self, configuration: Vec<u8>) -> Result<(), LibavError> {
         let last = &self.all[self.all.len() - 1];
-        // sets that make no sense change nothing: a decoder will not believe them either
+        // Invalid sets change nothing: a decoder ignores them too.
         let Some(set) = last.format.codec.sequence(&configuration) else {
             return Ok(());
         };

@@ -1,4 +1,10 @@
-//! A source that is open: packets in the order of decoding, each with what the cutter must know of it.
+//! An open source: packets in decode order, as the cutter needs them.
+//!
+//! ```text
+//!   connect ──► open ──► Source::next:  demuxer ──► entry ──► stamper ──► SourcePacket
+//!   reach it    check                   packet      kind of   time
+//!                                                   picture
+//! ```
 
 mod connect;
 mod entry;
@@ -9,92 +15,91 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::entry::Entries;
+pub(crate) use self::entry::Entry;
+use self::open::Origin;
+use self::stamper::{Stamper, Unstamped};
 use crate::audio::{AudioPacket, AudioStream};
 use crate::cutter::{Pace, Sample};
 use crate::error::ReadError;
 use crate::ffi::{Demuxer, LibavError, Packet};
 use crate::location::Location;
 
-use self::entry::Entries;
-pub(crate) use self::entry::Entry;
-use self::open::Place;
-use self::stamper::{Stamper, Unstamped};
-
-/// What a source gives.
-pub(crate) enum Read {
-    /// A picture, in the order of decoding.
-    Picture(Sample<Packet>),
-    /// Audio, and when the source says that it is heard.
-    Audio(Option<i64>, AudioPacket<Arc<Packet>>),
+/// A packet of a source.
+pub(crate) enum SourcePacket {
+    /// A picture, in decode order.
+    Video(Sample<Packet>),
+    /// Audio, with the source's own stamp.
+    Audio(AudioPacket<Arc<Packet>, Option<i64>>),
 }
 
-/// A source of one video stream, and of the audio that goes with it if that was asked for.
+/// A source of one video stream, and of its audio if requested.
 ///
-/// Blocks, at most for the timeout that was asked for with a network source, and until the stop flag is set in any case.
+/// Blocks until the stop flag is set, and a network source at most for the requested timeout.
 pub(crate) struct Source {
     demuxer: Demuxer,
-    place: Place,
+    origin: Origin,
     stream: usize,
-    /// The audio, where it is kept and there is any.
+    /// `None` if audio is not kept, or there is none.
     audio: Option<Arc<AudioStream>>,
     entries: Entries,
     pace: Pace,
-    /// The first packet, read to know that there is one.
+    /// The first packet, read to prove that there is one.
     first: Option<Packet>,
     timeout: Duration,
     stamper: Stamper,
-    /// Whether libav makes up times of showing, so that none is the source's own.
+    /// True if libav infers presentation times, so that none is the source's own.
     times_inferred: bool,
 }
 
 impl Source {
-    /// What the pictures are at the start.
+    /// The sample entry at the start.
     pub(crate) fn first_entry(&self) -> &Entry {
         self.entries.first()
     }
 
-    /// What the pictures of samples with this number are.
+    /// The sample entry with this number.
     pub(crate) fn entry(&self, number: u32) -> Option<&Entry> {
         self.entries.get(number)
     }
 
-    /// What is known of its time.
+    /// The timing of the video stream.
     pub(crate) fn pace(&self) -> Pace {
         self.pace
     }
 
-    /// The stream of audio that is kept.
+    /// The audio stream that is kept.
     pub(crate) fn audio_stream(&self) -> Option<&Arc<AudioStream>> {
         self.audio.as_ref()
     }
 
-    /// Where it is.
+    /// The path or URL.
     pub(crate) fn location(&self) -> &Location {
-        &self.place.location
+        &self.origin.location
     }
 
-    /// How long the container claims to be.
+    /// The duration that the container claims.
     pub(crate) fn expected_duration(&self) -> Option<Duration> {
+        let given = self.origin.input.as_ref().and_then(|input| input.duration);
         let container = self.demuxer.duration_us().map(Duration::from_micros);
-        // from FFmpeg 7 on, mp4 tells only its streams' lengths before it is analysed
-        let told = self.place.fetched.as_ref().and_then(|it| it.duration);
-        told.or(container).or_else(|| {
+        // From FFmpeg 7 on, mp4 has only its streams' lengths before it is analysed.
+        given.or(container).or_else(|| {
             let ticks = self.demuxer.streams().nth(self.stream)?.duration()?;
             Some(self.pace.timebase.duration(ticks))
         })
     }
 
-    /// Whether what it gives can be had only once.
+    /// Returns true if the source cannot be read again.
     pub(crate) fn is_live(&self) -> bool {
-        self.place.networked && self.expected_duration().is_none()
+        self.origin.networked && self.expected_duration().is_none()
     }
 
-    /// What the container says about when it was made, as text.
+    /// The container's creation time, as text.
     pub(crate) fn creation_time(&self) -> Option<String> {
         self.demuxer.metadata(c"creation_time")
     }
 
-    /// The codecs of its audio, one for each track.
+    /// The codecs of its audio tracks.
     pub(crate) fn audio_codecs(&self) -> Vec<&'static str> {
         let tracks = self.demuxer.streams().filter(|stream| stream.is_audio());
         tracks
@@ -103,35 +108,32 @@ impl Source {
     }
 
     /// The next packet; `None` when the source is over.
-    pub(crate) fn next(&mut self) -> Result<Option<Read>, ReadError> {
+    pub(crate) fn next(&mut self) -> Result<Option<SourcePacket>, ReadError> {
         loop {
             if let Some(sample) = self.stamper.pop() {
-                return Ok(Some(Read::Picture(sample)));
+                return Ok(Some(SourcePacket::Video(sample)));
             }
             match self.next_packet()? {
                 Some(packet) if packet.stream() != self.stream => {
                     return Ok(Some(self.audio_packet(packet)));
                 }
                 Some(packet) => {
-                    let unstamped = self.describe(packet)?;
+                    let unstamped = self.classify(packet)?;
                     self.stamper.push(unstamped);
                 }
-                None => {
-                    self.stamper.finish();
-                    return Ok(self.stamper.pop().map(Read::Picture));
-                }
+                None => return Ok(self.held_back().map(SourcePacket::Video)),
             }
         }
     }
 
-    /// After an error: the next packet that was read but not yet handed out.
+    /// The next packet that the stamper still holds, after the end or an error.
     pub(crate) fn held_back(&mut self) -> Option<Sample<Packet>> {
         self.stamper.finish();
         self.stamper.pop()
     }
 
-    /// What the cutter must know of a packet, but for its time.
-    fn describe(&mut self, packet: Packet) -> Result<Unstamped, ReadError> {
+    /// A packet with the cutter's facts, except for its time.
+    fn classify(&mut self, packet: Packet) -> Result<Unstamped, ReadError> {
         let entry = if packet.is_key() {
             self.entries
                 .for_key_frame(&packet)
@@ -139,20 +141,13 @@ impl Source {
         } else {
             self.entries.current()
         };
-        let (pts, dts) = (packet.pts(), packet.dts());
-        let sample = Sample {
-            pts: 0,
-            duration: packet.duration(),
+        Ok(Unstamped {
             picture: self.entries.classifier().classify(&packet),
             completes_frame: self.entries.completes_frame(&packet),
-            hidden: packet.is_hidden(),
-            corrupt: packet.is_corrupt(),
-            inferred: self.times_inferred,
             entry,
-            size: packet.data().len(),
-            payload: packet,
-        };
-        Ok(Unstamped { sample, pts, dts })
+            inferred: self.times_inferred,
+            packet,
+        })
     }
 
     fn next_packet(&mut self) -> Result<Option<Packet>, ReadError> {
@@ -160,16 +155,16 @@ impl Source {
             return Ok(Some(first));
         }
         loop {
-            if self.place.networked {
+            if self.origin.networked {
                 self.demuxer.watch().allow(self.timeout);
             }
             match self.demuxer.read() {
-                // half a packet that could not be fetched whole looks like a packet
+                // Half of a packet whose fetch failed looks like a packet.
                 Ok(Some(packet)) if self.wants(packet.stream()) => {
-                    return self.end().map(|()| Some(packet));
+                    return self.check_input().map(|()| Some(packet));
                 }
                 Ok(Some(_)) => {}
-                Ok(None) => return self.end().map(|()| None),
+                Ok(None) => return self.check_input().map(|()| None),
                 Err(failure) => return Err(self.read_error(failure)),
             }
         }
@@ -180,54 +175,44 @@ impl Source {
         stream == self.stream || audio == Some(stream)
     }
 
-    fn audio_packet(&self, packet: Packet) -> Read {
+    fn audio_packet(&self, packet: Packet) -> SourcePacket {
         let usual = || self.audio.as_ref()?.usual_duration();
-        let packet = AudioPacket {
-            pts: 0, // placed later, beside the pictures
+        SourcePacket::Audio(AudioPacket {
+            pts: packet.pts(),
             duration: packet.duration().or_else(usual).unwrap_or(0),
             hidden: packet.is_hidden(),
             size: packet.data().len(),
             payload: Arc::new(packet),
+        })
+    }
+
+    /// Returns the input's own error, if it has failed: a failed fetch looks like an end to libav.
+    fn check_input(&self) -> Result<(), ReadError> {
+        let Some(source) = self.origin.take_failure() else {
+            return Ok(());
         };
-        Read::Audio(packet.payload.pts(), packet)
+        Err(self.end_reason(source.kind() == io::ErrorKind::TimedOut, source))
     }
 
-    /// An end because the bytes could not be fetched is no end.
-    fn end(&self) -> Result<(), ReadError> {
-        let failure = self.place.fetched.as_ref().and_then(|it| it.failure.take());
-        failure.map_or(Ok(()), |failure| Err(self.fetch_error(failure)))
+    fn read_error(&self, failure: LibavError) -> ReadError {
+        match self.check_input() {
+            Err(failure) => failure,
+            Ok(()) => self.end_reason(
+                self.demuxer.watch().expired() || failure.is_timeout(),
+                failure.into(),
+            ),
+        }
     }
 
-    fn fetch_error(&self, source: io::Error) -> ReadError {
-        let location = self.place.location.to_string();
+    fn end_reason(&self, timed_out: bool, source: io::Error) -> ReadError {
+        let location = self.origin.location.to_string();
         if self.demuxer.watch().stopped() {
             ReadError::Cancelled { location }
-        } else if source.kind() == io::ErrorKind::TimedOut {
+        } else if timed_out {
             let seconds = self.timeout.as_secs();
             ReadError::Timeout { location, seconds }
         } else {
             ReadError::Io { location, source }
-        }
-    }
-
-    fn read_error(&self, failure: LibavError) -> ReadError {
-        if let Err(failure) = self.end() {
-            return failure;
-        }
-        let location = self.place.location.to_string();
-        let watch = self.demuxer.watch();
-        if watch.stopped() {
-            ReadError::Cancelled { location }
-        } else if watch.expired() || failure.is_timeout() {
-            ReadError::Timeout {
-                location,
-                seconds: self.timeout.as_secs(),
-            }
-        } else {
-            ReadError::Io {
-                location,
-                source: failure.into(),
-            }
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Opening a source: whatever would make it useless is found out here, before the first chunk.
+//! Opens a source: faults that make it useless are found here, before the first chunk.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,61 +11,65 @@ use super::stamper::Stamper;
 use crate::audio::AudioStream;
 use crate::bitstream::PictureOrder;
 use crate::cutter::Pace;
-use crate::describe::video_format;
 use crate::error::OpenError;
 use crate::ffi::{Demuxer, Failure, LibavError, Parameters, Stream};
+use crate::format::video_format;
 use crate::input::Input;
 use crate::location::{Location, redact};
 use crate::options::{Audio, OpenOptions};
 use crate::time::Timebase;
 use crate::video::{Codec, VideoFormat};
 
-/// How long libav may look at a live stream to learn what its header does not say: it looks at 5 s of video, which take
-/// 5 s to arrive, and at more where that says too little.
+/// Extra time for libav's analysis of a live stream: it reads 5 s of video, which take 5 s to
+/// arrive, and more if that is not enough.
 const ANALYSIS: Duration = Duration::from_secs(10);
 
 impl Source {
-    /// Opens a path or URL, checks that it holds video that can be carried, and reads the first packet of it.
+    /// Opens a path or URL, checks that its video is supported, and reads its first packet.
     pub(crate) fn open(options: &OpenOptions) -> Result<Source, OpenError> {
         let location = locate(options)?;
         let demuxer = connect(&location, options)?;
-        let place = Place {
+        let origin = Origin {
             networked: location.file().is_none(),
             location,
-            fetched: None,
+            input: None,
         };
-        Source::of(demuxer, place, options)
+        Source::new(demuxer, origin, options)
     }
 
-    /// The same for what somebody else fetches.
+    /// The same for bytes that the caller fetches.
     pub(crate) fn open_input(options: &OpenOptions, mut input: Input) -> Result<Source, OpenError> {
         let location = locate(options)?;
-        let fetched = Fetched {
+        let state = InputState {
             failure: input.reader().failure(),
             duration: input.duration(),
         };
         let demuxer = connect_input(input, &location, options)?;
-        let place = Place {
+        let origin = Origin {
             networked: false,
             location,
-            fetched: Some(fetched),
+            input: Some(state),
         };
-        Source::of(demuxer, place, options)
+        Source::new(demuxer, origin, options)
     }
 
-    fn of(mut demuxer: Demuxer, place: Place, options: &OpenOptions) -> Result<Source, OpenError> {
-        let stream = choose_video(&mut demuxer, &place, options).map_err(|refused| {
-            // whatever libav made of bytes that did not come, that they did not come is the reason
-            let failure = place.fetched.as_ref().and_then(|it| it.failure.take());
-            failure.map_or(refused, |it| fetch_error(&place.location, options, it))
+    fn new(
+        mut demuxer: Demuxer,
+        origin: Origin,
+        options: &OpenOptions,
+    ) -> Result<Source, OpenError> {
+        let stream = choose_video(&mut demuxer, &origin, options).map_err(|refused| {
+            // A failed fetch is the cause of any error that libav derives from it.
+            let failure = origin.take_failure();
+            failure.map_or(refused, |it| fetch_error(&origin.location, options, it))
         })?;
         let audio = choose_audio(&mut demuxer, stream, options).map(Arc::new);
-        let mut source = describe(demuxer, place, stream, audio, options)?;
+        let mut source = Source::with_stream(demuxer, origin, stream, audio, options)?;
         match source.next_packet() {
             Ok(Some(first)) => source.first = Some(first),
             Ok(None) => {
                 return Err(OpenError::NoVideo {
-                    location: source.place.location.to_string(),
+                    location: source.origin.location.to_string(),
                 });
             }
             Err(failure) => return Err(OpenError::after_open(failure)),
@@ -73,18 +78,25 @@ impl Source {
     }
 }
 
-/// Where a source is, and who waits for it.
-pub(super) struct Place {
+/// The origin of a source's bytes.
+pub(super) struct Origin {
     pub(super) location: Location,
-    /// Whether libav itself waits for a network, so that it needs a deadline.
+    /// True if libav itself waits for a network, and so needs a deadline.
     pub(super) networked: bool,
-    /// For what somebody else fetches.
-    pub(super) fetched: Option<Fetched>,
+    /// For bytes that the caller fetches.
+    pub(super) input: Option<InputState>,
 }
 
-/// What is known of a source that somebody else fetches.
-pub(super) struct Fetched {
-    pub(super) failure: Failure,
+impl Origin {
+    /// The error of the caller's reader, if it has failed.
+    pub(super) fn take_failure(&self) -> Option<io::Error> {
+        self.input.as_ref()?.failure.take()
+    }
+}
+
+/// State of the bytes that the caller fetches.
+pub(super) struct InputState {
+    failure: Failure,
     pub(super) duration: Option<Duration>,
 }
 
@@ -94,18 +106,18 @@ fn locate(options: &OpenOptions) -> Result<Location, OpenError> {
     })
 }
 
-/// Finds the one stream that is wanted; what its header does not say is learned from its first packets.
+/// Selects the video stream. If the header is not sufficient, libav analyses the first packets.
 fn choose_video(
     demuxer: &mut Demuxer,
-    place: &Place,
+    origin: &Origin,
     options: &OpenOptions,
 ) -> Result<usize, OpenError> {
-    let location = &place.location;
-    if is_pushed(demuxer, place) {
+    let location = &origin.location;
+    if is_pushed(demuxer, origin) {
         demuxer.stamp_by_arrival();
     }
     if !header_suffices(demuxer, options) {
-        if place.networked {
+        if origin.networked {
             demuxer.watch().allow(options.timeout + ANALYSIS);
         }
         let analysed = demuxer.analyse();
@@ -124,15 +136,15 @@ fn choose_video(
     Ok(stream)
 }
 
-/// Whether the video is in these very bytes.
+/// Returns true if the source's own bytes contain the video.
 ///
-/// Any text is a video of a terminal to libav. And where a list names other files, their bytes are in no fingerprint: the same
-/// list would be the same recording, whatever it names by then.
+/// To libav, any text is a video of a terminal. And the files that a list names are in no
+/// fingerprint: the same list would be the same recording, even if those files have changed.
 fn is_video_itself(demuxer: &Demuxer) -> bool {
     !["tty", "hls", "concat", "dash", "sdp"].contains(&demuxer.format_name())
 }
 
-/// Finds the audio that goes with the video, if it is wanted and there is any; what is not wanted is not read.
+/// Selects the audio stream that belongs to the video, if requested. Other streams are not read.
 fn choose_audio(demuxer: &mut Demuxer, video: usize, options: &OpenOptions) -> Option<AudioStream> {
     let found = match options.audio {
         Audio::Drop => None,
@@ -156,7 +168,8 @@ fn choose_audio(demuxer: &mut Demuxer, video: usize, options: &OpenOptions) -> O
     found
 }
 
-/// Whether the header says all that is needed: then nothing has to be decoded, which would take 20 times as long as opening.
+/// Returns true if the header is sufficient. Otherwise libav must decode, which takes 20 times as
+/// long as opening.
 fn header_suffices(demuxer: &Demuxer, options: &OpenOptions) -> bool {
     let mp4 = demuxer.format_name().starts_with("mov");
     if !mp4 && !demuxer.format_name().starts_with("matroska") {
@@ -171,90 +184,88 @@ fn header_suffices(demuxer: &Demuxer, options: &OpenOptions) -> bool {
     if options.audio == Audio::Keep && !audio_is_described(demuxer, video) {
         return false;
     }
-    let sequence = stream
-        .parameters()
-        .ok()
-        .and_then(|parameters| Codec::of(&parameters).sequence(parameters.extradata()));
-    // in mp4 the index tells whether pictures are reordered, in Matroska only the parameter set can
+    let sequence = stream.parameters().ok().and_then(|parameters| {
+        Codec::from_parameters(&parameters).sequence(parameters.extradata())
+    });
+    // In mp4 the index shows whether pictures are reordered, in Matroska only the parameter set.
     sequence.is_some_and(|set| mp4 || set.reorder.is_some()) && stream.frame_rate().is_some()
 }
 
-/// Whether the header says enough of the audio, if there is any.
+/// Returns true if the header describes the audio, or there is none.
 fn audio_is_described(demuxer: &Demuxer, video: usize) -> bool {
     let audio = demuxer.best_audio(video);
     let stream = audio.and_then(|index| demuxer.streams().nth(index));
     stream.is_none_or(|stream| {
-        let told = |parameters: Parameters| {
+        let described = |parameters: Parameters| {
             parameters.sample_rate() > 0 && parameters.audio_channels() > 0
         };
-        stream.parameters().is_ok_and(told)
+        stream.parameters().is_ok_and(described)
     })
 }
 
-fn describe(
-    mut demuxer: Demuxer,
-    place: Place,
-    index: usize,
-    audio: Option<Arc<AudioStream>>,
-    options: &OpenOptions,
-) -> Result<Source, OpenError> {
-    let failed = |failure: LibavError| OpenError::Io {
-        location: place.location.to_string(),
-        source: failure.into(),
-    };
-    let stream = demuxer
-        .streams()
-        .nth(index)
-        .ok_or_else(|| failed(LibavError::INVALID_DATA))?;
-    let mut parameters = stream.parameters().map_err(failed)?;
-    let codec = Codec::of(&parameters);
-    let timebase = stream
-        .timebase()
-        .ok_or_else(|| failed(LibavError::INVALID_DATA))?;
-    let mut format = video_format(codec, &stream, &parameters, timebase);
-    if let Some(rate) = raw_rate(demuxer.format_name(), codec, parameters.extradata()) {
-        format.frame_rate = rate;
+impl Source {
+    fn with_stream(
+        mut demuxer: Demuxer,
+        origin: Origin,
+        index: usize,
+        audio: Option<Arc<AudioStream>>,
+        options: &OpenOptions,
+    ) -> Result<Source, OpenError> {
+        let failed = |failure: LibavError| OpenError::Io {
+            location: origin.location.to_string(),
+            source: failure.into(),
+        };
+        let invalid = || failed(LibavError::INVALID_DATA);
+        let stream = demuxer.streams().nth(index).ok_or_else(invalid)?;
+        let mut parameters = stream.parameters().map_err(failed)?;
+        let codec = Codec::from_parameters(&parameters);
+        let timebase = stream.timebase().ok_or_else(invalid)?;
+        let mut format = video_format(codec, &stream, &parameters, timebase);
+        if let Some(rate) = raw_rate(demuxer.format_name(), codec, parameters.extradata()) {
+            format.frame_rate = rate;
+        }
+        parameters.set_sample_aspect(format.sample_aspect);
+        let pace = pace(&stream, format.frame_rate, timebase);
+        let order = if format.has_b_frames {
+            PictureOrder::new(codec, parameters.extradata())
+        } else {
+            None
+        };
+        let interval = timebase.ticks(pace.frame_interval.unwrap_or(Duration::from_millis(40)));
+        let times_inferred = infer_times(&mut demuxer, &format, &origin);
+        Ok(Source {
+            stream: index,
+            audio,
+            entries: Entries::new(Entry {
+                format: Arc::new(format),
+                parameters: Arc::new(parameters),
+            }),
+            pace,
+            first: None,
+            timeout: options.timeout,
+            stamper: Stamper::new(interval, order),
+            times_inferred,
+            demuxer,
+            origin,
+        })
     }
-    parameters.set_sample_aspect(format.sample_aspect);
-    let pace = pace(&stream, format.frame_rate, timebase);
-    let first = Entry {
-        format: Arc::new(format),
-        parameters: Arc::new(parameters),
-    };
-    let order = if first.format.has_b_frames {
-        PictureOrder::new(codec, first.parameters.extradata())
-    } else {
-        None
-    };
-    let interval = timebase.ticks(pace.frame_interval.unwrap_or(Duration::from_millis(40)));
-    let times_inferred = infer_times(&mut demuxer, &first.format, &place);
-    Ok(Source {
-        stream: index,
-        audio,
-        entries: Entries::new(first),
-        pace,
-        first: None,
-        timeout: options.timeout,
-        stamper: Stamper::new(interval, order),
-        times_inferred,
-        demuxer,
-        place,
-    })
 }
 
-/// Whether pictures are pushed over HTTP one by one: they carry no time, and libav calls it 25 a second whatever the camera
+/// Returns true for pictures that are pushed over HTTP one by one: they carry no time, and libav
+/// assumes 25 a second.
+fn is_pushed(demuxer: &Demuxer, origin: &Origin) -> bool {
+    demuxer.format_name() == "mpjpeg" && origin.networked
+}
+
+/// Makes libav infer presentation times if its demuxer cannot give correct ones; returns true if it
 /// does.
-fn is_pushed(demuxer: &Demuxer, place: &Place) -> bool {
-    demuxer.format_name() == "mpjpeg" && place.networked
-}
-
-/// Has libav stamp what its demuxer cannot stamp rightly; whether it does.
-fn infer_times(demuxer: &mut Demuxer, format: &VideoFormat, place: &Place) -> bool {
-    if is_pushed(demuxer, place) {
+fn infer_times(demuxer: &mut Demuxer, format: &VideoFormat, origin: &Origin) -> bool {
+    if is_pushed(demuxer, origin) {
         return true;
     }
     let counted = matches!(format.codec, Codec::H264 | Codec::H265);
-    // AVI has no times of showing; for codecs whose pictures are not counted, libav knows which are B-frames
+    // AVI has no presentation times. For codecs whose slices carry no count, libav knows the
+    // B-frames.
     if demuxer.format_name() == "avi" && format.has_b_frames && !counted {
         demuxer.infer_times();
         return true;
@@ -262,13 +273,13 @@ fn infer_times(demuxer: &mut Demuxer, format: &VideoFormat, place: &Place) -> bo
     false
 }
 
-/// What FFmpeg takes raw video for that does not say how fast it is.
+/// FFmpeg's rate for raw video that declares none.
 const RAW_RATE: (u32, u32) = (25, 1);
 
-/// The frames in so many seconds of video without a container; `None` for any other.
+/// The frame rate of video without a container; `None` for any other.
 ///
-/// Only the coded pictures can say. What libav says is another in each version: in FFmpeg 7.1 all raw video has 25 frames in a
-/// second on average.
+/// Only the parameter sets have it. libav's answer differs by version: in FFmpeg 7.1 all raw video
+/// has an average of 25 frames a second.
 fn raw_rate(format: &str, codec: Codec, configuration: &[u8]) -> Option<(u32, u32)> {
     ["h264", "hevc"].contains(&format).then(|| {
         codec

@@ -1,4 +1,4 @@
-//! Audio as a decoder finds it.
+//! Decoded audio.
 
 use std::path::Path;
 use std::process::Command;
@@ -18,7 +18,7 @@ pub(crate) fn samples(path: &Path) -> Vec<u8> {
         .stdout
 }
 
-/// What of the audio of chunks that have any, each by itself, in order.
+/// Applies `of` to each chunk with audio, in order.
 pub(crate) fn each<T>(clips: &Clips, chunks: &[Chunk], of: fn(&Path) -> Vec<T>) -> Vec<T> {
     let name = |chunk: &Chunk| format!("audible.{}", chunk.container.extension());
     chunks
@@ -28,7 +28,7 @@ pub(crate) fn each<T>(clips: &Clips, chunks: &[Chunk], of: fn(&Path) -> Vec<T>) 
         .collect()
 }
 
-/// Fails with the places where samples differ, not with the samples.
+/// Fails with the positions of different samples, not with the samples.
 #[track_caller]
 pub(crate) fn assert_same_samples(found: &[u8], expected: &[u8]) {
     let differing = found.iter().zip(expected).filter(|(a, b)| a != b).count();

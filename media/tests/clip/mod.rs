@@ -1,6 +1,6 @@
-//! Clips made by the ffmpeg command line, and what it says about the frames of a file.
-#![allow(dead_code)] // every test binary uses its own part of this
-#![allow(clippy::unwrap_used)] // what only tests call is test code too
+//! Clips made by the ffmpeg command line, and its view of a file's frames.
+#![allow(dead_code)] // Every test binary uses its own part of this.
+#![allow(clippy::unwrap_used)] // Helpers of tests are test code too.
 
 pub(crate) mod audio;
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 use crispy_media::{Chunk, Chunks, Container, OpenOptions};
 use tempfile::TempDir;
 
-/// A folder of clips, gone when dropped.
+/// A folder of clips, removed on drop.
 pub(crate) struct Clips(TempDir);
 
 impl Clips {
@@ -32,7 +32,7 @@ impl Clips {
         path
     }
 
-    /// Another file from one that is there: `ffmpeg -i FROM OPTIONS NAME`.
+    /// Converts a file: `ffmpeg -i FROM OPTIONS NAME`.
     pub(crate) fn convert(&self, name: &str, from: &Path, options: &str) -> PathBuf {
         let path = self.path(name);
         let mut arguments = vec!["-i", from.to_str().unwrap()];
@@ -41,7 +41,7 @@ impl Clips {
         path
     }
 
-    /// As [`convert`](Clips::convert), from the key frame before a time on, to be shown from that time on.
+    /// Like [`convert`](Clips::convert), from the key frame before a time, shown from that time on.
     pub(crate) fn convert_from(
         &self,
         time: &str,
@@ -56,7 +56,7 @@ impl Clips {
         path
     }
 
-    /// The same file so many times in a row, copied.
+    /// Repeats a file by copying.
     pub(crate) fn repeat(&self, name: &str, from: &Path, times: u32) -> PathBuf {
         let path = self.path(name);
         let more = (times - 1).to_string();
@@ -89,7 +89,7 @@ fn ffmpeg(arguments: &[&str], out: &Path) {
     );
 }
 
-/// One hash for each decoded frame of a file, in the order in which they are shown.
+/// One hash for each decoded frame of a file, in presentation order.
 pub(crate) fn frame_hashes(path: &Path) -> Vec<String> {
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "quiet", "-nostdin", "-noautorotate"]);
@@ -97,7 +97,7 @@ pub(crate) fn frame_hashes(path: &Path) -> Vec<String> {
         .extension()
         .is_some_and(|extension| extension == "ffconcat")
     {
-        command.args(["-safe", "0"]); // the list names absolute paths
+        command.args(["-safe", "0"]); // The list has absolute paths.
     }
     command.arg("-i").arg(path);
     command.args(["-map", "0:v:0"]).args(HASH_OPTIONS).arg("-");
@@ -107,7 +107,7 @@ pub(crate) fn frame_hashes(path: &Path) -> Vec<String> {
     hashes_in(&String::from_utf8(output.stdout).unwrap())
 }
 
-/// Frames as they are decoded: not scaled, not doubled, not dropped.
+/// Frames as decoded: not scaled, repeated or dropped.
 const HASH_OPTIONS: [&str; 5] = ["-noautoscale", "-fps_mode", "passthrough", "-f", "framemd5"];
 
 fn hashes_in(framemd5: &str) -> Vec<String> {
@@ -123,7 +123,8 @@ pub(crate) fn chunks(source: &Path, window: Duration) -> Vec<Chunk> {
     std::iter::from_fn(|| chunks.next_chunk().unwrap()).collect()
 }
 
-/// The frames of chunks, each decoded alone, in order. One process for all: starting ffmpeg takes longer than decoding.
+/// The frames of chunks, each decoded alone, in order. One process for all: ffmpeg's start takes
+/// longer than decoding.
 pub(crate) fn hashes_of_chunks(clips: &Clips, chunks: &[Chunk]) -> Vec<String> {
     hashes_of_each(clips, chunks).concat()
 }
@@ -153,7 +154,7 @@ pub(crate) fn hashes_of_each(clips: &Clips, chunks: &[Chunk]) -> Vec<Vec<String>
     (0..chunks.len()).map(read).collect()
 }
 
-/// What ffprobe says of the first video stream, `key=value` by `key`.
+/// ffprobe's entries of the first video stream.
 pub(crate) fn ffprobe(path: &Path, entries: &str) -> Vec<String> {
     let mut command = Command::new("ffprobe");
     command
@@ -181,7 +182,7 @@ pub(crate) fn ffprobe(path: &Path, entries: &str) -> Vec<String> {
         .collect()
 }
 
-/// Fails with the places where two lists of hashes differ, not with the hashes.
+/// Fails with the positions of different hashes, not with the hashes.
 pub(crate) fn assert_same_frames(found: &[String], expected: &[String]) {
     let differing: Vec<usize> = (0..found.len().max(expected.len()))
         .filter(|&n| found.get(n) != expected.get(n))
@@ -196,7 +197,7 @@ pub(crate) fn assert_same_frames(found: &[String], expected: &[String]) {
     );
 }
 
-/// The frames of chunks decoded one after another by one decoder, as a player does that plays the whole recording.
+/// The frames of consecutive chunks in one decoder, as in a player of the whole recording.
 pub(crate) fn hashes_of_joined(clips: &Clips, chunks: &[Chunk]) -> Vec<String> {
     let mut list = String::from("ffconcat version 1.0\n");
     for (n, chunk) in chunks.iter().enumerate() {
@@ -209,7 +210,7 @@ pub(crate) fn hashes_of_joined(clips: &Clips, chunks: &[Chunk]) -> Vec<String> {
     frame_hashes(&clips.write("joined.ffconcat", list.as_bytes()))
 }
 
-/// Fails unless the intervals of each run are gapless and runs are numbered one after another.
+/// Fails unless the intervals of each run are gapless and the numbers of runs consecutive.
 pub(crate) fn assert_gapless(chunks: &[Chunk]) {
     for pair in chunks.windows(2) {
         let (one, next) = (&pair[0].cut, &pair[1].cut);
@@ -224,7 +225,7 @@ pub(crate) fn assert_gapless(chunks: &[Chunk]) {
     }
 }
 
-/// Fails unless the bytes of a chunk say of it what its facts say.
+/// Fails unless the probe of a chunk's bytes agrees with its facts.
 pub(crate) fn assert_probe_agrees(chunk: &Chunk) {
     let size = chunk.bytes.len() as u64;
     let probe = crispy_media::probe(std::io::Cursor::new(chunk.bytes.clone()), size).unwrap();
@@ -234,11 +235,11 @@ pub(crate) fn assert_probe_agrees(chunk: &Chunk) {
         (format.codec, chunk.container)
     );
     if chunk.container == Container::MpegTs {
-        return; // it has no index that could say more
+        return; // It has no index.
     }
     assert_eq!((probe.width, probe.height), (format.width, format.height));
     assert!(
-        [0, format.channels].contains(&probe.channels), // 0: the index does not say
+        [0, format.channels].contains(&probe.channels), // 0: not in the index.
         "{} channels for {}",
         probe.channels,
         format.channels
@@ -251,20 +252,22 @@ pub(crate) fn assert_probe_agrees(chunk: &Chunk) {
     };
     let found = probe.timebase.duration(found);
     let tolerance = match chunk.container {
-        Container::Mp4 => Duration::from_nanos(1), // rounding to nanoseconds
+        Container::Mp4 => Duration::from_nanos(1), // Rounding to nanoseconds.
         Container::Mkv | Container::MpegTs => Duration::from_millis(1),
     };
     assert!(
         found.abs_diff(cut.duration()) <= tolerance,
-        "the index says {found:?} of {cut:?}"
+        "the index has {found:?} for {cut:?}"
     );
 }
 
-/// The same mp4 file with another matrix in its track header: how cameras that were turned write it.
+/// The same mp4 file with another matrix in its track header, as from a rotated camera.
 pub(crate) fn turned(clips: &Clips, plain: &Path, matrix: [i32; 4]) -> PathBuf {
     let mut bytes = std::fs::read(plain).unwrap();
     let header = bytes.windows(4).position(|four| four == b"tkhd").unwrap();
-    // after the letters come 40 bytes of other fields; numbers are 16.16 fixed point, the last column 2.30
+    // After the letters come 40 bytes of other fields. Numbers are 16.16 fixed point, the last
+    // column
+    // 2.30.
     let [a, b, c, d] = matrix.map(|number| number << 16);
     for (n, number) in [a, b, 0, c, d, 0, 0, 0, 1 << 30].into_iter().enumerate() {
         let at = header + 4 + 40 + 4 * n;

@@ -1,5 +1,6 @@
-//! Interlaced video as some cameras send it: each field of a picture in a packet of its own. No encoder at hand writes it,
-//! so the stream is written here (ISO/IEC 14496-10, 7.3): parameter sets, then slices of pictures that are not compressed.
+//! Interlaced video with each field of a picture in its own packet, as from some cameras. No
+//! available encoder writes it, so this module does (ISO/IEC 14496-10, 7.3): parameter sets, then
+//! slices of uncompressed pictures.
 
 /// Bits, first to last.
 #[derive(Default)]
@@ -12,7 +13,8 @@ impl Bits {
         self
     }
 
-    /// Numbers in Exp-Golomb code (9.1): as many zeros as the number plus one has further bits.
+    /// Numbers in Exp-Golomb code (9.1): a zero for each bit of the number plus one after the
+    /// first.
     fn numbers<const N: usize>(self, values: [u32; N]) -> Bits {
         values.into_iter().fold(self, |bits, value| {
             let length = (value + 1).ilog2();
@@ -25,7 +27,8 @@ impl Bits {
         self
     }
 
-    /// A NAL unit, after its start code. None of it has three zeros in a row that would have to be escaped.
+    /// A NAL unit with its start code. It contains no three zeros in a row, which would need an
+    /// escape.
     fn unit(self, header: u8) -> Vec<u8> {
         let bits = self.number(1, 1).aligned().0;
         let byte = |bits: &[bool]| bits.iter().fold(0, |byte, &bit| byte << 1 | u8::from(bit));
@@ -36,7 +39,7 @@ impl Bits {
 
 /// Frames of 32x32 pixels, every `gop`-th an IDR picture, each frame as a top and a bottom field.
 pub(crate) fn stream(frames: u32, gop: u32) -> Vec<u8> {
-    // Main profile, level 3; 2 macroblocks wide, 1 high in each field; frames may be fields
+    // Main profile, level 3; 2 macroblocks wide, 1 high in each field; frames may be fields.
     let sequence = Bits::default()
         .number(77, 8)
         .number(0, 8)
@@ -64,7 +67,7 @@ pub(crate) fn stream(frames: u32, gop: u32) -> Vec<u8> {
     (0..frames).flat_map(frame).collect()
 }
 
-/// One field, as one slice. Of an IDR picture only the first field is one.
+/// One field, as one slice. Only the first field of an IDR picture is IDR.
 fn field(n: u32, gop: u32, bottom: bool) -> Vec<u8> {
     let place = n % gop;
     let idr = place == 0 && !bottom;
@@ -79,9 +82,9 @@ fn field(n: u32, gop: u32, bottom: bool) -> Vec<u8> {
         slice
     };
     let count = (2 * place + u32::from(bottom)) % 256;
-    // how references are kept: as usual
+    // Default reference marking.
     let slice = slice.number(count, 8).number(0, if idr { 2 } else { 1 });
-    let mut slice = slice.numbers([0]); // no change of quality
+    let mut slice = slice.numbers([0]); // No change of quality.
     for macroblock in 0..2 {
         let shade = 40 + (3 * n + 40 * macroblock + 20 * u32::from(bottom)) % 150;
         slice = slice.numbers([25]).aligned();

@@ -1,13 +1,14 @@
-//! The table of frame identity: every source of the list is cut, each chunk is decoded alone by FFmpeg, and what comes
-//! out is held against the source, frame by frame. The rows stand in docs/media.md, and are written here:
+//! The table of frame identity: every source of the list is cut, FFmpeg decodes each chunk alone,
+//! and its frames are compared with the source's. The rows are in docs/media.md:
 //!
 //! ```text
 //!   sources ── cut ── decode each chunk alone ── compare ── rows ══ docs/media.md
 //! ```
 //!
-//! A row that differs from the document fails, so that no change of a figure goes unseen; `make media-table` writes them
-//! anew. Only what every version of the encoders gives is in a row: counts, never bytes.
-#![allow(clippy::unwrap_used)] // what only tests call is test code too
+//! A row that differs from the document fails, so every change of a figure is visible; `make
+//! media-table` rewrites them. A row has only figures that are the same for every version of the
+//! encoders: counts, never bytes.
+#![allow(clippy::unwrap_used)] // Helpers of tests are test code too.
 
 #[path = "../clip/mod.rs"]
 mod clip;
@@ -26,7 +27,7 @@ const BEGIN: &str = "<!-- table of frame identity: written by `make media-table`
 const END: &str = "<!-- end of the table -->\n";
 
 #[test]
-fn every_frame_of_every_source_is_in_its_chunks_or_missing_by_a_rule_that_they_name() {
+fn every_frame_is_in_a_chunk_or_declared_missing() {
     let rows = rows();
     let document = std::fs::read_to_string(DOCUMENT).unwrap();
     let (before, rest) = document.split_once(BEGIN).expect("the table's first line");
@@ -47,7 +48,7 @@ fn every_frame_of_every_source_is_in_its_chunks_or_missing_by_a_rule_that_they_n
         .collect();
     assert!(
         found == written,
-        "docs/media.md says otherwise: run `make media-table`, and read what it changes.\n{}",
+        "docs/media.md differs: run `make media-table`, and review the change.\n{}",
         differing.join("\n")
     );
 }
@@ -73,9 +74,9 @@ fn rows() -> Vec<Row> {
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
-/// On a thread of its own, so that a failure names the source.
+/// Runs on a thread with the source's name, which a failure prints.
 fn row(source: &'static Source) -> Row {
     let thread = std::thread::Builder::new().name(source.name.to_owned());
-    let row = thread.spawn(|| Row::of(source)).unwrap();
+    let row = thread.spawn(|| Row::new(source)).unwrap();
     row.join().expect("the row above holds")
 }

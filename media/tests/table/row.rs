@@ -18,7 +18,7 @@ pub(crate) const HEAD: &str = "\
 |---|--:|--:|--:|--:|--:|--:|---|---|
 ";
 
-/// What became of a source.
+/// The result of a source.
 pub(crate) struct Row {
     name: &'static str,
     chunks: usize,
@@ -35,13 +35,13 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Makes the source, cuts it, and holds each frame of each chunk against it.
-    pub(crate) fn of(source: &Source) -> Row {
+    /// Makes the source, cuts it, and compares each frame of each chunk with it.
+    pub(crate) fn new(source: &Source) -> Row {
         let clips = Clips::new();
         let made = (source.make)(&clips);
         let options = OpenOptions {
             container: source.container,
-            audio: Audio::Keep, // sources without any are as they are
+            audio: Audio::Keep, // No effect on sources without any.
             ..OpenOptions::new(made.path.to_str().unwrap(), source.window)
         };
         let mut opened = Chunks::open(&options).unwrap();
@@ -54,7 +54,7 @@ impl Row {
         let ticks: i64 = chunks.iter().map(|chunk| chunk.cut.duration_ticks()).sum();
         let expected = exact_ticks(made.seconds, timebase);
         let off_ticks = ticks - expected;
-        // Matroska counts milliseconds, so that one of its ticks is what it cannot say
+        // Matroska counts milliseconds, so one tick is its precision.
         assert!(off_ticks.abs() <= 1, "{}: {off_ticks} ticks", source.name);
         Row {
             name: source.name,
@@ -76,10 +76,11 @@ impl Row {
     }
 }
 
-/// How many frames of the source the chunks show when each is decoded alone, and how many they say that they do not.
+/// The number of source frames that the chunks show when decoded alone, and the number that they
+/// declare missing.
 ///
-/// A chunk that depends on the one before is exempt from standing alone, and counted as it is when joined to it. Wherever
-/// anything is missing alone, nothing may be missing when all are joined, but for what came before the first key frame.
+/// A chunk that depends on the previous one is counted as joined to it. If frames are missing
+/// alone, none may be missing when all chunks are joined, except those before the first key frame.
 fn compare(clips: &Clips, chunks: &[Chunk], shown: &[String]) -> (usize, usize) {
     let alone = hashes_of_each(clips, chunks);
     let (mut at, mut identical, mut missing) = (0, 0, 0);
@@ -93,7 +94,8 @@ fn compare(clips: &Clips, chunks: &[Chunk], shown: &[String]) -> (usize, usize) 
         expected_joined.extend_from_slice(expected);
         let leading = leading(chunk) as usize;
         if !cut.depends_on_previous {
-            // decoders may show something in place of a leading picture, or not; what follows has to be right
+            // Decoders may show a substitute for a leading picture; the frames after it must be
+            // right.
             let whole = expected.len() - leading;
             let extra = alone.len().saturating_sub(whole);
             assert!(
@@ -133,7 +135,7 @@ fn gaps(chunks: &[Chunk]) -> Vec<String> {
     chunks.iter().filter_map(gap).collect()
 }
 
-/// How many pictures a chunk says that it lacks when it is decoded alone.
+/// The number of pictures that a chunk declares missing when decoded alone.
 fn leading(chunk: &Chunk) -> u32 {
     match chunk.cut.start {
         StartKind::Open { leading } => leading,
@@ -141,7 +143,7 @@ fn leading(chunk: &Chunk) -> u32 {
     }
 }
 
-/// What the descriptors say beside counts and times.
+/// The chunks' facts besides counts and times.
 fn notes(chunks: &[Chunk]) -> Vec<String> {
     let sum = |what: &dyn Fn(&Chunk) -> u32| chunks.iter().map(what).sum::<u32>();
     let counted = [
@@ -156,7 +158,7 @@ fn notes(chunks: &[Chunk]) -> Vec<String> {
         ),
         (
             sum(&|chunk| chunk.cut.depends_on_previous.into()),
-            "depends on the one before",
+            "depends on the previous chunk",
         ),
         (
             sum(&|chunk| chunk.cut.pts_inferred.into()),
@@ -174,16 +176,16 @@ fn notes(chunks: &[Chunk]) -> Vec<String> {
         .collect()
 }
 
-/// Audio is the source's to the sample, where there is any.
+/// Compares the audio with the source's, to the sample.
 fn audio(clips: &Clips, chunks: &[Chunk], source: &Path) -> Option<String> {
     let codec = &chunks[0].audio.as_ref()?.format.codec;
-    let heard = each(clips, chunks, samples);
-    assert_same_samples(&heard, &samples(source));
-    let many = heard.len() / 2;
+    let found = each(clips, chunks, samples);
+    assert_same_samples(&found, &samples(source));
+    let many = found.len() / 2;
     Some(format!("{many} of {many} samples of {codec} identical"))
 }
 
-/// What is unusual about the pictures.
+/// Unusual properties of the pictures.
 fn pictures(chunks: &[Chunk]) -> impl Iterator<Item = String> {
     let size = |chunk: &Chunk| format!("{}x{}", chunk.format.width, chunk.format.height);
     let mut sizes: Vec<_> = chunks.iter().map(size).collect();
@@ -217,5 +219,5 @@ impl fmt::Display for Row {
     }
 }
 
-/// A window that most sources are cut in.
+/// The window of most sources.
 pub(crate) const WINDOW: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! The list: what cameras, phones and archives give, made by the ffmpeg command line.
+//! The list of sources, as from cameras, phones and archives, made by the ffmpeg command line.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,30 +9,31 @@ use super::clip::{Clips, frame_hashes, turned};
 use super::fields;
 use super::row::WINDOW;
 
-/// Something to be cut.
+/// A source to cut.
 pub(crate) struct Source {
-    /// What it is, for people.
+    /// Description in the table.
     pub(crate) name: &'static str,
     pub(crate) make: fn(&Clips) -> Made,
     pub(crate) window: Duration,
-    /// What was asked for; by default what suits the codec.
+    /// The requested container; `None` for the codec's own.
     pub(crate) container: Option<Container>,
 }
 
-/// A source that is there.
+/// A source that was made.
 pub(crate) struct Made {
     pub(crate) path: PathBuf,
-    /// The hash of each frame that it has.
+    /// The hash of each of its frames.
     pub(crate) shown: Vec<String>,
-    /// How long it is, as a fraction: known from how it was made.
+    /// Its duration in seconds as a fraction, known from its making.
     pub(crate) seconds: (i64, i64),
 }
 
 const H264: &str = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 25 -bf 0 -sc_threshold 0";
-/// The number of B-frames does not follow from the pictures, so that it is the same in every version of the encoder.
+/// A fixed number of B-frames, the same in every version of the encoder.
 const H264_B: &str = "-pix_fmt yuv420p -c:v libx264 -preset veryfast \
     -x264-params keyint=25:min-keyint=25:scenecut=0:bframes=3:b-adapt=0:open-gop=0";
-/// After 24 frames in fours, two more are left, which are shown before the key frame of the next group and need both.
+/// After 24 frames in fours, two more are left, which are shown before the next group's key frame
+/// and refer to both groups.
 const H264_OPEN: &str = "-pix_fmt yuv420p -c:v libx264 -preset veryfast \
     -x264-params keyint=27:min-keyint=27:scenecut=0:bframes=3:b-adapt=0:open-gop=1";
 const H265: &str = "-pix_fmt yuv420p -c:v libx265 -preset ultrafast \
@@ -45,10 +46,10 @@ const VP8: &str = "-pix_fmt yuv420p -c:v libvpx -deadline realtime -cpu-used 8 -
 const MPEG4_B: &str = "-c:v mpeg4 -g 24 -bf 2 -q:v 5 -sc_threshold 1000000000";
 const MPEG2_B: &str = "-c:v mpeg2video -g 24 -bf 2 -q:v 5 -sc_threshold 1000000000";
 
-/// Audio of which no two stretches are alike; AAC without noise of its own, which no two decoders share.
+/// Noise, so that all stretches differ; AAC without its own random noise, which differs by decoder.
 const NOISE: &str = "-f lavfi -i anoisesrc=sample_rate=48000:seed=7:amplitude=0.3:duration=6";
 
-/// A window for open groups, so that a chunk begins with each of them.
+/// A window for open groups: each of them begins a chunk.
 const SECOND: Duration = Duration::from_secs(1);
 
 /// 150 frames in 6 s.
@@ -56,7 +57,7 @@ const PICTURES: &str = "testsrc2=size=160x92:rate=25:duration=6";
 /// 250 frames in 10 s.
 const LONGER: &str = "testsrc2=size=160x92:rate=25:duration=10";
 
-/// A file that is played from its beginning to its end.
+/// A file that plays from its beginning to its end.
 fn whole(path: PathBuf, seconds: (i64, i64)) -> Made {
     let shown = frame_hashes(&path);
     Made {
@@ -190,7 +191,7 @@ pub(crate) const SOURCES: &[Source] = &[
     made!("H.264, variable frame rate, mkv", |clips| {
         let rhythm = "-vf select='lt(mod(n,10),4)+eq(mod(n,10),7)' -fps_mode vfr";
         let path = clips.make("a.mkv", PICTURES, &format!("{rhythm} {H264} -g 10"));
-        // of every ten, 0 to 3 and 7 are kept: the last one is shown at 147/25 s, for as long as one of 25 frames a second
+        // Of every ten, 0 to 3 and 7 are kept: the last one is shown at 147/25 s, for 1/25 s.
         whole(path, (148, 25))
     }),
     made!("H.264, 29.97 frames a second, mp4", |clips| {
@@ -226,7 +227,7 @@ pub(crate) const SOURCES: &[Source] = &[
         let long = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -bf 0 -g 50 -sc_threshold 0";
         let source = clips.make("a.ts", LONGER, long);
         let path = clips.convert("b.ts", &source, "-c copy -bsf:v noise=drop='lt(n,20)'");
-        // 20 frames are not in the file, and 30 come before its first key frame
+        // 20 frames are not in the file, and 30 come before its first key frame.
         Made {
             path,
             shown: frame_hashes(&source).split_off(20),
@@ -244,7 +245,7 @@ pub(crate) const SOURCES: &[Source] = &[
     made!("H.264, an edit list, mp4", |clips| {
         let long = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 50 -bf 2 -flags +cgop -sc_threshold 0";
         let source = clips.make("whole.mp4", PICTURES, long);
-        // begins with the key frame of second 2, to be shown from second 3 on
+        // Begins with the key frame of second 2, shown from second 3 on.
         let path = clips.convert_from("3", "a.mp4", &source, "-c copy");
         whole(path, (3, 1))
     }),
@@ -276,7 +277,8 @@ pub(crate) const SOURCES: &[Source] = &[
     ),
 ];
 
-/// A recording whose clock is set by `step` seconds before its 131st packet, in the middle of a group.
+/// A recording whose clock is set by `step` seconds before its 131st packet, in the middle of a
+/// group.
 fn stepped(clips: &Clips, step: &str) -> Made {
     let long = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 50 -bf 0 -sc_threshold 0";
     let source = clips.make("a.ts", LONGER, long);

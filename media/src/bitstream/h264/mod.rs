@@ -1,14 +1,14 @@
 //! H.264 (ITU-T H.264, 7.3 and annex D).
 
-mod fields;
-mod slices;
+mod slice;
 
 use h264_reader::nal::sps::{ColourDescription, PicOrderCntType, SeqParameterSet, VideoSignalType};
 use h264_reader::rbsp::{BitRead, BitReader};
 
-pub(crate) use self::fields::{Field, FieldReader};
-pub(super) use self::slices::{numbering, slice};
+pub(crate) use self::slice::FieldReader;
+pub(super) use self::slice::{slice, slice_format};
 use super::bits::Bits;
+use super::units::split_unit;
 use super::{Color, Framing, Sequence, unescape, units};
 use crate::cutter::Picture;
 
@@ -25,15 +25,11 @@ mod kind {
 /// SEI payload type of a recovery point, annex D.
 const RECOVERY_POINT: usize = 6;
 
-/// Whether a unit, never empty, begins a picture or goes on with one.
-fn is_slice(unit: &[u8]) -> bool {
-    matches!(unit[0] & 0x1f, kind::SLICE | kind::PARTITION_A | kind::IDR)
-}
-
-/// What kind of picture a packet is that the demuxer calls a key frame.
+/// The kind of picture in a packet that the demuxer calls a key frame.
 ///
-/// FFmpeg gives that name to every picture with a recovery point, and with intra refresh that is none at which decoding
-/// is right at once: of 300 frames, 184 were. Only `recovery_frame_cnt` 0 makes it one.
+/// FFmpeg calls every picture with a recovery point a key frame. With intra refresh, decoding is
+/// not correct there at once: of 300 frames, 184 were. Only `recovery_frame_cnt` 0 makes it a key
+/// frame.
 pub(crate) fn classify_key(packet: &[u8], framing: Framing) -> Picture {
     let mut recovery = None;
     for unit in units(packet, framing) {
@@ -66,7 +62,7 @@ fn recovery_frames(mut sei: &[u8]) -> Option<u32> {
     None
 }
 
-/// A number as SEI writes it: 255 for every 255, then the rest.
+/// A number in SEI's coding: a byte 255 for every 255, then the rest.
 fn take_sei_number(sei: &mut &[u8]) -> Option<usize> {
     let mut number = 0usize;
     loop {
@@ -79,15 +75,13 @@ fn take_sei_number(sei: &mut &[u8]) -> Option<usize> {
     }
 }
 
-/// What the first sequence parameter set of a configuration says, in either framing.
+/// The properties in the first sequence parameter set of a configuration, in either framing.
 pub(crate) fn sequence(extradata: &[u8]) -> Option<Sequence> {
-    let set = first_set(extradata)?;
-    let plain = unescape(set.get(1..)?, 4096);
-    let sps = SeqParameterSet::from_bits(BitReader::new(plain.as_slice())).ok()?;
+    let (plain, sps) = parse_set(first_set(extradata)?)?;
     let (width, height) = sps.pixel_dimensions().ok()?;
-    let usability = sps.vui_parameters.as_ref();
-    let aspect = usability.and_then(|usability| usability.aspect_ratio_info.as_ref()?.get());
-    let restrictions = usability.and_then(|usability| usability.bitstream_restrictions.as_ref());
+    let vui = sps.vui_parameters.as_ref();
+    let aspect = vui.and_then(|vui| vui.aspect_ratio_info.as_ref()?.get());
+    let restrictions = vui.and_then(|vui| vui.bitstream_restrictions.as_ref());
     let [idc, flags, level] = *plain.first_chunk::<3>()?;
     Some(Sequence {
         profile: profile(idc, flags),
@@ -97,24 +91,25 @@ pub(crate) fn sequence(extradata: &[u8]) -> Option<Sequence> {
         chroma_format: sps.chroma_info.chroma_format.to_u32(),
         bit_depth: u32::from(sps.chroma_info.bit_depth_luma_minus8) + 8,
         sample_aspect: aspect.map(|(width, height)| (u32::from(width), u32::from(height))),
-        color: usability
-            .and_then(|usability| usability.video_signal_type.as_ref())
+        color: vui
+            .and_then(|vui| vui.video_signal_type.as_ref())
             .map(color),
-        // with pictures counted in the order of decoding (type 2) there is nothing to put in order
+        // With counts in decode order (type 2), pictures are not reordered.
         reorder: match (restrictions, &sps.pic_order_cnt) {
             (Some(restrictions), _) => Some(restrictions.max_num_reorder_frames),
             (None, PicOrderCntType::TypeTwo) => Some(0),
             _ => None,
         },
-        // a tick is the time of a field (E.2.1)
-        frame_rate: usability
-            .and_then(|usability| usability.timing_info.as_ref())
+        // A tick is the time of a field (E.2.1).
+        frame_rate: vui
+            .and_then(|vui| vui.timing_info.as_ref())
             .and_then(|timing| Some((timing.time_scale, timing.num_units_in_tick.checked_mul(2)?)))
             .filter(|&(frames, seconds)| frames > 0 && seconds > 0),
     })
 }
 
-/// libav's number of a profile: constrained (set 1) and intra (set 3) variants have a flag above the standard's number.
+/// libav's number of a profile: constrained (set 1) and intra (set 3) variants have a flag above
+/// the standard's number.
 fn profile(idc: u8, flags: u8) -> i32 {
     let variant = match idc {
         66 if flags & 0x40 != 0 => 1 << 9,
@@ -135,29 +130,29 @@ fn color(signal: &VideoSignalType) -> Color {
     }
 }
 
-/// The kinds of parameter set, in the order in which they are written.
+/// The kinds of parameter sets, in written order.
 pub(super) const SET_KINDS: [u8; 2] = [kind::SPS, kind::PPS];
 
 /// Kind and number of a parameter set, given without escapes; `None` for other units.
 pub(super) fn set_key(unit: &[u8]) -> Option<(u8, u32)> {
     match unit.first()? & 0x1f {
-        // profile, flags and level come before the number
-        kind::SPS => Some((kind::SPS, Bits::new(unit.get(4..)?).golomb(31)?)),
-        kind::PPS => Some((kind::PPS, Bits::new(unit.get(1..)?).golomb(255)?)),
+        // Profile, flags and level precede the number.
+        kind::SPS => Some((kind::SPS, Bits::new(unit.get(4..)?).ue(31)?)),
+        kind::PPS => Some((kind::PPS, Bits::new(unit.get(1..)?).ue(255)?)),
         _ => None,
     }
 }
 
 /// The parameter sets of a configuration, in either framing.
 pub(super) fn sets(configuration: &[u8]) -> Vec<&[u8]> {
-    match Framing::of_h264(configuration) {
+    match Framing::from_avcc(configuration) {
         Framing::Lengths(_) => sets_in_record(configuration),
         framing => units(configuration, framing).collect(),
     }
 }
 
-/// Sets in a record (avcC): version, profile, compatibility, level, size of lengths; then twice a count and so many sets,
-/// each after its length. What is damaged ends the list.
+/// Sets in a record (avcC): version, profile, compatibility, level, size of lengths; then twice a
+/// count and that many sets, each after its length. Damage ends the list.
 fn sets_in_record(record: &[u8]) -> Vec<&[u8]> {
     let mut sets = Vec::new();
     let mut rest = record.get(5..).unwrap_or_default();
@@ -167,15 +162,21 @@ fn sets_in_record(record: &[u8]) -> Vec<&[u8]> {
         };
         rest = after;
         for _ in 0..count & mask {
-            let set = rest.split_first_chunk::<2>().and_then(|(length, after)| {
-                after.split_at_checked(usize::from(u16::from_be_bytes(*length)))
-            });
-            let Some((set, after)) = set else { return sets };
+            let Some((set, after)) = split_unit(rest, 2) else {
+                return sets;
+            };
             sets.push(set);
             rest = after;
         }
     }
     sets
+}
+
+/// A sequence parameter set, unescaped and parsed.
+fn parse_set(set: &[u8]) -> Option<(Vec<u8>, SeqParameterSet)> {
+    let plain = unescape(set.get(1..)?, 4096);
+    let sps = SeqParameterSet::from_bits(BitReader::new(plain.as_slice())).ok()?;
+    Some((plain, sps))
 }
 
 fn first_set(extradata: &[u8]) -> Option<&[u8]> {
@@ -197,11 +198,11 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_told_apart_by_their_first_slice_and_recovery_point() {
+    fn pictures_are_classified_by_slice_and_recovery_point() {
         let classify = |units: &[&[u8]]| classify_key(&packet(units), Framing::StartCodes);
         assert_eq!(classify(&[&[0x09, 0x10], &[0x65, 0x88]]), Picture::Idr);
         assert_eq!(classify(&[&[0x41, 0x9a]]), Picture::OpenKey);
-        // recovery_frame_cnt 0 is one bit, 1; 6 is 00111
+        // recovery_frame_cnt 0 is one bit, 1; 6 is 00111.
         assert_eq!(
             classify(&[&[0x06, 6, 1, 0b1100_0000, 0x80], &[0x41, 0x9a]]),
             Picture::OpenKey

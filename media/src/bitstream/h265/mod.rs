@@ -1,12 +1,13 @@
 //! H.265 (ITU-T H.265, 7.3; configuration record in ISO/IEC 14496-15, 8.3).
 
 pub(super) mod sps;
-mod usability;
+mod vui;
 
 use std::fmt::Write;
 
 use super::bits::Bits;
-use super::order::{Numbering, Slice};
+use super::slice::{Slice, SliceFormat};
+use super::units::split_unit;
 use super::{Framing, Sequence, unescape, units};
 use crate::cutter::Picture;
 
@@ -30,7 +31,7 @@ fn unit_kind(unit: &[u8]) -> u8 {
     unit[0] >> 1 & 0x3f
 }
 
-/// What kind of picture a packet is; `key` is whether the demuxer calls it a key frame.
+/// The kind of picture in a packet; `key` if the demuxer calls it a key frame.
 pub(crate) fn classify(packet: &[u8], framing: Framing, key: bool) -> Picture {
     match units(packet, framing)
         .map(unit_kind)
@@ -44,13 +45,13 @@ pub(crate) fn classify(packet: &[u8], framing: Framing, key: bool) -> Picture {
     }
 }
 
-/// The kinds of parameter set, in the order in which they are written: video, sequence, picture.
+/// The kinds of parameter sets, in written order: video, sequence, picture.
 pub(super) const SET_KINDS: [u8; 3] = [kind::VPS, kind::SPS, kind::PPS];
 
 /// The kind of a sequence parameter set.
 pub(super) const SEQUENCE_SET: u8 = kind::SPS;
 
-/// What the first sequence parameter set of a configuration says, in either framing.
+/// The properties in the first sequence parameter set of a configuration, in either framing.
 pub(crate) fn sequence(extradata: &[u8]) -> Option<Sequence> {
     sps::parse(
         sets(extradata)
@@ -59,8 +60,8 @@ pub(crate) fn sequence(extradata: &[u8]) -> Option<Sequence> {
     )
 }
 
-/// How slices are to be read.
-pub(super) fn numbering(configuration: &[u8]) -> Option<Numbering> {
+/// The format of slices under the first parameter sets of a configuration.
+pub(super) fn slice_format(configuration: &[u8]) -> Option<SliceFormat> {
     let sets = sets(configuration);
     let of_kind = |kind: u8| {
         sets.iter()
@@ -69,58 +70,58 @@ pub(super) fn numbering(configuration: &[u8]) -> Option<Numbering> {
     let (count_bits, separate_planes) = sps::count_bits(of_kind(kind::SPS)?)?;
     let plain = unescape(&of_kind(kind::PPS)?[2..], 32);
     let mut picture = Bits::new(&plain);
-    picture.skip_golomb(2)?; // its number and that of the sequence's
-    picture.flag()?; // dependent slices
-    let says_shown = picture.flag()?;
-    let extra_bits = picture.number(3)?;
-    let count_bits = Some(count_bits);
-    Some(Numbering {
+    picture.skip_ue(2)?; // Its number, and that of the sequence's.
+    picture.bit()?; // Dependent slices.
+    let has_output_flag = picture.bit()?;
+    let extra_bits = picture.u(3)?;
+    Some(SliceFormat {
         frame_bits: 0,
-        count_bits,
+        count_bits: Some(count_bits),
         may_be_field: false,
         separate_planes,
         extra_bits,
-        says_shown,
+        has_output_flag,
     })
 }
 
 /// The first fields of a slice header (7.3.6); `None` for other units.
-pub(super) fn slice(unit: &[u8], numbering: &Numbering) -> Option<Slice> {
+pub(super) fn slice(unit: &[u8], format: &SliceFormat) -> Option<Slice> {
     let kind = unit_kind(unit.get(..2)?);
     if kind > kind::LAST_VCL {
         return None;
     }
     let plain = unescape(&unit[2..], 32);
     let mut bits = Bits::new(&plain);
-    if !bits.flag()? {
-        return None; // not the picture's first slice
+    if !bits.bit()? {
+        return None; // Not the picture's first slice.
     }
     if (kind::BLA_W_LP..=kind::LAST_IRAP).contains(&kind) {
-        bits.flag()?;
+        bits.bit()?;
     }
-    bits.skip_golomb(1)?;
-    bits.number(numbering.extra_bits)?;
-    bits.skip_golomb(1)?; // type
-    if numbering.says_shown {
-        bits.flag()?;
+    bits.skip_ue(1)?;
+    bits.u(format.extra_bits)?;
+    bits.skip_ue(1)?; // Type.
+    if format.has_output_flag {
+        bits.bit()?;
     }
-    if numbering.separate_planes {
-        bits.number(2)?;
+    if format.separate_planes {
+        bits.u(2)?;
     }
     let restarts = (kind::IDR_W_RADL..=kind::IDR_N_LP).contains(&kind);
     let count = if restarts {
         0
     } else {
-        bits.number(numbering.count_bits?)?
+        bits.u(format.count_bits?)?
     };
-    // leading pictures, those of higher layers, and those that nothing refers to do not carry the count on
+    // Leading pictures, those of higher layers and unreferenced ones do not continue the count.
     let is_leading = (kind::RADL_N..=kind::RASL_R).contains(&kind);
     let is_unused = kind < kind::BLA_W_LP - 1 && kind.is_multiple_of(2);
     let is_reference = !is_leading && !is_unused && unit[1] & 7 == 1;
     Some(Slice {
-        count,
+        count: Some(count),
         restarts,
         is_reference,
+        field: None,
     })
 }
 
@@ -129,7 +130,7 @@ pub(super) fn set_key(unit: &[u8]) -> Option<(u8, u32)> {
     let number = match unit_kind(unit.get(..2)?) {
         kind::VPS => u32::from(unit.get(2)? >> 4),
         kind::SPS => sps::number(unit)?,
-        kind::PPS => Bits::new(unit.get(2..)?).golomb(63)?,
+        kind::PPS => Bits::new(unit.get(2..)?).ue(63)?,
         _ => return None,
     };
     Some((unit_kind(unit), number))
@@ -137,13 +138,13 @@ pub(super) fn set_key(unit: &[u8]) -> Option<(u8, u32)> {
 
 /// The parameter sets of a configuration, in either framing.
 pub(super) fn sets(configuration: &[u8]) -> Vec<&[u8]> {
-    match Framing::of_h265(configuration) {
+    match Framing::from_hvcc(configuration) {
         Framing::Lengths(_) => sets_in_record(configuration),
         framing => units(configuration, framing).collect(),
     }
 }
 
-/// Sets in a record (hvcC): 22 bytes, then arrays of sets of one kind each. What is damaged ends the list.
+/// Sets in a record (hvcC): 22 bytes, then an array of sets per kind. Damage ends the list.
 fn sets_in_record(record: &[u8]) -> Vec<&[u8]> {
     let mut sets = Vec::new();
     let Some((&arrays, mut rest)) = record.get(22..).and_then(|rest| rest.split_first()) else {
@@ -155,10 +156,9 @@ fn sets_in_record(record: &[u8]) -> Vec<&[u8]> {
         };
         rest = after;
         for _ in 0..u16::from_be_bytes([high, low]) {
-            let set = rest.split_first_chunk::<2>().and_then(|(length, after)| {
-                after.split_at_checked(usize::from(u16::from_be_bytes(*length)))
-            });
-            let Some((set, after)) = set else { return sets };
+            let Some((set, after)) = split_unit(rest, 2) else {
+                return sets;
+            };
             sets.push(set);
             rest = after;
         }
@@ -166,8 +166,8 @@ fn sets_in_record(record: &[u8]) -> Vec<&[u8]> {
     sets
 }
 
-/// `hvc1.A1.6.L93.B0`: profile, reversed compatibility flags, tier and level, constraints without trailing zeros
-/// (ISO/IEC 14496-15, annex E.3).
+/// `hvc1.A1.6.L93.B0`: profile, reversed compatibility flags, tier and level, constraints without
+/// trailing zeros (ISO/IEC 14496-15, annex E.3).
 fn rfc6381(profile_tier_level: &[u8]) -> String {
     let [first, c0, c1, c2, c3, constraints @ .., level] = profile_tier_level else {
         return String::new();
@@ -184,7 +184,7 @@ fn rfc6381(profile_tier_level: &[u8]) -> String {
         .rposition(|&byte| byte != 0)
         .map_or(0, |last| last + 1);
     for byte in &constraints[..used] {
-        // writing to a string cannot fail
+        // Writing to a string cannot fail.
         let _ = write!(text, ".{byte:X}");
     }
     text
@@ -196,13 +196,13 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_codec_string_of_the_main_profile_is_the_one_in_every_example() {
+    fn the_codec_string_of_the_main_profile_is_known() {
         let main = [0x01, 0x60, 0, 0, 0, 0xb0, 0, 0, 0, 0, 0, 93];
         assert_eq!(rfc6381(&main), "hvc1.1.6.L93.B0");
     }
 
     #[test]
-    fn a_picture_is_what_its_first_slice_is() {
+    fn a_picture_is_classified_by_its_first_slice() {
         let classify = |kind: u8| {
             let packet = [0, 0, 1, 35 << 1, 1, 0x50, 0, 0, 1, kind << 1, 1, 0xaf];
             super::classify(&packet, Framing::StartCodes, true)

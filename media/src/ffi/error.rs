@@ -3,17 +3,17 @@
 use std::ffi::{CStr, c_char, c_int};
 use std::fmt;
 
-use ffmpeg_next::ffi as av;
+use ffmpeg_sys_next as av;
 
-/// What libav answered: an error number of its own or of the operating system.
+/// An error number of libav or of the operating system.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LibavError(c_int);
 
 impl LibavError {
-    /// Memory ran out: what a null from an allocator means.
+    /// Memory ran out: a null from an allocator.
     pub(super) const NO_MEMORY: LibavError = LibavError(-12);
 
-    /// The bytes make no sense.
+    /// The bytes are invalid.
     pub(crate) const INVALID_DATA: LibavError = LibavError(av::AVERROR_INVALIDDATA);
 
     /// `Ok` with the value for a non-negative answer.
@@ -27,7 +27,7 @@ impl LibavError {
 
     /// The operating system's error number, if it is one of those.
     pub(crate) fn os(self) -> Option<i32> {
-        // libav's own are made of four letters and so far below any errno
+        // libav's own are made of four letters, and so far below any errno.
         (self.0 > -4096).then_some(-self.0)
     }
 
@@ -36,12 +36,12 @@ impl LibavError {
         self.0 == av::AVERROR_EOF
     }
 
-    /// The bytes are not what the format says they should be.
+    /// The bytes violate the format.
     pub(crate) fn is_invalid_data(self) -> bool {
         self.0 == av::AVERROR_INVALIDDATA
     }
 
-    /// A server says that there is nothing under this address.
+    /// A file or address does not exist.
     pub(crate) fn is_not_found(self) -> bool {
         self.0 == av::AVERROR_HTTP_NOT_FOUND || self.os() == Some(2)
     }
@@ -52,7 +52,7 @@ impl LibavError {
             || self.os() == Some(13)
     }
 
-    /// Nothing came for too long.
+    /// The operation timed out.
     pub(crate) fn is_timeout(self) -> bool {
         self.os() == Some(110)
     }
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_says_what_libav_means_and_its_number() {
+    fn an_error_displays_text_and_number() {
         assert_eq!(LibavError(-2).to_string(), "no such file or directory (-2)");
         assert_eq!(LibavError(-2).os(), Some(2));
         assert_eq!(LibavError(av::AVERROR_EOF).os(), None);

@@ -1,6 +1,6 @@
-//! Real bytes made hostile: bits turned over, ends cut off, lengths that lie, parts that are there twice or inside themselves.
+//! Mutations of valid bytes: flipped bits, truncation, wrong lengths, repeated and nested parts.
 
-/// Numbers that look random and are the same each time: the number of a case is all it takes to have it again.
+/// A deterministic random generator: the number of a case reproduces it.
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -8,7 +8,7 @@ impl Dice {
         Dice(case)
     }
 
-    /// From 0 to one less than `sides`; 0 where there are none. SplitMix64.
+    /// A number below `sides`; 0 without any. SplitMix64.
     pub(crate) fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -17,8 +17,8 @@ impl Dice {
     }
 }
 
-/// What lengths and counts are told to be where they lie.
-const LIES: [u32; 10] = [
+/// Wrong lengths and counts.
+const WRONG_LENGTHS: [u32; 10] = [
     0,
     1,
     7,
@@ -31,23 +31,23 @@ const LIES: [u32; 10] = [
     0x0100_0000,
 ];
 
-/// The boxes whose lengths are worth lying about, and which are worth having twice.
+/// The boxes to corrupt or repeat.
 const BOXES: [&[u8; 4]; 12] = [
     b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"stsz", b"stts", b"ctts", b"edts",
     b"mdat", b"free",
 ];
 
-/// The same bytes, harmed in one to four places.
-pub(crate) fn harmed(seed: &[u8], dice: &mut Dice) -> Vec<u8> {
+/// The same bytes with one to four mutations.
+pub(crate) fn mutate(seed: &[u8], dice: &mut Dice) -> Vec<u8> {
     let mut bytes = seed.to_vec();
     for _ in 0..=dice.roll(4) {
-        harm(&mut bytes, dice);
+        mutate_once(&mut bytes, dice);
     }
     bytes
 }
 
-fn harm(bytes: &mut Vec<u8>, dice: &mut Dice) {
-    // what is in front is looked at by everybody: three of four harms are there
+fn mutate_once(bytes: &mut Vec<u8>, dice: &mut Dice) {
+    // Every parser reads the front: three of four mutations are there.
     let reach = if dice.roll(4) == 0 {
         bytes.len()
     } else {
@@ -56,7 +56,11 @@ fn harm(bytes: &mut Vec<u8>, dice: &mut Dice) {
     let at = dice.roll(reach);
     match dice.roll(7) {
         0 => bytes.truncate(at),
-        1 => overwrite(bytes, at, &LIES[dice.roll(LIES.len())].to_be_bytes()),
+        1 => overwrite(
+            bytes,
+            at,
+            &WRONG_LENGTHS[dice.roll(WRONG_LENGTHS.len())].to_be_bytes(),
+        ),
         2 => {
             let part = part(bytes, at, dice);
             bytes.splice(at..at, part);
@@ -65,8 +69,8 @@ fn harm(bytes: &mut Vec<u8>, dice: &mut Dice) {
             let end = at + part(bytes, at, dice).len();
             bytes.drain(at..end);
         }
-        4 => lie_about_a_box(bytes, dice),
-        5 => nest_a_box(bytes, dice),
+        4 => corrupt_box_length(bytes, dice),
+        5 => nest_box(bytes, dice),
         _ => {
             if let Some(byte) = bytes.get_mut(at) {
                 *byte ^= 1 << dice.roll(8);
@@ -86,21 +90,25 @@ fn overwrite(bytes: &mut [u8], at: usize, with: &[u8]) {
     }
 }
 
-/// Where a box of a random kind begins, if there is one.
+/// The offset of a box of a random kind, if there is one.
 fn some_box(bytes: &[u8], dice: &mut Dice) -> Option<usize> {
     let kind = BOXES[dice.roll(BOXES.len())];
     let letters = bytes.windows(4).position(|four| four == kind)?;
     letters.checked_sub(4)
 }
 
-fn lie_about_a_box(bytes: &mut [u8], dice: &mut Dice) {
+fn corrupt_box_length(bytes: &mut [u8], dice: &mut Dice) {
     if let Some(at) = some_box(bytes, dice) {
-        overwrite(bytes, at, &LIES[dice.roll(LIES.len())].to_be_bytes());
+        overwrite(
+            bytes,
+            at,
+            &WRONG_LENGTHS[dice.roll(WRONG_LENGTHS.len())].to_be_bytes(),
+        );
     }
 }
 
-/// Puts a box into itself, or behind itself, whole: its parents know nothing of it.
-fn nest_a_box(bytes: &mut Vec<u8>, dice: &mut Dice) {
+/// Copies a whole box into or behind itself, without updating its parents.
+fn nest_box(bytes: &mut Vec<u8>, dice: &mut Dice) {
     let Some(at) = some_box(bytes, dice) else {
         return;
     };

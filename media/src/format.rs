@@ -1,14 +1,14 @@
-//! From a stream's headers to a [`VideoFormat`], without decoding a picture.
+//! Builds a [`VideoFormat`] from a stream's headers, without decoding a picture.
 
 use crate::bitstream::Sequence;
 use crate::ffi::{Parameters, Stream};
 use crate::time::Timebase;
 use crate::video::{Codec, ColorDescription, VideoFormat};
 
-/// What a stream's pictures are.
+/// The format of a stream's pictures.
 ///
-/// Parameter sets speak first where there are any: they are what a decoder will believe, and are there even where nothing
-/// was analysed. Only the shape of a pixel is the container's to say, as players hold it.
+/// Parameter sets take precedence: a decoder follows them, and they are there even without libav's
+/// analysis. Only for the shape of a pixel does the container win, as in players.
 pub(crate) fn video_format(
     codec: Codec,
     stream: &Stream<'_>,
@@ -49,7 +49,7 @@ pub(crate) fn video_format(
 }
 
 impl VideoFormat {
-    /// The same after a change of the parameter sets.
+    /// The format after a change of the parameter sets.
     pub(crate) fn with_sequence(&self, set: &Sequence, parameters: &Parameters) -> VideoFormat {
         let (pixel_format, channels, bit_depth) = pixels(Some(set), parameters);
         VideoFormat {
@@ -71,7 +71,7 @@ impl VideoFormat {
     }
 }
 
-/// Pixel format, number of components and bits of one.
+/// Pixel format, number of components and bits per component.
 fn pixels(set: Option<&Sequence>, parameters: &Parameters) -> (String, u32, u32) {
     if let Some((set, format)) = set.and_then(|set| Some((set, set.pixel_format()?))) {
         return (format, set.channels(), set.bit_depth);

@@ -1,11 +1,12 @@
-//! From a cut to the bytes of a file of its own: mp4 where it can be, Matroska for what mp4 does not hold, MPEG-TS on
-//! request. In mp4:
+//! Writes a cut as a file of its own: mp4 where possible, else Matroska; MPEG-TS on request. In
+//! mp4:
 //!
 //! ```text
-//!   ftyp | moov, with room for every packet | free: the room not used | mdat: pictures in the order of decoding
+//!   ftyp | moov, room for every packet | free: unused room | mdat: pictures in decode order
 //! ```
 //!
-//! The index comes first and in one pass: the packets are in memory, so a bound of its size is known (`moov_size`).
+//! The index comes first, in one pass: the packets are in memory, so a bound of its size is known
+//! (`moov_size`).
 
 mod audio;
 mod index;
@@ -14,7 +15,7 @@ mod stamps;
 use std::ops::Range;
 use std::sync::Arc;
 
-use self::audio::{Beside, Track};
+use self::audio::{Interleaver, Track};
 use self::stamps::stamps;
 use crate::audio::{AudioSegment, AudioStream};
 use crate::boxes::Boxes;
@@ -25,32 +26,33 @@ use crate::source::Entry;
 use crate::time::Timebase;
 use crate::video::{Codec, Container};
 
-/// Grows with every change here that changes the bytes written for the same packets.
+/// Incremented with every change that changes the bytes written for the same packets.
 const REVISION: u32 = 5;
 
-/// What the index needs at most for each packet (times, offset, size, key flag), in bytes: 24 are usual, and too little
-/// is found out only when everything is written.
+/// Most bytes of the index for each packet (times, offset, size, key flag): 24 are usual, and libav
+/// reports a lack of room only when the whole file is written.
 const INDEX_PER_PACKET: usize = 48;
 
-/// What the index needs for each track besides packets and codec configuration, in bytes.
+/// Bytes of the index for each track besides packets and codec configuration.
 const INDEX_PER_TRACK: usize = 640;
 
-/// What the index needs for the file as a whole, in bytes.
+/// Bytes of the index for the file as a whole.
 const INDEX_FIXED: usize = 1024;
 
-/// The places of the two streams in a file.
+/// The indexes of the two streams in a file.
 const PICTURES: u16 = 0;
 const AUDIO: u16 = 1;
 
-/// What stands around index and payload, in bytes: `ftyp`, the rest of the room as `free`, the head of `mdat`. Were it not
-/// counted, the last packet of every chunk would make the file grow, and all of it be copied once more.
-const AROUND: usize = 64;
+/// Bytes around index and payload: `ftyp`, the unused room as `free`, the head of `mdat`. Without
+/// it, the last packet of every chunk would reallocate the file, which copies all of it once more.
+const OVERHEAD: usize = 64;
 
-/// The longest step of time in an mp4 index, in ticks of the file. Where a step does not fit, libav does not answer with
-/// an error but ends the process.
+/// The longest step of time in an mp4 index, in ticks of the file. libav ends the process, instead
+/// of returning an error, if a step does not fit.
 const LONGEST_STEP: i64 = i32::MAX as i64;
 
-/// Which muxer writes, and in which version: changes whenever the bytes written for the same packets could change.
+/// Name and version of the muxer: changes whenever the bytes written for the same packets may
+/// change.
 ///
 /// Part of a run's identity: the same file, cut again by the same version, gives the same bytes.
 pub fn muxer_version() -> String {
@@ -60,7 +62,7 @@ pub fn muxer_version() -> String {
     )
 }
 
-/// Whether a container takes a stream, found out by writing a header.
+/// Checks that a container accepts the streams, by writing a header.
 pub(crate) fn check(
     entry: &Entry,
     audio: Option<&AudioStream>,
@@ -70,14 +72,14 @@ pub(crate) fn check(
     begin(entry, audio, container, Room::default()).map(drop)
 }
 
-/// How much is to be written.
+/// The expected size of a file.
 #[derive(Clone, Copy, Default)]
 struct Room {
     payload: usize,
     packets: usize,
 }
 
-/// Writes a cut as a file, with its audio if it is kept. The packets' payloads are copied once.
+/// Writes a cut as a file, with its audio if that is kept. The packets' payloads are copied once.
 pub(crate) fn write(
     mut cut: Cut<Packet>,
     entry: &Entry,
@@ -90,39 +92,37 @@ pub(crate) fn write(
     let track = audio.and_then(|(stream, segment)| {
         Track::new(stream, segment, (start..end, timebase), container)
     });
-    let described = track
+    let audio_stream = track
         .as_ref()
         .map(|track| (track.parameters(), track.stream.rate()));
-    let mut muxer = begin(entry, described, container, Room::of(&cut, track.as_ref()))?;
-    let mut beside = Beside::new(track.as_ref());
+    let mut muxer = begin(
+        entry,
+        audio_stream,
+        container,
+        Room::new(&cut, track.as_ref()),
+    )?;
+    let mut interleaver = Interleaver::new(track.as_ref());
     let mut first_key_frame = 0..0;
     let stamps = stamps(shown(&cut, container), start, end);
     if container == Container::Mp4 && !fits(&stamps, timebase, track.as_ref()) {
         return Err(LibavError::INVALID_DATA);
     }
     for (sample, stamp) in cut.samples.iter_mut().zip(stamps) {
-        beside.write_until(&mut muxer, stamp, timebase)?;
+        interleaver.write_until(&mut muxer, stamp, timebase)?;
         let written = muxer.write(PICTURES, &mut sample.payload, stamp, timebase)?;
         if first_key_frame.is_empty() && sample.picture.is_key() {
             first_key_frame = written;
         }
     }
-    beside.write_rest(&mut muxer)?;
+    interleaver.write_rest(&mut muxer)?;
     let mut bytes = muxer.finish()?;
-    let mut layout = ByteLayout {
-        index: 0..0,
-        first_key_frame,
-    };
-    if container == Container::Mp4 {
-        let lead =
-            cut.samples.first().map_or(0, |sample| sample.pts - start) * i64::from(timebase.num());
-        if lead > 0 {
-            index::begin_with_leading_pictures(&mut bytes, lead).ok_or(LibavError::INVALID_DATA)?;
-        }
-        layout.index = index_range(&bytes).ok_or(LibavError::INVALID_DATA)?;
+    let layout = if container == Container::Mp4 {
+        let first_shown = cut.samples.first().map_or(start, |sample| sample.pts);
+        let lead = (first_shown - start) * i64::from(timebase.num());
+        mp4_layout(&mut bytes, lead, first_key_frame).ok_or(LibavError::INVALID_DATA)?
     } else {
-        layout.first_key_frame = 0..0; // wrapped in the container's own framing
-    }
+        ByteLayout::default() // The container's own framing wraps the key frame.
+    };
     Ok(Chunk {
         bytes,
         format: Arc::clone(&entry.format),
@@ -134,8 +134,8 @@ pub(crate) fn write(
     })
 }
 
-/// When each picture is shown in a file. Only mp4 can hide those before the interval; elsewhere they are shown for no time,
-/// so that the file is no longer than the interval.
+/// Presentation times of the pictures in a file. Only mp4 can hide pictures before the interval; in
+/// the other containers they are shown for no time, so the file is no longer than the interval.
 fn shown(cut: &Cut<Packet>, container: Container) -> impl Iterator<Item = i64> {
     let earliest = match container {
         Container::Mp4 => i64::MIN,
@@ -145,7 +145,8 @@ fn shown(cut: &Cut<Packet>, container: Container) -> impl Iterator<Item = i64> {
     samples.map(move |sample| sample.pts.max(earliest))
 }
 
-/// Whether an mp4 index, whose ticks are seconds by the timebase's denominator, can hold these times.
+/// Returns true if an mp4 index, whose ticks are seconds by the timebase's denominator, can hold
+/// these times.
 fn fits(stamps: &[Stamp], timebase: Timebase, audio: Option<&Track>) -> bool {
     if audio.is_some_and(|audio| audio.longest_step() > LONGEST_STEP) {
         return false;
@@ -162,7 +163,7 @@ fn fits(stamps: &[Stamp], timebase: Timebase, audio: Option<&Track>) -> bool {
     })
 }
 
-/// A file of the right format with its header written, with room for so much payload in so many packets.
+/// A file with its header written, with room for the expected payload and packets.
 fn begin(
     entry: &Entry,
     audio: Option<(&Parameters, Timebase)>,
@@ -179,7 +180,8 @@ fn begin(
     let (format, options) = match container {
         Container::Mp4 => {
             let timescale = timebase.den().to_string();
-            // the range that only a container tells has its place in `colr`, which libav leaves out for the range alone
+            // A range that only the container has belongs in `colr`, which libav omits for the
+            // range alone.
             let full =
                 entry.format.color.range == "pc" && entry.parameters.color()[3] == Some("pc");
             let flags = if full {
@@ -198,7 +200,7 @@ fn begin(
         Container::Mkv => (c"matroska", Vec::new()),
         Container::MpegTs => (c"mpegts", Vec::new()),
     };
-    let mut muxer = Muxer::create(format, room.payload + index + AROUND)?;
+    let mut muxer = Muxer::create(format, room.payload + index + OVERHEAD)?;
     muxer.add_stream(
         &entry.parameters,
         timebase,
@@ -212,19 +214,19 @@ fn begin(
 }
 
 impl Room {
-    fn of(cut: &Cut<Packet>, track: Option<&Track>) -> Room {
+    fn new(cut: &Cut<Packet>, track: Option<&Track>) -> Room {
         let pictures: usize = cut.samples.iter().map(|sample| sample.size).sum();
         let audio = track.map_or(&[][..], |track| &track.packets);
-        let heard: usize = audio.iter().map(|(packet, _)| packet.data().len()).sum();
+        let audio_bytes: usize = audio.iter().map(|(packet, _)| packet.data().len()).sum();
         Room {
-            payload: pictures + heard,
+            payload: pictures + audio_bytes,
             packets: cut.samples.len() + audio.len(),
         }
     }
 }
 
-/// The four letters in the sample description. `hvc1` says that parameter sets are only there, which Apple's players
-/// insist on; 0 leaves it to libav.
+/// The four letters of the sample entry; 0 for libav's default. `hvc1` declares that parameter sets
+/// are only there, which Apple's players require.
 fn tag(codec: Codec, container: Container) -> u32 {
     match (codec, container) {
         (Codec::H265, Container::Mp4) => u32::from_le_bytes(*b"hvc1"),
@@ -232,8 +234,21 @@ fn tag(codec: Codec, container: Container) -> u32 {
     }
 }
 
-/// Where the index is; `None` if the file is not as long as it says. libav counts an AV1 packet that it cannot read as one of
-/// negative size, says nothing, and the file is unreadable.
+/// Corrects the index for pictures that are shown `lead` ticks before the first stored one, and
+/// finds its range.
+fn mp4_layout(bytes: &mut [u8], lead: i64, first_key_frame: Range<u64>) -> Option<ByteLayout> {
+    if lead > 0 {
+        index::begin_with_leading_pictures(bytes, lead)?;
+    }
+    Some(ByteLayout {
+        index: index_range(bytes)?,
+        first_key_frame,
+    })
+}
+
+/// The range of the index; `None` if the file's length contradicts its boxes. libav counts an AV1
+/// packet that it cannot parse as one of negative size, returns no error, and the file is
+/// unreadable.
 fn index_range(bytes: &[u8]) -> Option<Range<u64>> {
     let size = bytes.len() as u64;
     let boxes = Boxes::read(&mut std::io::Cursor::new(bytes), size).ok()??;

@@ -1,8 +1,9 @@
-//! Bytes that somebody made to do harm: an answer or an error, never a crash, a hang, or memory without end.
+//! Mutated files: an answer or an error, never a crash, a hang, or unbounded memory.
 //!
-//! libav reads them in this very process, and could take it down. So the cases run in processes of their own, each of
-//! which keeps the case at hand in a file: when one dies or hangs, the file is named. `make fuzz` runs many more.
-#![allow(clippy::unwrap_used)] // what only tests call is test code too
+//! libav parses them in the calling process, and could end it. So the cases run in child processes,
+//! each of which keeps its current case in a file: when one dies or hangs, the test prints that
+//! file. `make fuzz` runs many more.
+#![allow(clippy::unwrap_used)] // Helpers of tests are test code too.
 
 #[path = "../clip/mod.rs"]
 mod clip;
@@ -17,17 +18,17 @@ use std::time::{Duration, Instant};
 
 use clip::Clips;
 use crispy_media::{Chunks, OpenOptions, ReadError, probe};
-use mutation::{Dice, harmed};
+use mutation::{Dice, mutate};
 
-/// Which cases a process is to run: `BEGIN END`.
-const CASES: &str = "CRISPY_HOSTILE_CASES_OF_A_PROCESS";
-/// How many cases there are in all; `make fuzz` asks for more.
-const COUNT: &str = "CRISPY_HOSTILE_CASES";
-/// How much memory any number of cases may touch, in KiB: the most that a process of libav's takes for good files is a tenth.
+/// The cases of a child process: `BEGIN END`.
+const CASES: &str = "CRISPY_FUZZ_CHILD_CASES";
+/// The number of cases in all; `make fuzz` sets more.
+const COUNT: &str = "CRISPY_FUZZ_CASES";
+/// Most memory of a child in KiB: valid files take at most a tenth.
 const MOST_MEMORY: u64 = 512 << 10;
 
 #[test]
-fn hostile_bytes_crash_nothing_and_hang_nothing() {
+fn fuzzed_files_never_crash_or_hang() {
     let count: u64 = std::env::var(COUNT).map_or(1200, |count| count.parse().unwrap());
     let timeout =
         Duration::from_secs(60) + Duration::from_millis(100) * u32::try_from(count).unwrap();
@@ -35,17 +36,17 @@ fn hostile_bytes_crash_nothing_and_hang_nothing() {
     let children = [(0, half), (half, count)].map(|(begin, end)| {
         let mut child = Command::new(std::env::current_exe().unwrap());
         child
-            .args(["--exact", "a_stretch_of_hostile_bytes_is_survived"])
+            .args(["--exact", "a_range_of_fuzzed_files_is_survived"])
             .env(CASES, format!("{begin} {end}"))
             .stdout(Stdio::null());
         (begin, child.spawn().unwrap())
     });
     let begun = Instant::now();
     for (begin, mut child) in children {
-        let verdict = wait(&mut child, timeout.saturating_sub(begun.elapsed()));
+        let outcome = wait(&mut child, timeout.saturating_sub(begun.elapsed()));
         assert!(
-            verdict == "survived",
-            "{verdict}: {} is kept",
+            outcome == "survived",
+            "{outcome}: {} is kept",
             kept(begin).display()
         );
     }
@@ -65,11 +66,11 @@ fn wait(child: &mut Child, timeout: Duration) -> String {
     "a hang".to_owned()
 }
 
-/// Found by more of the same: libav ends the process where a step of time does not fit into mp4's 32 bits.
+/// Found by fuzzing: libav ends the process if a step of time does not fit into mp4's 32 bits.
 #[test]
 fn frames_too_far_apart_for_an_index_are_an_error() {
     let clips = Clips::new();
-    // a frame in 14 minutes, which raw streams count in 1/1200000 s
+    // A frame in 14 minutes, which raw streams count in 1/1200000 s.
     let rate = "testsrc2=size=64x48:rate=10/8193:duration=12000";
     let options = "-pix_fmt yuv420p -c:v libx265 -preset ultrafast \
                    -x265-params keyint=15:bframes=3:b-adapt=0:log-level=none";
@@ -85,9 +86,9 @@ fn frames_too_far_apart_for_an_index_are_an_error() {
     assert!(matches!(end, Err(ReadError::Mux { .. })), "{end:?}");
 }
 
-/// What a process works through; by itself, a few cases.
+/// The cases of a child process; without a parent, a few cases.
 #[test]
-fn a_stretch_of_hostile_bytes_is_survived() {
+fn a_range_of_fuzzed_files_is_survived() {
     let cases = std::env::var(CASES).unwrap_or_else(|_| "1000000 1000020".to_owned());
     let (begin, end) = cases.split_once(' ').unwrap();
     let (begin, end): (u64, u64) = (begin.parse().unwrap(), end.parse().unwrap());
@@ -95,7 +96,7 @@ fn a_stretch_of_hostile_bytes_is_survived() {
     let keep = kept(begin);
     for case in begin..end {
         let mut dice = Dice::new(case);
-        let bytes = harmed(&seeds[dice.roll(seeds.len())], &mut dice);
+        let bytes = mutate(&seeds[dice.roll(seeds.len())], &mut dice);
         std::fs::write(&keep, &bytes).unwrap();
         probe_within(bytes);
         cut(&keep);
@@ -105,17 +106,17 @@ fn a_stretch_of_hostile_bytes_is_survived() {
 }
 
 fn kept(begin: u64) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hostile-from-{begin}.bin"))
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-from-{begin}.bin"))
 }
 
-/// The most memory that this process has ever had, in KiB.
+/// The peak memory of this process in KiB.
 fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     peak.unwrap().trim_end_matches("kB").trim().parse().unwrap()
 }
 
-/// Good files of each kind.
+/// Valid files of each kind.
 fn seeds() -> Vec<Vec<u8>> {
     let clips = Clips::new();
     let h264 = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 5 -bf 2";
@@ -140,13 +141,13 @@ fn seeds() -> Vec<Vec<u8>> {
         std::fs::read(path).unwrap()
     };
     let mut seeds: Vec<_> = made.into_iter().map(source).collect();
-    // and our own: what an inspector reads
+    // And chunks, which the inspector reads.
     let own = clip::chunks(&clips.path("a.mp4"), Duration::from_secs(1));
     seeds.extend(own.into_iter().map(|chunk| chunk.bytes));
     seeds
 }
 
-/// Gives what it has and counts it.
+/// Counts the bytes that are read.
 struct Counted(Cursor<Vec<u8>>, Arc<AtomicU64>);
 
 impl Read for Counted {
@@ -165,7 +166,7 @@ impl Seek for Counted {
     }
 }
 
-/// Probes, as an inspector would: within the object, and without reading it over and over.
+/// Probes like the inspector: within the object, without reading it repeatedly.
 fn probe_within(bytes: Vec<u8>) {
     let size = bytes.len() as u64;
     let read = Arc::new(AtomicU64::new(0));
@@ -174,7 +175,7 @@ fn probe_within(bytes: Vec<u8>) {
     assert!(read <= 16 * size + (1 << 20), "{read} bytes read of {size}");
 }
 
-/// Cuts, as an ingestor would that is given such a file: what comes out is chunks or an error.
+/// Cuts like the ingestor: the result is chunks or an error.
 fn cut(path: &Path) {
     let options = OpenOptions::new(path.to_str().unwrap(), Duration::from_secs(1));
     let Ok(mut chunks) = Chunks::open(&options) else {

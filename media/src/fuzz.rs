@@ -1,23 +1,23 @@
-//! Our own reading of bytes from outside, held against what a fuzzer would send. The mutations are those of
-//! tests/hostile, which sends the same through libav.
+//! Fuzzes this crate's own parsers. The mutations are those of tests/fuzz, which sends the same
+//! bytes through libav.
 
 use std::io::Cursor;
 use std::path::Path;
 use std::process::Command;
 
-#[path = "../tests/hostile/mutation.rs"]
+#[path = "../tests/fuzz/mutation.rs"]
 mod mutation;
 
-use mutation::{Dice, harmed};
+use mutation::{Dice, mutate};
 
 use crate::bitstream::{FieldReader, Framing, ParameterSets, PictureOrder, h264, h265};
 use crate::boxes::{Boxes, coded_size};
+use crate::truncation;
 use crate::video::Codec;
-use crate::wholeness;
 
-/// So many cases for each claim, of some microseconds each; `make fuzz` asks for more.
+/// Cases for each test, of some microseconds each; `make fuzz` sets more.
 fn cases() -> u64 {
-    std::env::var("CRISPY_HOSTILE_CASES").map_or(20_000, |count| count.parse().unwrap())
+    std::env::var("CRISPY_FUZZ_CASES").map_or(20_000, |count| count.parse().unwrap())
 }
 
 /// A small file made by the ffmpeg command line.
@@ -38,7 +38,7 @@ const H264: &str = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -bf 2";
 const H265: &str = "-pix_fmt yuv420p -c:v libx265 -preset ultrafast -x265-params log-level=none";
 
 #[test]
-fn hostile_boxes_are_survived_and_never_say_less_than_there_is() {
+fn mutated_boxes_are_survived_and_never_claim_less() {
     let seeds = [
         made("a.mp4", H264),
         made("b.mp4", "-c:v mpeg4"),
@@ -46,9 +46,9 @@ fn hostile_boxes_are_survived_and_never_say_less_than_there_is() {
     ];
     for case in 0..cases() {
         let mut dice = Dice::new(case);
-        let bytes = harmed(&seeds[dice.roll(seeds.len())], &mut dice);
+        let bytes = mutate(&seeds[dice.roll(seeds.len())], &mut dice);
         let size = bytes.len() as u64;
-        let missing = wholeness::missing(&mut Cursor::new(&bytes), size).unwrap();
+        let missing = truncation::missing(&mut Cursor::new(&bytes), size).unwrap();
         assert!(
             missing.is_none_or(|expected| expected > size),
             "case {case}"
@@ -61,7 +61,7 @@ fn hostile_boxes_are_survived_and_never_say_less_than_there_is() {
 }
 
 #[test]
-fn hostile_parameter_sets_and_pictures_are_survived() {
+fn mutated_parameter_sets_and_pictures_are_survived() {
     let seeds = [
         (Codec::H264, made("a.h264", H264)),
         (Codec::H265, made("a.hevc", H265)),
@@ -69,13 +69,13 @@ fn hostile_parameter_sets_and_pictures_are_survived() {
     for case in 0..cases() {
         let mut dice = Dice::new(case);
         let (codec, seed) = &seeds[dice.roll(seeds.len())];
-        let bytes = harmed(&seed[..seed.len().min(1500)], &mut dice);
+        let bytes = mutate(&seed[..seed.len().min(1500)], &mut dice);
         read_everything(*codec, &bytes, Framing::StartCodes);
         read_everything(*codec, &bytes, Framing::Lengths(1 + dice.roll(4)));
-        // as a record: made of the sets that are left, then harmed once more
-        let sets = ParameterSets::of(*codec, &bytes);
+        // As a record: made of the remaining sets, then mutated once more.
+        let sets = ParameterSets::new(*codec, &bytes);
         let record = sets.and_then(|sets| sets.configuration(Framing::Lengths(4)));
-        let record = harmed(&record.unwrap_or_default(), &mut dice);
+        let record = mutate(&record.unwrap_or_default(), &mut dice);
         read_everything(*codec, &record, Framing::StartCodes);
         follow(*codec, &record, &bytes);
     }
@@ -86,7 +86,7 @@ fn read_everything(codec: Codec, bytes: &[u8], framing: Framing) {
     codec.channels(bytes);
     h264::classify_key(bytes, framing);
     h265::classify(bytes, framing, true);
-    if let Some(mut sets) = ParameterSets::of(codec, bytes) {
+    if let Some(mut sets) = ParameterSets::new(codec, bytes) {
         sets.update(bytes, framing);
         sets.configuration(framing);
     }
@@ -95,8 +95,8 @@ fn read_everything(codec: Codec, bytes: &[u8], framing: Framing) {
 
 fn follow(codec: Codec, configuration: &[u8], packet: &[u8]) {
     if let Some(mut order) = PictureOrder::new(codec, configuration) {
-        order.place(packet);
-        order.place(packet);
+        order.count(packet);
+        order.count(packet);
     }
     if let Some(fields) = FieldReader::new(configuration) {
         fields.read(packet);

@@ -1,24 +1,25 @@
-//! The audio's own timeline: numbered anew whenever it is set back, so that time before that is never taken for time after it.
+//! The audio's own timelines: each step back begins a new one, so that times before and after it
+//! are never confused.
 
 use std::time::Duration;
 
 use crate::time::Timebase;
 
-/// A step back that is a jump. Audio is stored in order: this is far more than rounding, and less than any jump of pictures
-/// that matters.
+/// The least step back that is a jump. Audio is stored in order: this is far more than rounding,
+/// and less than any relevant jump of the pictures.
 const STEP: Duration = Duration::from_millis(500);
 
-/// Where the audio is.
-pub(super) struct Line {
+/// Places audio packets on numbered timelines.
+pub(super) struct AudioTimelines {
     wrap: Option<i64>,
     step: i64,
-    /// Number and end of the line so far.
+    /// Number and end of the current timeline.
     now: Option<(u32, i64)>,
 }
 
-impl Line {
-    pub(super) fn new(base: Timebase, timestamp_bits: u32) -> Line {
-        Line {
+impl AudioTimelines {
+    pub(super) fn new(base: Timebase, timestamp_bits: u32) -> AudioTimelines {
+        AudioTimelines {
             wrap: (1..63)
                 .contains(&timestamp_bits)
                 .then(|| 1 << timestamp_bits),
@@ -32,8 +33,8 @@ impl Line {
         self.step
     }
 
-    /// The number of the line that a packet lies on and its time there. Without a stamp it follows the one before; whole
-    /// turns of the counter are undone by what is `near`: the pictures.
+    /// The number of a packet's timeline, and its time there. A packet without a stamp follows the
+    /// previous one. Wraps of the counter are undone by the pictures' time, `near`.
     pub(super) fn place(
         &mut self,
         stamp: Option<i64>,
@@ -60,32 +61,32 @@ impl Line {
 mod tests {
     use super::*;
 
-    fn line() -> Line {
-        Line::new(Timebase::new(1, 90_000).unwrap(), 33)
+    fn timelines() -> AudioTimelines {
+        AudioTimelines::new(Timebase::new(1, 90_000).unwrap(), 33)
     }
 
     #[test]
-    fn a_wrapped_counter_goes_on_beside_the_pictures() {
-        let mut line = line();
+    fn a_wrapped_counter_continues_beside_the_pictures() {
+        let mut timelines = timelines();
         let wrap = 1i64 << 33;
         let placed = [(wrap - 1920, wrap - 5), (0, wrap - 5), (1920, wrap + 9)]
-            .map(|(stamp, near)| line.place(Some(stamp), 1920, Some(near)));
+            .map(|(stamp, near)| timelines.place(Some(stamp), 1920, Some(near)));
         assert_eq!(placed, [(0, wrap - 1920), (0, wrap), (0, wrap + 1920)]);
     }
 
     #[test]
-    fn being_set_back_begins_another_line_and_a_pause_does_not() {
-        let mut line = line();
+    fn a_step_back_begins_a_timeline_and_a_pause_does_not() {
+        let mut timelines = timelines();
         let second = 90_000;
         let numbers = [0, second, 31 * second, 28 * second, 29 * second]
-            .map(|stamp| line.place(Some(stamp), second, None).0);
+            .map(|stamp| timelines.place(Some(stamp), second, None).0);
         assert_eq!(numbers, [0, 0, 0, 1, 1]);
     }
 
     #[test]
-    fn a_packet_without_a_stamp_follows_the_one_before() {
-        let mut line = line();
-        assert_eq!(line.place(Some(100), 20, None), (0, 100));
-        assert_eq!(line.place(None, 20, None), (0, 120));
+    fn a_packet_without_a_stamp_follows_the_previous_one() {
+        let mut timelines = timelines();
+        assert_eq!(timelines.place(Some(100), 20, None), (0, 100));
+        assert_eq!(timelines.place(None, 20, None), (0, 120));
     }
 }

@@ -16,7 +16,7 @@ use anyhow::{bail, ensure};
 use crispy_checksum::Checksums;
 use crispy_media::{Chunk, Chunks, OpenOptions};
 use crispy_proto::{id::Run, v1};
-use crispy_spool::{Committed, Spool};
+use crispy_spool::Spool;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -52,7 +52,7 @@ impl Step {
             Step::Keep(spool) => {
                 let descriptor = describe(chunk, sequence, spool);
                 let committed = spool.commit(&descriptor, &chunk.bytes)?;
-                ensure!(committed == Committed::Fresh, "the spool is not empty");
+                ensure!(committed.is_fresh(), "the spool is not empty");
             }
         }
         Ok(())

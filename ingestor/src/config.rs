@@ -1,4 +1,4 @@
-//! What an ingestor is told: which cameras, cut how, kept where, published to whom.
+//! Command line and settings: cameras, cutting, spool, queue.
 
 use std::path::PathBuf;
 
@@ -15,33 +15,33 @@ use crate::probe::Probe;
     subcommand_negates_reqs = true,
     args_conflicts_with_subcommands = true
 )]
-pub struct Program {
-    /// What there is to do instead of recording.
+pub struct Config {
+    /// A command other than recording.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub(crate) command: Option<Command>,
 
-    /// What to record.
+    /// Settings of recording.
     #[command(flatten)]
-    pub config: Config,
+    pub(crate) record: RecordFlags,
 }
 
-/// What there is to do beside recording.
+/// Commands other than recording.
 #[derive(Clone, Debug, clap::Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Tell what a video file or URL is, how it would be cut and what to look out for; nothing is recorded
     Probe(Box<Probe>),
 }
 
-/// How to record.
+/// Settings of recording.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Config {
-    /// What to record.
+pub(crate) struct RecordFlags {
+    /// The sources.
     #[command(flatten)]
-    pub cameras: CameraFlags,
+    pub(crate) cameras: CameraFlags,
 
-    /// How to cut it.
+    /// Their cutting.
     #[command(flatten)]
-    pub cut: CutFlags,
+    pub(crate) cut: CutFlags,
 
     /// Folder that keeps chunks until the bucket has them
     #[arg(
@@ -50,15 +50,21 @@ pub struct Config {
         value_name = "DIR",
         default_value = "crispy-spool"
     )]
-    pub spool: PathBuf,
+    pub(crate) spool: PathBuf,
 
     /// Bytes that the spool may hold; at the limit a file waits
-    #[arg(long, env = "CRISPY_SPOOL_LIMIT", value_name = "SIZE", default_value = "10GiB", value_parser = crispy_runtime::settings::size)]
-    pub spool_limit: u64,
+    #[arg(
+        long,
+        env = "CRISPY_SPOOL_LIMIT",
+        value_name = "SIZE",
+        default_value = "10GiB",
+        value_parser = crispy_runtime::settings::size
+    )]
+    pub(crate) spool_limit: u64,
 
-    /// Where the queue is, and who asks.
+    /// The queue's servers and credentials.
     #[command(flatten)]
-    pub nats: crispy_runtime::NatsFlags,
+    pub(crate) nats: crispy_runtime::NatsFlags,
 }
 
 const EXAMPLES: &str = "\

@@ -1,46 +1,33 @@
-//! A cut chunk's descriptor: what media found out, in the words of the wire. Pure.
+//! The descriptor of a chunk: the facts of media in the words of the wire. Pure.
 
 use crispy_checksum::Checksums;
 use crispy_media::{AudioTrack, ByteLayout, Chunk, Container, StartKind, VideoFormat};
-use crispy_proto::{
-    id::ChunkId,
-    v1::{self, ClockOrigin},
-};
+use crispy_proto::{id::ChunkId, v1};
+use crispy_source::WallClock;
 
-/// Where a run stands on the wall clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WallClock {
-    /// The run's first shown frame, in Unix microseconds.
-    pub start_us: i64,
-    /// Who says so.
-    pub origin: ClockOrigin,
-}
-
-/// What a descriptor holds beside the chunk itself.
+/// The facts of a descriptor beside the chunk itself.
 #[derive(Clone, Debug)]
-pub struct Context {
-    /// Which chunk it is.
-    pub id: ChunkId,
-    /// Where its run stands on the wall clock.
-    pub wall: WallClock,
-    /// Missing time before the run, if this is its first chunk and time is missing; microseconds.
-    pub gap_before_us: Option<i64>,
+pub(crate) struct Context {
+    pub(crate) id: ChunkId,
+    /// The start of its run.
+    pub(crate) wall: WallClock,
+    /// Missing time before the run in microseconds, for its first chunk.
+    pub(crate) gap_before_us: Option<i64>,
     /// SHA-256 of the chunk before it in the run; empty on the first.
-    pub previous_sha256: Vec<u8>,
-    /// The spool that it goes to.
-    pub spool_id: String,
+    pub(crate) previous_sha256: Vec<u8>,
+    pub(crate) spool_id: String,
     /// This process.
-    pub producer: v1::Producer,
+    pub(crate) producer: v1::Producer,
     /// Now, in Unix microseconds.
-    pub now_us: i64,
-    /// Where in a trace it was cut, if one is made.
-    pub traceparent: Option<String>,
+    pub(crate) now_us: i64,
+    /// The span of its cut, if it is traced.
+    pub(crate) traceparent: Option<String>,
 }
 
 /// The descriptor of `chunk`.
 ///
 /// All times follow from the run's origin, never from the chunk before, so that rounding does not add up.
-pub fn describe(chunk: &Chunk, checksums: &Checksums, context: Context) -> v1::ChunkReady {
+pub(crate) fn describe(chunk: &Chunk, checksums: &Checksums, context: Context) -> v1::ChunkReady {
     let cut = &chunk.cut;
     let since_origin = |ticks: i64| cut.timebase.microseconds(ticks - cut.origin_ticks);
     let (start_us, end_us) = (since_origin(cut.start_ticks), since_origin(cut.end_ticks));
@@ -92,10 +79,10 @@ pub fn describe(chunk: &Chunk, checksums: &Checksums, context: Context) -> v1::C
     }
 }
 
-/// What the pictures are, in the words of the wire.
-pub fn video(format: &VideoFormat) -> v1::VideoFormat {
+/// The format of the pictures.
+pub(crate) fn video(format: &VideoFormat) -> v1::VideoFormat {
     let positive = |(num, den): (u32, u32)| (num > 0).then(|| rational(num, den)).flatten();
-    let said = |text: &str| {
+    let known = |text: &str| {
         if text == "unknown" {
             String::new()
         } else {
@@ -105,18 +92,18 @@ pub fn video(format: &VideoFormat) -> v1::VideoFormat {
     v1::VideoFormat {
         codec: format.codec.name().into(),
         codec_string: format.rfc6381.clone(),
-        profile: said(&format.profile),
+        profile: known(&format.profile),
         width: format.width,
         height: format.height,
         sample_aspect_ratio: positive(format.sample_aspect),
         rotation_degrees: format.rotation_degrees,
         color: Some(v1::ColorDescription {
-            primaries: said(&format.color.primaries),
-            transfer: said(&format.color.transfer),
-            matrix: said(&format.color.space),
-            range: said(&format.color.range),
+            primaries: known(&format.color.primaries),
+            transfer: known(&format.color.transfer),
+            matrix: known(&format.color.space),
+            range: known(&format.color.range),
         }),
-        pixel_format: said(&format.pixel_format),
+        pixel_format: known(&format.pixel_format),
         channels: format.channels,
         bit_depth: format.bit_depth,
         frame_rate: positive(format.frame_rate),

@@ -1,93 +1,95 @@
 //! The ingestor: camera to spool to queue.
 //!
 //! ```text
-//!   source ─► Camera (a thread each) ─► Handoff: hash, describe, commit to the spool ─► Outbox: publish, watch, free
-//!             open, read, cut, mux             from here on nothing loses the chunk
+//!   crispy-source ─► Camera (a thread each) ─► Handoff ────────────────► Outbox
+//!   open, read       cut into runs and         hash, describe, commit    publish, watch,
+//!                    chunks                    to the spool              free
+//!                                              └ from here on nothing loses the chunk
 //! ```
 //!
-//! Video that is cut is on disk before anybody hears of it, and stays there until the bucket has confirmed it. Everything after the commit
-//! may be killed, cut off or wiped at any moment, this process included: the next start finds the spool and goes on.
+//! A chunk is on disk before it is published, and stays there until the bucket has confirmed it.
+//! Everything after the commit may be killed, cut off or wiped at any moment, this process
+//! included: the next start finds the spool and goes on.
 //!
-//! * [`config`]: what it is told
-//! * [`source`], [`remote`], [`opened`]: what can be recorded, fetching it, opening it
-//! * [`camera`]: one camera, from opening its source to the end of its last run
-//! * [`run_identity`], [`open_run`]: which run it is, and how far it has come
-//! * [`describe`]: the descriptor, pure
-//! * [`handoff`]: spool first, then publish
-//! * [`full_disk`]: what happens where the disk has less room than the spool's limit
-//! * [`outbox`]: what is owed an answer
-//! * [`signs`]: how each camera stands; `measured`: what is counted
-//! * [`probe`]: what a source is and how it would be cut, without recording it
+//! * `config`, `open`: settings, and the opening of sources by them
+//! * `camera`: one camera, its runs, its status
+//! * `describe`: a chunk's descriptor, pure
+//! * `handoff`: spool first, then publish
+//! * `outbox`: publishes chunks until they are answered, and frees them
+//! * `metrics`: counters and gauges
+//! * `probe`: a report on a source, without recording it
 #![warn(missing_docs)]
 
-pub mod camera;
-pub mod config;
-pub mod describe;
-pub mod full_disk;
-pub mod handoff;
-mod measured;
-pub mod open_run;
-pub mod opened;
-pub mod outbox;
-pub mod owed;
-pub mod probe;
-pub mod remote;
-pub mod run_identity;
-pub mod signs;
-pub mod source;
+mod camera;
+mod config;
+mod describe;
+mod handoff;
+mod metrics;
+mod open;
+mod outbox;
+mod probe;
 
 use std::{sync::Arc, thread};
 
 use anyhow::anyhow;
-use camera::{Camera, Ended, RecordError};
-pub use config::Config;
-use config::{Command, Program};
+use crispy_fault::Kind;
 use crispy_media::{ReadError, StopFlag};
 use crispy_proto::id::Name;
 use crispy_queue::{Connection, SpoolEvents, Stream};
 use crispy_runtime::{Exit, Failed, Stop};
-use crispy_spool::{OpenError, Spool};
-use handoff::Handoff;
-use outbox::{Outbox, Remains};
-use signs::Signs;
+use crispy_spool::Spool;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
-/// Does what it is told: records, or tells about a source.
-pub async fn run(program: Program, stop: Stop) -> Result<(), Failed> {
-    match program.command {
+pub use config::Config;
+
+use camera::{Camera, Ended, RecordError, status::CameraStatus};
+use config::{Command, RecordFlags};
+use handoff::Handoff;
+use outbox::{Outbox, Summary};
+
+/// Messages between the cameras and the outbox. The outbox takes each at once, whatever the state of
+/// the queue, except during a wait of its own (the sync of a marker, a lookup of overdue chunks: a
+/// few requests of some seconds). 256 hold the chunks of a thousand cameras for 0.7 s, at 2 KB
+/// each; beyond them the cameras wait, with their chunks on disk already.
+const CHANNEL: usize = 256;
+
+/// Records, or reports on a source, as the command line says.
+///
+/// # Errors
+/// With the exit code of the first thing that went wrong.
+pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
+    match config.command {
         Some(Command::Probe(probe)) => probe::run(*probe, stop).await,
-        None => record_all(program.config, stop).await,
+        None => record_all(config.record, stop).await,
     }
 }
 
-/// Records every camera to its end, or until it is told to stop.
+/// Records every camera to its end, or until the stop.
 ///
-/// What can be wrong is found in the order in which it costs least: names, sources, spool, queue. Until all of that is right nothing is
-/// committed.
-pub async fn record_all(config: Config, stop: Stop) -> Result<(), Failed> {
-    let site = crispy_runtime::cameras::site(&config.cameras.site)?;
+/// Everything that can be wrong is checked in the order of its cost: names, sources, spool, queue.
+/// Nothing is committed before all of it is right.
+async fn record_all(flags: RecordFlags, stop: Stop) -> Result<(), Failed> {
+    let site = crispy_runtime::cameras::site(&flags.cameras.site)?;
     let flag = stop_flag(&stop);
-    let cameras = open_cameras(&config, &site, &flag).await?;
-    let spool = Arc::new(open_spool(&config)?);
+    let cameras = open_cameras(&flags, &site, &flag).await?;
+    let spool = Arc::new(open_spool(&flags)?);
     report_scan(&spool);
-    let connection = crispy_runtime::connect(
-        &config.nats.options("crispy-ingestor")?,
-        &config.nats.prefix,
-    )
-    .await?;
-    let (outbox, answers) = publish(&connection, &spool, &site).await?;
-    let signs = Signs::default();
-    measured::observe(&site, &spool, config.spool_limit, &signs, outbox.owed());
-    report_health(&connection, &signs);
+    let connection =
+        crispy_runtime::connect(&flags.nats.options("crispy-ingestor")?, &flags.nats.prefix)
+            .await?;
+    let (outbox, answers) = open_outbox(&connection, &spool, &site).await?;
+    let status = CameraStatus::default();
+    metrics::observe(&site, &spool, flags.spool_limit, &status, outbox.pending());
+    report_health(&connection, &status);
 
-    let (handoff, queue) = mpsc::unbounded_channel();
+    let (sender, receiver) = mpsc::channel(CHANNEL);
     let handoff = Handoff {
         spool: Arc::clone(&spool),
-        limit: config.spool_limit,
-        outbox: handoff,
+        limit: flags.spool_limit,
+        outbox: sender,
         producer: crispy_runtime::producer(env!("CARGO_PKG_VERSION")),
-        signs,
+        status,
         stop: stop.token(),
     };
     let recordings: Vec<_> = cameras
@@ -95,21 +97,21 @@ pub async fn record_all(config: Config, stop: Stop) -> Result<(), Failed> {
         .map(|camera| record(camera, handoff.clone()))
         .collect();
     drop(handoff);
-    let remains = outbox.run(queue, answers, stop.token()).await;
+    let summary = outbox.run(receiver, answers, stop.token()).await;
     let mut outcomes = Vec::with_capacity(recordings.len());
     for recording in recordings {
         outcomes.push(recording.await);
     }
     connection.close().await;
-    verdict(outcomes, remains)
+    result(outcomes, summary)
 }
 
-/// From here on the process can be asked how it stands.
-fn report_health(connection: &Connection, signs: &Signs) {
-    let signs = signs.clone();
+/// Starts answering `/readyz`.
+fn report_health(connection: &Connection, status: &CameraStatus) {
+    let status = status.clone();
     crispy_runtime::report_queue(connection.readiness());
     let readiness = crispy_runtime::health::readiness();
-    readiness.look("recording", move || signs.reasons());
+    readiness.check("recording", move || status.problems());
     readiness.started();
 }
 
@@ -124,15 +126,16 @@ fn stop_flag(stop: &Stop) -> StopFlag {
     flag
 }
 
-/// Opens all sources side by side. One that is wrong fails all, with the first one's exit code; every one that is wrong is named.
+/// Opens all sources at once. One bad source fails all, with the exit code of the first; the log
+/// names the others.
 async fn open_cameras(
-    config: &Config,
+    flags: &RecordFlags,
     site: &Name,
     flag: &StopFlag,
 ) -> Result<Vec<Camera>, Failed> {
-    let sources = crispy_runtime::cameras::parse(&config.cameras.camera)?;
+    let sources = crispy_runtime::cameras::parse(&flags.cameras.camera)?;
     let opening = sources.into_iter().map(|source| {
-        let (site, flag, cut) = (site.clone(), flag.clone(), config.cut.clone());
+        let (site, flag, cut) = (site.clone(), flag.clone(), flags.cut.clone());
         tokio::task::spawn_blocking(move || Camera::open(&source, &site, &cut, &flag))
     });
     let (mut cameras, mut failures) = (Vec::new(), Vec::new());
@@ -148,30 +151,34 @@ async fn open_cameras(
         return Ok(cameras);
     };
     for other in failures {
-        error!(exit = other.exit.code(), "{other}");
+        error!(exit = other.exit.code(), error = %other, "failed to open camera");
     }
     Err(first)
 }
 
-fn open_spool(config: &Config) -> Result<Spool, Failed> {
-    Spool::open(&config.spool).map_err(|error| {
-        let exit = match error {
-            OpenError::InUse { .. } => Exit::SpoolInUse,
+fn open_spool(flags: &RecordFlags) -> Result<Spool, Failed> {
+    Spool::open(&flags.spool).map_err(|fault| {
+        let exit = match fault.kind() {
+            Kind::Conflict => Exit::SpoolInUse,
             _ => Exit::SpoolNotWritable,
         };
-        Failed::new(exit, error)
+        Failed::new(exit, fault)
     })
 }
 
 fn report_scan(spool: &Spool) {
-    let scan = spool.scan();
-    if !scan.damaged.is_empty() {
-        let folder = spool.root().join("damaged");
-        warn!(files = scan.damaged.len(), folder = %folder.display(), "the spool held files that are not whole chunks: set aside, look at them");
+    let damaged = spool.scan().damaged.len();
+    if damaged > 0 {
+        warn!(
+            chunks = damaged,
+            folder = %spool.root().join("damaged").display(),
+            hint = "look at the files in this folder: they are not whole chunks",
+            "damaged chunks set aside"
+        );
     }
 }
 
-async fn publish(
+async fn open_outbox(
     connection: &Connection,
     spool: &Arc<Spool>,
     site: &Name,
@@ -190,29 +197,33 @@ async fn publish(
     Ok((outbox, answers))
 }
 
-/// Records one camera on a thread of its own, for FFmpeg blocks.
+/// The end of one recording; an error if its thread panicked or never started.
+type Outcome = Result<Result<Ended, RecordError>, oneshot::error::RecvError>;
+
+/// Records one camera on a thread of its own, because FFmpeg blocks.
 fn record(camera: Camera, handoff: Handoff) -> oneshot::Receiver<Result<Ended, RecordError>> {
-    let (tell, told) = oneshot::channel();
+    let (sender, receiver) = oneshot::channel();
     let name = camera.id.camera.to_string();
-    handoff.signs.opened(&name);
+    handoff.status.opened(&name);
     let thread = thread::Builder::new().name(format!("cam-{name}"));
     let recording = thread.spawn(move || {
         let recorded = camera.record(&handoff);
-        handoff.signs.ended(&name, recorded.is_err());
-        // Nobody listens any more only when the process is ending.
-        let _ = tell.send(recorded);
+        handoff.status.ended(&name, recorded.is_err());
+        // The receiver is gone only when the process is ending.
+        let _ = sender.send(recorded);
     });
     if let Err(error) = recording {
-        error!(%error, "a camera's thread could not be started: raise the system's limits of threads and memory, and start again");
+        error!(
+            %error,
+            hint = "raise the system's limits of threads and memory, and start again",
+            "failed to start camera thread"
+        );
     }
-    told
+    receiver
 }
 
-/// What the operator is told at the end: the worst first.
-fn verdict(
-    outcomes: Vec<Result<Result<Ended, RecordError>, oneshot::error::RecvError>>,
-    remains: Remains,
-) -> Result<(), Failed> {
+/// The process's result: the worst first.
+fn result(outcomes: Vec<Outcome>, summary: Summary) -> Result<(), Failed> {
     let mut first = None;
     let mut stopped = false;
     for outcome in outcomes {
@@ -221,36 +232,33 @@ fn verdict(
             Ok(Ok(Ended::Stopped)) => stopped = true,
             Ok(Err(failed)) => {
                 let failed = Failed::new(exit_of(&failed), failed);
-                error!(exit = failed.exit.code(), "{failed}");
+                error!(exit = failed.exit.code(), error = %failed, "recording failed");
                 first = first.or(Some(failed));
             }
             Err(_) => {
-                first = first.or_else(|| {
-                    Some(Failed::new(
-                        Exit::Failure,
-                        anyhow!("a camera's thread ended without a word"),
-                    ))
-                })
+                let failed = Failed::new(Exit::Failure, anyhow!("a camera's thread panicked"));
+                first = first.or(Some(failed));
             }
         }
     }
     if let Some(failed) = first {
         return Err(failed);
     }
-    // Something is left to be done, so it was told to stop: that is no failure, whatever else is in the spool.
-    let stopped = stopped || remains.waiting > 0;
-    if remains.parked > 0 && !stopped {
+    // Unfinished work means that it was stopped: that is no failure, whatever else the spool holds.
+    let stopped = stopped || summary.waiting > 0;
+    if summary.parked > 0 && !stopped {
         let message = anyhow!(
-            "{} chunks were given up and stay in the spool: see `crispy dead list`, mend the reason, then `crispy dead replay`, or `drop`",
-            remains.parked
+            "{} chunks were given up and stay in the spool: see `crispy dead list`, fix the \
+             reason, then `crispy dead replay` or `drop`",
+            summary.parked
         );
         return Err(Failed::new(Exit::DeadLetters, message));
     }
     if stopped {
         info!(
-            chunks = remains.waiting,
-            parked = remains.parked,
-            "stopped; what the bucket has not confirmed stays in the spool for the next start"
+            chunks = summary.waiting,
+            parked = summary.parked,
+            "stopped, unconfirmed chunks stay in the spool"
         );
     }
     Ok(())
@@ -258,7 +266,7 @@ fn verdict(
 
 fn exit_of(error: &RecordError) -> Exit {
     match error {
-        // What the container takes is asked when the source is opened; single packets can still be such that it does not.
+        // The container is checked when the source is opened; it can still refuse single packets.
         RecordError::Read {
             source: ReadError::Mux { .. },
             ..

@@ -1,4 +1,4 @@
-//! The ingestor program: the library holds everything.
+//! The ingestor's binary. Everything else is in the library.
 
 use std::process::ExitCode;
 
@@ -16,5 +16,5 @@ fn main() -> ExitCode {
         role,
         threads: Threads::Few,
     };
-    crispy_runtime::main::<crispy_ingestor::config::Program, _, _>(&about, crispy_ingestor::run)
+    crispy_runtime::main::<crispy_ingestor::Config, _, _>(&about, crispy_ingestor::run)
 }

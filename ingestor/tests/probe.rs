@@ -1,5 +1,5 @@
-//! `crispy-ingestor probe`: what it says of a source is what recording it would do.
-#![allow(clippy::unwrap_used)] // what only tests call is test code too
+//! `crispy-ingestor probe`: its report is what recording would do.
+#![allow(clippy::unwrap_used)] // A test fails by panicking, its helpers too.
 
 use std::{
     fs,
@@ -18,12 +18,12 @@ fn probe(arguments: &[&str]) -> Output {
 #[track_caller]
 fn json(source: &str, arguments: &[&str]) -> Value {
     let output = probe(&[&[source, "-o", "json"], arguments].concat());
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn of(path: &Path, arguments: &[&str]) -> Value {
+fn probe_file(path: &Path, arguments: &[&str]) -> Value {
     json(path.to_str().unwrap(), arguments)
 }
 
@@ -39,11 +39,11 @@ fn warnings(report: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn an_ordinary_file_is_described_and_nothing_is_to_look_out_for() {
+fn an_ordinary_file_has_no_warnings() {
     let clip = clips::h264(8.0)
         .output("-metadata creation_time=2026-03-01T12:00:00Z")
         .make();
-    let report = of(&clip, &["--window", "2s"]);
+    let report = probe_file(&clip, &["--window", "2s"]);
     let video = &report["video"];
     assert_eq!(
         (video["codec"].as_str(), video["width"].as_u64()),
@@ -67,62 +67,62 @@ fn an_ordinary_file_is_described_and_nothing_is_to_look_out_for() {
 }
 
 #[test]
-fn open_groups_and_long_ones_are_told_with_what_to_do() {
+fn open_and_long_groups_are_warnings() {
     let encoder = "-c:v libx264 -preset veryfast -bf 3 -x264-params open-gop=1:keyint=50:min-keyint=50:scenecut=0";
-    let open = of(&clips::h264(12.0).encoder(encoder).make(), &[]);
+    let open = probe_file(&clips::h264(12.0).encoder(encoder).make(), &[]);
     assert_eq!(open["groups"]["kind"], "open");
     assert!(warnings(&open).contains(&"open_groups"), "{open}");
     let encoder = "-c:v libx264 -preset ultrafast -g 1000 -x264-params scenecut=0";
-    let long = of(&clips::h264(12.0).encoder(encoder).make(), &[]);
+    let long = probe_file(&clips::h264(12.0).encoder(encoder).make(), &[]);
     assert!(warnings(&long).contains(&"long_groups"), "{long}");
     assert_eq!(long["cut"]["chunks"], 1);
 }
 
 #[test]
-fn frames_at_varying_times_and_dropped_sound_are_told() {
+fn variable_frame_rates_and_dropped_audio_are_warnings() {
     let clip = clips::h264(8.0).container("mkv").with_audio();
     let varying = clip
         .output("-vf select='not(mod(n,3))+not(mod(n,7))' -fps_mode passthrough")
         .make();
-    let report = of(&varying, &[]);
+    let report = probe_file(&varying, &[]);
     assert_eq!(report["frames"]["variable"], true);
     assert_eq!(report["audio"][0], "aac");
-    let told = warnings(&report);
+    let codes = warnings(&report);
     assert!(
-        told.contains(&"variable_frame_rate") && told.contains(&"audio_dropped"),
-        "{told:?}"
+        codes.contains(&"variable_frame_rate") && codes.contains(&"audio_dropped"),
+        "{codes:?}"
     );
-    assert!(!warnings(&of(&varying, &["--audio", "keep"])).contains(&"audio_dropped"));
+    assert!(!warnings(&probe_file(&varying, &["--audio", "keep"])).contains(&"audio_dropped"));
 }
 
 #[test]
-fn a_start_in_the_middle_of_a_group_and_a_step_in_time_are_counted() {
+fn a_start_inside_a_group_and_a_step_are_warnings() {
     let folder = tempfile::tempdir().unwrap();
     let stream = fs::read(clips::h264(8.0).container("ts").make()).unwrap();
     let middle = (stream.len() / 3).next_multiple_of(188);
     let joined = folder.path().join("joined.ts");
-    // from the middle to the end, and from the beginning again
+    // From the middle to the end, and from the beginning again.
     fs::write(&joined, [&stream[middle..], &stream[..]].concat()).unwrap();
-    let report = of(&joined, &["--window", "1s"]);
-    let told = warnings(&report);
+    let report = probe_file(&joined, &["--window", "1s"]);
+    let codes = warnings(&report);
     assert!(
-        told.contains(&"starts_without_key") && told.contains(&"time_steps"),
-        "{told:?}"
+        codes.contains(&"starts_without_key") && codes.contains(&"time_steps"),
+        "{codes:?}"
     );
 }
 
 #[test]
-fn video_that_browsers_do_not_play_is_told() {
+fn video_that_browsers_do_not_play_is_a_warning() {
     let clip = clips::h264(2.0)
         .encoder("-c:v mjpeg")
         .container("avi")
         .make();
-    let report = of(&clip, &[]);
+    let report = probe_file(&clip, &[]);
     assert!(warnings(&report).contains(&"not_for_browsers"), "{report}");
 }
 
 #[test]
-fn what_cannot_be_recorded_fails_with_the_code_of_recording_it() {
+fn bad_sources_have_the_exit_code_of_recording() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
@@ -130,7 +130,7 @@ fn what_cannot_be_recorded_fails_with_the_code_of_recording_it() {
         path.display().to_string()
     };
     let whole = fs::read(clips::h264(8.0).make()).unwrap();
-    for (source, code, said) in [
+    for (source, code, expected) in [
         (file("none.mp4", &[]), 21, "is empty"),
         (file("garbage.mp4", &[7; 5000]), 22, "not a video"),
         (file("half.mp4", &whole[..whole.len() / 2]), 23, "cut short"),
@@ -142,15 +142,16 @@ fn what_cannot_be_recorded_fails_with_the_code_of_recording_it() {
         ("rtsp://cam/main".to_owned(), 13, "later one"),
     ] {
         let output = probe(&[&source]);
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{told}");
-        assert!(told.starts_with("error: ") && told.contains(said), "{told}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        let as_expected = stderr.starts_with("error: ") && stderr.contains(expected);
+        assert!(as_expected, "{stderr}");
         assert!(output.stdout.is_empty());
     }
 }
 
 #[test]
-fn of_a_url_a_minute_is_read_unless_somebody_says_otherwise_and_no_password_is_shown() {
+fn a_minute_of_a_url_is_read_and_no_password_shown() {
     let folder = tempfile::tempdir().unwrap();
     let clip = clips::h264(70.0).size(160, 90).frame_rate("5").make();
     fs::copy(&clip, folder.path().join("a.mp4")).unwrap();
@@ -170,7 +171,7 @@ fn of_a_url_a_minute_is_read_unless_somebody_says_otherwise_and_no_password_is_s
 }
 
 #[test]
-fn what_was_read_before_a_server_died_is_told_with_the_failure() {
+fn a_report_before_a_broken_server_has_its_failure() {
     let folder = tempfile::tempdir().unwrap();
     let clip = clips::camera(8.0).container("ts").make();
     fs::copy(&clip, folder.path().join("a.ts")).unwrap();
@@ -183,10 +184,10 @@ fn what_was_read_before_a_server_died_is_told_with_the_failure() {
     assert_eq!(output.status.code(), Some(26));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(warnings(&report).contains(&"unreadable"), "{report}");
-    let said = report["read"]["failure"].as_str().unwrap();
+    let failure = report["read"]["failure"].as_str().unwrap();
     assert!(
-        said.contains("broke off after 2000000 bytes"),
-        "the cause is told: {said}"
+        failure.contains("broke off after 2000000 bytes"),
+        "{failure}"
     );
     assert!(report["frames"]["count"].as_u64().unwrap() > 0);
 }

@@ -46,6 +46,20 @@ impl Publisher {
         message: &M,
         traceparent: Option<&str>,
     ) -> Result<Published, PublishError> {
+        let encoded = message.encode_to_vec().into();
+        self.publish_encoded(subject, id, message, encoded, traceparent)
+            .await
+    }
+
+    /// As [`Self::publish_from`], with the bytes that `message` was encoded to before.
+    pub async fn publish_encoded<M: Message>(
+        &self,
+        subject: Subject,
+        id: &str,
+        message: &M,
+        encoded: Bytes,
+        traceparent: Option<&str>,
+    ) -> Result<Published, PublishError> {
         let mut map = HeaderMap::new();
         if let Some(traceparent) = traceparent {
             insert_header(&mut map, TRACEPARENT, traceparent)?;
@@ -55,8 +69,7 @@ impl Publisher {
         if let Some(chunk) = message.chunk() {
             insert_header(&mut map, header::CHUNK, &chunk.to_string())?;
         }
-        let payload = message.encode_to_vec().into();
-        self.send(subject.as_str(), subject.stream(), map, payload)
+        self.send(subject.as_str(), subject.stream(), map, encoded)
             .await
     }
 

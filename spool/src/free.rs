@@ -1,43 +1,48 @@
-//! Free: the bucket has this chunk, so its place is given back.
+//! The removal of chunks that the bucket has.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, path::Path};
 
+use crispy_fault::Fault;
 use crispy_proto::id::ChunkId;
 
-use super::{Spool, layout};
+use super::{Spool, error::io_fault, layout};
 
 impl Spool {
-    /// Removes a chunk; `false` when it is not here, which is no error, since what confirms a chunk may be heard twice.
+    /// Removes a chunk; `false` when it is not here, which is no error, since a confirmation may
+    /// come twice.
     ///
-    /// When this returns without an error, the chunk does not come back, not even after a power cut. The folder of its run stays until
-    /// the camera's next run begins, or the next start-up: a live camera's spool is empty between any two chunks, and making the
-    /// folder for each of them would cost a sync more.
-    pub fn free(&self, id: &ChunkId) -> Result<bool, FreeError> {
+    /// When this returns without an error, the chunk does not come back, not even after a power cut.
+    /// The folder of its run stays until the camera's next run begins, or the next start-up: a live
+    /// camera's spool is empty between any two chunks, and making the folder for each of them would
+    /// cost one more sync.
+    ///
+    /// # Errors
+    /// `Unavailable`: it was not freed, or not surely. Freeing it again is right.
+    pub fn free(&self, id: &ChunkId) -> Result<bool, Fault> {
         let _claim = self.claim(id);
         let Some(held) = self.state().index.get(id) else {
             return Ok(false);
         };
-        let folder = layout::run_folder(id);
-        // The descriptor first: see the story of this module.
+        // The descriptor first: the crate's description says why.
         let files = [
             Some(layout::descriptor(id)),
-            held.parked.then(|| layout::mark(id)),
+            held.parked.then(|| layout::marker(id)),
             layout::bytes(id, held.container),
         ];
+        let fault =
+            |path: &Path, source| io_fault(&self.id, format!("remove {}", path.display()), source);
         for file in files.into_iter().flatten() {
             let path = self.root().join(file);
-            remove_file(&path).map_err(|source| FreeError { path, source })?;
+            remove_file(&path).map_err(|error| fault(&path, error))?;
         }
-        let path = self.root().join(folder);
-        crispy_fsync::sync_folder(&path).map_err(|source| FreeError { path, source })?;
+        let path = self.root().join(layout::run_folder(id));
+        crispy_fsync::sync_folder(&path).map_err(|error| fault(&path, error))?;
         self.state().index.remove(id);
         Ok(true)
     }
 
-    /// Removes the empty folders of a camera's other runs, now that a new one begins. What cannot be removed is left for the scan.
+    /// Removes the empty folders of a camera's other runs when a new one begins. The scan removes
+    /// the rest.
     pub(super) fn sweep(&self, new: &ChunkId) {
         let camera = self.root().join(layout::run_folder(new));
         let entries = camera.parent().and_then(|camera| fs::read_dir(camera).ok());
@@ -59,19 +64,10 @@ impl Spool {
     }
 }
 
-/// Removes a file, which may be gone by an earlier attempt that failed further on, or by somebody else's hand.
+/// Removes a file that may be gone already, by an earlier attempt that failed later or from outside.
 pub(super) fn remove_file(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,
     }
-}
-
-/// A chunk that was not freed, or not surely. Freeing it again is right.
-#[derive(Debug, thiserror::Error)]
-#[error("remove {}", path.display())]
-pub struct FreeError {
-    /// The file or folder.
-    pub path: PathBuf,
-    source: io::Error,
 }

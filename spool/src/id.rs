@@ -1,4 +1,4 @@
-//! Which spool.
+//! The id of a spool.
 
 use std::{fmt, fs, io, path::Path, str::FromStr};
 
@@ -8,10 +8,12 @@ use crispy_checksum::hex;
 /// Digits of an id: 128 random bits.
 const LEN: usize = 32;
 
-/// Which spool, unique in the world: 32 lower-case hexadecimal digits, random, made once when the spool is.
+/// The id of a spool, unique in the world: 32 lower-case hexadecimal digits, random, made once with
+/// the spool.
 ///
-/// Descriptors carry it, so that a chunk's absence means something only in the folder that has proved to be its spool, and not in an
-/// empty folder where a disk failed to mount. As text it is legal in subjects, in consumers' names and as a key of a key-value bucket.
+/// Descriptors carry it, so that a chunk's absence counts only in the folder that has proved to be
+/// its spool, and not in an empty folder where a disk failed to mount. As text it is legal in
+/// subjects, in consumers' names and as a key of a key-value bucket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpoolId(String);
 
@@ -32,7 +34,7 @@ impl SpoolId {
         id.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
-    /// Makes an id for a new spool; safe from a power cut before anything else is written there.
+    /// Makes an id for a new spool, safe from a power cut before anything else is written there.
     pub(super) fn make(root: &Path) -> io::Result<Self> {
         let (id, path) = (Self::random(), root.join(layout::ID));
         let temporary = layout::temporary(&path);
@@ -76,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_reads_back_as_it_was_made_and_no_two_are_alike() {
+    fn an_id_reads_back_and_no_two_are_equal() {
         let root = tempfile::tempdir().unwrap();
         let made = SpoolId::make(root.path()).unwrap();
         assert_eq!(SpoolId::read(root.path()).unwrap(), made);

@@ -1,4 +1,5 @@
-//! What the spool holds, in memory: some 40 bytes a chunk, so that hours of an outage with a thousand cameras fit.
+//! The index of committed chunks, in memory: some 40 bytes a chunk, so that hours of an outage with a
+//! thousand cameras fit.
 
 use std::{
     collections::BTreeMap,
@@ -16,9 +17,9 @@ pub(super) struct Held {
     /// Bytes of video.
     pub(super) size: u64,
     pub(super) container: Container,
-    /// The scan found it: an earlier process committed it.
-    pub(super) left: bool,
-    /// There is a mark beside it.
+    /// An earlier process committed it, and the scan found it.
+    pub(super) recovered: bool,
+    /// There is a marker beside it.
     pub(super) parked: bool,
 }
 
@@ -54,7 +55,7 @@ impl Index {
         }
     }
 
-    /// Notes whether a chunk is parked, where it is held.
+    /// Sets whether a chunk is parked, if it is here.
     pub(super) fn set_parked(&mut self, id: &ChunkId, parked: bool) {
         let run = self.runs.get_mut(&(id.camera.clone(), id.run));
         if let Some(held) = run.and_then(|run| run.get_mut(&id.sequence)) {
@@ -120,16 +121,16 @@ mod tests {
     }
 
     proptest! {
-        /// Against the obvious model, a sorted map of ids.
+        /// Compared with the obvious model, a sorted map of ids.
         #[test]
-        fn order_and_sums_are_those_of_what_is_held(
+        fn order_and_sums_are_those_of_a_sorted_map(
             steps in proptest::collection::vec((any_id(), proptest::option::of(0..100_u64)), 0..60),
         ) {
             let (mut index, mut model) = (Index::default(), BTreeMap::new());
             for (id, size) in steps {
                 match size {
                     Some(size) => {
-                        let held = Held { size, container: Container::Mp4, left: false, parked: false };
+                        let held = Held { size, container: Container::Mp4, recovered: false, parked: false };
                         index.insert(&id, held);
                         model.insert(id, held);
                     }

@@ -1,4 +1,4 @@
-//! Which file holds what: paths from ids and ids from paths, and no input or output.
+//! Paths from ids and ids from paths. Pure.
 
 use std::path::{Path, PathBuf};
 
@@ -9,15 +9,15 @@ use crispy_proto::{
 
 /// The spool's id, one line of text.
 pub(super) const ID: &str = "spool.id";
-/// Locked by the owner for as long as it lives; holds its process id, for the message of whoever is refused.
+/// Locked by the owner as long as it lives; holds its process id, for the message to a second owner.
 pub(super) const LOCK: &str = "spool.lock";
 /// Committed chunks.
 pub(super) const CHUNKS: &str = "chunks";
-/// What the scan could not believe, kept for people to look at.
+/// Chunks that failed the scan, kept for people to look at.
 pub(super) const DAMAGED: &str = "damaged";
 
 const DESCRIPTOR: &str = "pb";
-const MARK: &str = "parked";
+const MARKER: &str = "parked";
 const TEMPORARY: &str = ".tmp";
 const CONTAINERS: [(Container, &str); 3] = [
     (Container::Mp4, "mp4"),
@@ -25,7 +25,7 @@ const CONTAINERS: [(Container, &str); 3] = [
     (Container::MpegTs, "ts"),
 ];
 
-/// Folder of the run that a chunk is part of, relative to the root.
+/// Folder of a chunk's run, relative to the root.
 pub(super) fn run_folder(id: &ChunkId) -> PathBuf {
     let mut folder = PathBuf::from(CHUNKS);
     folder.push(id.camera.site.as_str());
@@ -39,18 +39,18 @@ pub(super) fn descriptor(id: &ChunkId) -> PathBuf {
     run_folder(id).join(FileName::Descriptor(id.sequence).to_string())
 }
 
-/// Path of the mark that a chunk is parked, relative to the root.
-pub(super) fn mark(id: &ChunkId) -> PathBuf {
-    run_folder(id).join(FileName::Mark(id.sequence).to_string())
+/// Path of the marker of a parked chunk, relative to the root.
+pub(super) fn marker(id: &ChunkId) -> PathBuf {
+    run_folder(id).join(FileName::Marker(id.sequence).to_string())
 }
 
-/// Path of a chunk's bytes, relative to the root; `None` for a container that this version does not know.
+/// Path of a chunk's bytes, relative to the root; `None` for an unknown container.
 pub(super) fn bytes(id: &ChunkId, container: Container) -> Option<PathBuf> {
     extension(container)?;
     Some(run_folder(id).join(FileName::Bytes(id.sequence, container).to_string()))
 }
 
-/// The name under which a file is written before it is renamed to its own. One is enough: a run has one writer at a time.
+/// The name of a file before it is renamed to its own. One is enough: a run has one writer at a time.
 pub(super) fn temporary(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(TEMPORARY);
@@ -63,37 +63,37 @@ pub(super) enum FileName {
     Descriptor(u64),
     Bytes(u64, Container),
     /// The chunk is parked.
-    Mark(u64),
-    /// Left by a commit that was cut short.
+    Marker(u64),
+    /// Left by a torn commit.
     Temporary,
-    /// Not ours: left alone.
-    Stranger,
+    /// Another program's, or a newer version's: left alone.
+    Unknown,
 }
 
 impl FileName {
     pub(super) fn parse(name: &str) -> Self {
         if name
             .strip_suffix(TEMPORARY)
-            .is_some_and(|name| Self::parse(name) != Self::Stranger)
+            .is_some_and(|name| Self::parse(name) != Self::Unknown)
         {
             return Self::Temporary;
         }
         let Some((digits, ending)) = name.split_once('.') else {
-            return Self::Stranger;
+            return Self::Unknown;
         };
         let ten_digits = digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
         let Some(sequence) = digits.parse().ok().filter(|_| ten_digits) else {
-            return Self::Stranger;
+            return Self::Unknown;
         };
         if ending == DESCRIPTOR {
             return Self::Descriptor(sequence);
         }
-        if ending == MARK {
-            return Self::Mark(sequence);
+        if ending == MARKER {
+            return Self::Marker(sequence);
         }
         match CONTAINERS.iter().find(|(_, name)| *name == ending) {
             Some(&(container, _)) => Self::Bytes(sequence, container),
-            None => Self::Stranger,
+            None => Self::Unknown,
         }
     }
 }
@@ -102,12 +102,12 @@ impl std::fmt::Display for FileName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match *self {
             Self::Descriptor(sequence) => write!(f, "{sequence:010}.{DESCRIPTOR}"),
-            Self::Mark(sequence) => write!(f, "{sequence:010}.{MARK}"),
+            Self::Marker(sequence) => write!(f, "{sequence:010}.{MARKER}"),
             Self::Bytes(sequence, container) => {
                 write!(f, "{sequence:010}.{}", extension(container).unwrap_or("?"))
             }
             Self::Temporary => write!(f, "*{TEMPORARY}"),
-            Self::Stranger => f.write_str("?"),
+            Self::Unknown => f.write_str("?"),
         }
     }
 }
@@ -127,7 +127,7 @@ mod tests {
     fn any_name() -> impl Strategy<Value = FileName> {
         (0..=MAX_SEQUENCE, 0..5_usize).prop_map(|(sequence, kind)| match kind {
             3 => FileName::Descriptor(sequence),
-            4 => FileName::Mark(sequence),
+            4 => FileName::Marker(sequence),
             kind => FileName::Bytes(sequence, CONTAINERS[kind].0),
         })
     }
@@ -139,20 +139,20 @@ mod tests {
         }
 
         #[test]
-        fn a_temporary_name_is_known_as_such(name in any_name()) {
+        fn a_temporary_name_is_recognized(name in any_name()) {
             let path = temporary(Path::new(&name.to_string()));
             prop_assert_eq!(FileName::parse(path.to_str().unwrap()), FileName::Temporary);
         }
 
         #[test]
-        fn whatever_else_lies_there_is_a_stranger(name in "\\PC{0,20}") {
+        fn any_other_name_is_unknown(name in "\\PC{0,20}") {
             let parsed = FileName::parse(&name);
-            prop_assert!(matches!(parsed, FileName::Stranger | FileName::Temporary) || parsed.to_string() == name);
+            prop_assert!(matches!(parsed, FileName::Unknown | FileName::Temporary) || parsed.to_string() == name);
         }
     }
 
     #[test]
-    fn names_that_only_look_alike_are_strangers() {
+    fn names_that_only_look_alike_are_unknown() {
         for name in [
             "1.mp4",
             "00000000001.mp4",
@@ -163,7 +163,7 @@ mod tests {
             ".tmp",
             "notes.tmp",
         ] {
-            assert_eq!(FileName::parse(name), FileName::Stranger, "{name}");
+            assert_eq!(FileName::parse(name), FileName::Unknown, "{name}");
         }
     }
 }

@@ -1,13 +1,14 @@
-//! How much the spool may hold, and what happens at the limit.
+//! The limit of the spool's size, and the wait at the limit.
 
-use std::{sync::PoisonError, time::Duration};
+use std::time::Duration;
 
 use super::Spool;
 
-/// How often a waiting thread looks whether it was stopped: a person who presses Ctrl-C does not notice a tenth of a second.
-const LOOK_UP: Duration = Duration::from_millis(100);
+/// Interval at which a waiting thread checks for a stop: a person who presses Ctrl-C does not notice
+/// a tenth of a second.
+const CHECK: Duration = Duration::from_millis(100);
 
-/// The most that a spool may hold.
+/// The largest size of a spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// Bytes of video.
@@ -15,24 +16,26 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// Whether a chunk fits beside what is held and let in. One that is larger than the limit itself passes when it is alone: waiting for
-    /// room that cannot come would stop its camera for ever.
+    /// Whether a chunk fits beside the held and reserved bytes. One that is larger than the limit
+    /// itself passes when it is alone: waiting for space that cannot come would stop its camera for
+    /// ever.
     fn admits(self, taken: u64, size: u64) -> bool {
         taken == 0 || taken.saturating_add(size) <= self.bytes
     }
 }
 
 impl Spool {
-    /// Waits for room for a chunk of `size` bytes: the policy of sources that can wait, such as files.
+    /// Waits for space for a chunk of `size` bytes: the policy of sources that can wait, such as
+    /// files.
     ///
-    /// The room is reserved until the returned value is dropped, so that many cameras that wait do not all step into the same gap: commit
-    /// first, then drop it. `None`: `stopped` said yes.
-    pub fn wait_for_room(
+    /// The space is reserved until the returned value is dropped, so that many waiting cameras do
+    /// not all take the same gap: commit first, then drop it. `None` if `stopped` returned true.
+    pub fn reserve(
         &self,
         limit: Limit,
         size: u64,
         stopped: impl Fn() -> bool,
-    ) -> Option<Room<'_>> {
+    ) -> Option<Reservation<'_>> {
         let mut state = self.state();
         loop {
             if stopped() {
@@ -41,23 +44,22 @@ impl Spool {
             let taken = state.index.bytes().saturating_add(state.reserved);
             if limit.admits(taken, size) {
                 state.reserved += size;
-                return Some(Room { spool: self, size });
+                return Some(Reservation { spool: self, size });
             }
-            let waited = self.changed.wait_timeout(state, LOOK_UP);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            self.changed.wait_for(&mut state, CHECK);
         }
     }
 }
 
-/// Room in the spool for one chunk, reserved until this is dropped.
+/// Space in the spool for one chunk, reserved until this is dropped.
 #[derive(Debug)]
 #[must_use]
-pub struct Room<'a> {
+pub struct Reservation<'a> {
     spool: &'a Spool,
     size: u64,
 }
 
-impl Drop for Room<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         self.spool.state().reserved -= self.size;
         self.spool.changed.notify_all();

@@ -1,4 +1,4 @@
-//! One owner at a time.
+//! The lock: one owner at a time.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -8,35 +8,28 @@ use std::{
 
 use super::layout;
 
-/// The right to write to a spool: held for as long as this value lives, and given back by the kernel however its process ends.
+/// The right to write to a spool. Held as long as this value lives, and given back by the kernel
+/// however its process ends.
 #[derive(Debug)]
 pub(super) struct Lock {
     _held: File,
 }
 
-pub(super) enum Refusal {
-    /// Another process has it; its id where it could be read.
-    InUse(Option<u32>),
-    Io(io::Error),
-}
-
 impl Lock {
-    pub(super) fn take(root: &Path) -> Result<Self, Refusal> {
+    /// Takes the lock, or returns the owner's process id, where it can be read.
+    pub(super) fn take(root: &Path) -> io::Result<Result<Self, Option<u32>>> {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(root.join(layout::LOCK)).map_err(Refusal::Io)?;
+        let mut file = options.open(root.join(layout::LOCK))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Refusal::InUse(read_pid(&mut file))),
-            Err(TryLockError::Error(error)) => return Err(Refusal::Io(error)),
+            Err(TryLockError::WouldBlock) => return Ok(Err(read_pid(&mut file))),
+            Err(TryLockError::Error(error)) => return Err(error),
         }
-        // For the message of whoever is refused. The lock is the kernel's: nothing rests on this text.
-        let pid = format!("{}\n", std::process::id());
-        let written = file
-            .set_len(0)
-            .and_then(|()| file.write_all(pid.as_bytes()));
-        written.map_err(Refusal::Io)?;
-        Ok(Self { _held: file })
+        // For the message to a second owner. The lock is the kernel's: nothing rests on this text.
+        file.set_len(0)?;
+        file.write_all(format!("{}\n", std::process::id()).as_bytes())?;
+        Ok(Ok(Self { _held: file }))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reading another process's spool.
+//! Reading of another process's spool.
 
 use std::{
     fs::File,
@@ -7,19 +7,18 @@ use std::{
 };
 
 use bytes::Bytes;
-use crispy_proto::{
-    id::{ChunkId, ChunkIdError},
-    v1,
-};
+use crispy_checksum::{BLOCK, Checksums, Hasher};
+use crispy_fault::{DependencyId, Fault};
+use crispy_proto::{id::ChunkId, v1};
 use memmap2::MmapMut;
 
 use super::{SpoolId, layout};
-use crispy_checksum::{BLOCK, Checksums, Hasher};
 
-/// A spool as others see it: it can be read, and never written.
+/// A read-only view of a spool.
 ///
-/// Guarantees: bytes it returns are those that were committed, to the last bit; and it calls a chunk gone only while the folder proves
-/// to be the spool that it was opened as, not when a disk is not mounted.
+/// Guarantees: returned bytes are the committed ones, to the last bit; and a chunk is called gone
+/// only while the folder proves to be the spool that it was opened as, not when a disk is not
+/// mounted.
 #[derive(Clone, Debug)]
 pub struct SpoolReader {
     root: PathBuf,
@@ -27,11 +26,15 @@ pub struct SpoolReader {
 }
 
 impl SpoolReader {
-    /// The spool at `root`, by the id that it carries.
-    pub fn open(root: &Path) -> Result<Self, AttachError> {
-        let id = SpoolId::read(root).map_err(|source| AttachError {
-            root: root.to_owned(),
-            source,
+    /// The spool at `root`, by the id in it.
+    ///
+    /// # Errors
+    /// `Unavailable`: the folder is not a spool, or cannot be read.
+    pub fn open(root: &Path) -> Result<Self, Fault> {
+        let id = SpoolId::read(root).map_err(|source| {
+            let spool = DependencyId::Spool(root.display().to_string());
+            Fault::unavailable_to_some(spool, format!("open {} as a spool", root.display()))
+                .with_source(source)
         })?;
         Ok(Self {
             root: root.to_owned(),
@@ -39,55 +42,68 @@ impl SpoolReader {
         })
     }
 
-    /// Which spool this is.
+    /// Its id.
     pub fn id(&self) -> &SpoolId {
         &self.id
     }
 
-    /// The folder it was opened at.
+    /// Its folder, as it was opened.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The bytes of a chunk, held against its descriptor's size, CRC32C and SHA-256. Blocks on the disk.
-    pub fn read(&self, chunk: &v1::ChunkReady) -> Result<Bytes, ReadError> {
-        let id = ChunkId::from_wire(chunk.id.as_ref()).map_err(ReadError::Id)?;
+    /// The bytes of a chunk, checked against its descriptor's size, CRC32C and SHA-256. Blocks on
+    /// the disk.
+    ///
+    /// # Errors
+    /// * `NotFound`: the spool is here, and the chunk is not in it: it was freed, or dropped.
+    /// * `Corrupt`: the bytes are not those that were committed.
+    /// * `Unavailable`: the folder is not, or no longer, the spool, or its disk fails: that tells
+    ///   nothing about the chunk.
+    /// * `Rejected`: the descriptor has no id, no known container or no whole SHA-256.
+    pub fn read(&self, chunk: &v1::ChunkReady) -> Result<Bytes, Fault> {
+        let id = ChunkId::from_wire(chunk.id.as_ref()).map_err(|error| {
+            Fault::rejected("read a chunk without an identity").with_source(error)
+        })?;
         if chunk.spool_id != self.id.as_str() {
-            return Err(ReadError::OtherSpool {
-                chunk: id,
-                wanted: chunk.spool_id.clone(),
-            });
+            let wanted = &chunk.spool_id;
+            return Err(Fault::unavailable_to_some(
+                DependencyId::Spool(wanted.clone()),
+                format!("{id} lies in spool {wanted:?}, not in {}", self.id),
+            ));
         }
         let (Some(path), Some(sums)) = (
             layout::bytes(&id, chunk.container()),
             Checksums::from_parts(chunk.crc32c, &chunk.sha256),
         ) else {
-            return Err(ReadError::Undescribed { chunk: id });
+            return Err(Fault::rejected(format!(
+                "the descriptor of {id} has no known container or no SHA-256"
+            )));
         };
         let path = self.root.join(path);
-        let io = |source| ReadError::Io {
-            path: path.clone(),
-            source,
-        };
         let Some(file) = self.find(&path)? else {
-            return Err(ReadError::Gone { path });
+            return Err(Fault::not_found(format!(
+                "{} is gone from its spool",
+                path.display()
+            )));
         };
-        match read_whole(file, chunk.size).map_err(io)? {
+        match read_whole(file, chunk.size).map_err(|error| self.read_fault(&path, error))? {
             Some((bytes, found)) if found == sums => Ok(bytes),
-            _ => Err(ReadError::Damaged { path }),
+            _ => Err(Fault::corrupt(format!(
+                "{} is damaged: its size or its checksums are not those of the descriptor",
+                path.display()
+            ))),
         }
     }
 
-    /// `None` only when the file is surely not there: it is looked for once more after the folder has proved to be the spool.
-    fn find(&self, path: &Path) -> Result<Option<File>, ReadError> {
+    /// `None` only when the file is surely not there: after a miss, the folder has to prove that it
+    /// is the spool, and is searched once more.
+    fn find(&self, path: &Path) -> Result<Option<File>, Fault> {
         for proved in [false, true] {
             match File::open(path) {
                 Ok(file) => return Ok(Some(file)),
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(ReadError::Io {
-                        path: path.to_owned(),
-                        source: error,
-                    });
+                    return Err(self.read_fault(path, error));
                 }
                 Err(_) if !proved => self.prove()?,
                 Err(_) => {}
@@ -96,10 +112,13 @@ impl SpoolReader {
         Ok(None)
     }
 
-    fn prove(&self) -> Result<(), ReadError> {
-        let unproved = |source| ReadError::Unproved {
-            root: self.root.clone(),
-            source,
+    fn prove(&self) -> Result<(), Fault> {
+        let unproved = |source: io::Error| {
+            self.unavailable(format!(
+                "{} does not prove to be the spool",
+                self.root.display()
+            ))
+            .with_source(source)
         };
         let found = SpoolId::read(&self.root).map_err(unproved)?;
         if found == self.id {
@@ -108,20 +127,29 @@ impl SpoolReader {
         let other = format!("it is spool {found} now, and was {}", self.id);
         Err(unproved(io::Error::other(other)))
     }
+
+    fn read_fault(&self, path: &Path, error: io::Error) -> Fault {
+        self.unavailable(format!("read {}", path.display()))
+            .with_source(error)
+    }
+
+    fn unavailable(&self, doing: String) -> Fault {
+        Fault::unavailable_to_some(DependencyId::Spool(self.id.to_string()), doing)
+    }
 }
 
-/// `None`: not of this size. Each block is summed while it is still in the cache.
+/// `None` if it is not of this size. Each block is summed while it is still in the cache.
 fn read_whole(mut file: File, size: u64) -> io::Result<Option<(Bytes, Checksums)>> {
     // Before any memory is reserved: the size comes from a message.
     if file.metadata()?.len() != size {
         return Ok(None);
     }
-    let mut memory = Memory::of(size as usize)?;
+    let mut memory = Memory::new(size as usize)?;
     let mut sums = Hasher::new();
     for block in memory.as_mut().chunks_mut(BLOCK) {
         match file.read_exact(block) {
             Ok(()) => sums.update(block),
-            // Somebody has cut it short meanwhile.
+            // Truncated meanwhile.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(error),
         }
@@ -131,18 +159,20 @@ fn read_whole(mut file: File, size: u64) -> io::Result<Option<(Bytes, Checksums)
 
 /// Memory for one chunk.
 ///
-/// Guarantee: what a large one took is the system's again when it is dropped. An allocator keeps it for the thread that asked, and each of a
-/// dozen reading threads would hold on to twice its largest chunk (glibc's, measured: 96 MiB where 48 MiB were in use).
+/// Guarantee: that of a large one goes back to the system when it is dropped. An allocator keeps it
+/// for the thread that asked, and each of a dozen reading threads would hold twice its largest chunk
+/// (glibc's, measured: 96 MiB where 48 MiB were in use).
 enum Memory {
     Heap(Vec<u8>),
     Map(MmapMut),
 }
 
 impl Memory {
-    /// From here on a map is worth its page faults. Of smaller ones a thread keeps 8 MiB at most, and the usual 1.5 MB are spared the faults.
+    /// From here on a map is worth its page faults. Of smaller chunks a thread keeps 8 MiB at most,
+    /// and the usual 1.5 MB are spared the faults.
     const LARGE: usize = 4 << 20;
 
-    fn of(size: usize) -> io::Result<Self> {
+    fn new(size: usize) -> io::Result<Self> {
         if size < Self::LARGE {
             return Ok(Self::Heap(vec![0; size]));
         }
@@ -166,64 +196,4 @@ impl AsMut<[u8]> for Memory {
             Self::Map(bytes) => bytes,
         }
     }
-}
-
-/// A folder that is not a spool, or cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("open {} as a spool", root.display())]
-pub struct AttachError {
-    /// The folder.
-    pub root: PathBuf,
-    source: io::Error,
-}
-
-/// A chunk that could not be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// The spool is here, and the chunk is not in it: it was freed, or dropped.
-    #[error("{} is gone from its spool", path.display())]
-    Gone {
-        /// Where it was.
-        path: PathBuf,
-    },
-    /// What is there is not what was committed.
-    #[error("{} is damaged: its size or its checksums are not those of the descriptor", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The folder is not, or no longer, the spool that it was opened as: it says nothing about the chunk.
-    #[error("{} does not prove to be the spool", root.display())]
-    Unproved {
-        /// The folder.
-        root: PathBuf,
-        /// What was found instead.
-        source: io::Error,
-    },
-    /// The chunk lies in another spool.
-    #[error("{chunk} lies in spool {wanted:?}, which is another")]
-    OtherSpool {
-        /// The chunk.
-        chunk: ChunkId,
-        /// The spool that its descriptor names.
-        wanted: String,
-    },
-    /// The descriptor does not say which chunk it is.
-    #[error("read a chunk without an identity")]
-    Id(#[source] ChunkIdError),
-    /// The descriptor lacks what reading needs: a container that this version knows, a whole SHA-256.
-    #[error("the descriptor of {chunk} has no known container or no SHA-256")]
-    Undescribed {
-        /// The chunk.
-        chunk: ChunkId,
-    },
-    /// The disk would not give it.
-    #[error("read {}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
 }

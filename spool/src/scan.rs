@@ -1,4 +1,4 @@
-//! What is in the spool when it is opened, each file looked at.
+//! The start-up scan: every file of the spool, checked.
 
 use std::{
     collections::BTreeMap,
@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crispy_fsync::{Folders, sync_folder};
 use crispy_proto::{
     id::{CameraId, ChunkId, Run},
     v1::{ChunkReady, Container},
@@ -17,38 +18,37 @@ use super::{
     index::{Held, Index},
     layout::{self, FileName},
 };
-use crispy_fsync::{Folders, sync_folder};
 
-/// What the scan did, beside filling the index.
+/// The result of the start-up scan.
 #[derive(Debug, Default)]
-pub struct Scan {
-    /// Commits that were cut short, never reported to anybody: removed. Also what was left of chunks that were being freed.
+pub struct ScanReport {
+    /// Files of torn commits, which were never reported, and of torn frees: removed.
     pub torn: usize,
-    /// Committed chunks whose files are no longer what was committed: set aside under `damaged`, for people to look at.
-    pub damaged: Vec<Damaged>,
-    /// Files and folders that this version knows nothing of: left alone.
-    pub strangers: usize,
+    /// Committed chunks whose files have changed: set aside under `damaged`, for people to look at.
+    pub damaged: Vec<DamagedChunk>,
+    /// Files and folders that this version does not know: left alone.
+    pub unknown: usize,
 }
 
 /// A chunk that was set aside.
 #[derive(Debug)]
-pub struct Damaged {
-    /// The chunk.
+pub struct DamagedChunk {
+    /// Its id.
     pub chunk: ChunkId,
-    /// Where what is left of it now lies.
+    /// The folder of its remaining files.
     pub folder: PathBuf,
-    /// What is wrong with it.
+    /// The damage.
     pub reason: String,
 }
 
-/// Where the scan stopped, and why.
-pub(super) type Stopped = (PathBuf, io::Error);
+/// The path at which the scan failed, and the error.
+pub(super) type ScanError = (PathBuf, io::Error);
 
-pub(super) fn scan(folders: &Folders) -> Result<(Index, Scan), Stopped> {
+pub(super) fn scan(folders: &Folders) -> Result<(Index, ScanReport), ScanError> {
     let mut scanner = Scanner {
         folders,
         index: Index::default(),
-        scan: Scan::default(),
+        report: ScanReport::default(),
     };
     let chunks = folders.root().join(layout::CHUNKS);
     for site in scanner.entries(&chunks)? {
@@ -56,50 +56,51 @@ pub(super) fn scan(folders: &Folders) -> Result<(Index, Scan), Stopped> {
             let id = site.to_str().zip(camera.to_str());
             let Some(id) = id.and_then(|(site, camera)| CameraId::from_wire(site, camera).ok())
             else {
-                scanner.scan.strangers += 1;
+                scanner.report.unknown += 1;
                 continue;
             };
             for run in scanner.entries(&chunks.join(&site).join(&camera))? {
                 match run.to_str().and_then(|run| run.parse::<Run>().ok()) {
                     Some(run) => scanner.run(&id, run)?,
-                    None => scanner.scan.strangers += 1,
+                    None => scanner.report.unknown += 1,
                 }
             }
         }
     }
-    Ok((scanner.index, scanner.scan))
+    Ok((scanner.index, scanner.report))
 }
 
 struct Scanner<'a> {
     folders: &'a Folders,
     index: Index,
-    scan: Scan,
+    report: ScanReport,
 }
 
 /// The files of one sequence.
 #[derive(Default)]
 struct Files {
     descriptor: bool,
-    mark: bool,
+    marker: bool,
     bytes: Vec<Container>,
 }
 
 impl Scanner<'_> {
-    /// Names in a folder; none where there is no folder. A file among the folders of sites, cameras or runs is a stranger.
-    fn entries(&mut self, folder: &Path) -> Result<Vec<OsString>, Stopped> {
+    /// Names in a folder; none where there is no folder. A file among the folders of sites, cameras or
+    /// runs is unknown.
+    fn entries(&mut self, folder: &Path) -> Result<Vec<OsString>, ScanError> {
         let names = fs::read_dir(folder)
             .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
         match names {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                self.scan.strangers += 1;
+                self.report.unknown += 1;
                 Ok(Vec::new())
             }
             names => names.map_err(|error| (folder.to_owned(), error)),
         }
     }
 
-    fn run(&mut self, camera: &CameraId, run: Run) -> Result<(), Stopped> {
+    fn run(&mut self, camera: &CameraId, run: Run) -> Result<(), ScanError> {
         let id = |sequence| ChunkId {
             camera: camera.clone(),
             run,
@@ -111,20 +112,20 @@ impl Scanner<'_> {
             |path: &Path, result: io::Result<()>| result.map_err(|error| (path.to_owned(), error));
         let mut sequences: BTreeMap<u64, Files> = BTreeMap::new();
         for name in self.entries(&folder)? {
-            match name.to_str().map_or(FileName::Stranger, FileName::parse) {
+            match name.to_str().map_or(FileName::Unknown, FileName::parse) {
                 FileName::Descriptor(sequence) => {
                     sequences.entry(sequence).or_default().descriptor = true
                 }
                 FileName::Bytes(sequence, container) => {
                     sequences.entry(sequence).or_default().bytes.push(container);
                 }
-                FileName::Mark(sequence) => sequences.entry(sequence).or_default().mark = true,
+                FileName::Marker(sequence) => sequences.entry(sequence).or_default().marker = true,
                 FileName::Temporary => {
                     let path = folder.join(&name);
                     at(&path, fs::remove_file(&path))?;
-                    self.scan.torn += 1;
+                    self.report.torn += 1;
                 }
-                FileName::Stranger => self.scan.strangers += 1,
+                FileName::Unknown => self.report.unknown += 1,
             }
         }
         for (sequence, files) in sequences {
@@ -133,45 +134,45 @@ impl Scanner<'_> {
         if fs::remove_dir(&folder).is_ok() {
             return Ok(());
         }
-        // What the scan found is now as safe as what this process commits itself.
+        // Recovered chunks are now as safe as those that this process commits.
         at(&folder, self.folders.ensure(&relative).map(drop))?;
         at(&folder, sync_folder(&folder))
     }
 
-    fn chunk(&mut self, id: &ChunkId, files: &Files) -> Result<(), Stopped> {
+    fn chunk(&mut self, id: &ChunkId, files: &Files) -> Result<(), ScanError> {
         let root = self.folders.root();
-        let believed = if files.descriptor {
-            believe(root, id)?
+        let checked = if files.descriptor {
+            check(root, id)?
         } else {
             Ok(None)
         };
-        match believed {
+        match checked {
             Ok(held) => {
-                // Bytes that no descriptor speaks of: a commit or a free that was cut short.
+                // Bytes without a descriptor: a torn commit or a torn free.
                 let kept = held.map(|held| held.container);
                 for &container in files.bytes.iter().filter(|&&found| Some(found) != kept) {
                     if let Some(path) = layout::bytes(id, container).map(|path| root.join(path)) {
                         fs::remove_file(&path).map_err(|error| (path, error))?;
                     }
-                    self.scan.torn += 1;
+                    self.report.torn += 1;
                 }
                 match held {
                     Some(held) => {
-                        let parked = files.mark;
+                        let parked = files.marker;
                         self.index.insert(id, Held { parked, ..held });
                     }
-                    // A mark that outlived its chunk: it was being freed.
-                    None if files.mark => {
-                        let path = root.join(layout::mark(id));
+                    // A marker without a chunk: a torn free.
+                    None if files.marker => {
+                        let path = root.join(layout::marker(id));
                         fs::remove_file(&path).map_err(|error| (path, error))?;
-                        self.scan.torn += 1;
+                        self.report.torn += 1;
                     }
                     None => {}
                 }
             }
             Err(reason) => {
                 let folder = set_aside(self.folders, id, files)?;
-                self.scan.damaged.push(Damaged {
+                self.report.damaged.push(DamagedChunk {
                     chunk: id.clone(),
                     folder,
                     reason,
@@ -182,8 +183,8 @@ impl Scanner<'_> {
     }
 }
 
-/// Holds a descriptor against its file name and its bytes. The inner error says why the chunk cannot be believed.
-fn believe(root: &Path, id: &ChunkId) -> Result<Result<Option<Held>, String>, Stopped> {
+/// Compares a descriptor with its file name and its bytes. The inner error is the damage.
+fn check(root: &Path, id: &ChunkId) -> Result<Result<Option<Held>, String>, ScanError> {
     let path = root.join(layout::descriptor(id));
     let encoded = fs::read(&path).map_err(|error| (path, error))?;
     let chunk = match ChunkReady::decode(encoded.as_slice()) {
@@ -204,7 +205,7 @@ fn believe(root: &Path, id: &ChunkId) -> Result<Result<Option<Held>, String>, St
         Ok(found) if found.len() == chunk.size => Ok(Ok(Some(Held {
             size: chunk.size,
             container: chunk.container(),
-            left: true,
+            recovered: true,
             parked: false,
         }))),
         Ok(found) => Ok(Err(format!(
@@ -219,8 +220,9 @@ fn believe(root: &Path, id: &ChunkId) -> Result<Result<Option<Held>, String>, St
     }
 }
 
-/// Moves a chunk's files out of the way, never deleting: they are the only trace of video that was promised to be kept.
-fn set_aside(folders: &Folders, id: &ChunkId, files: &Files) -> Result<PathBuf, Stopped> {
+/// Moves a chunk's files out of the way. It never deletes them: they are the only trace of video that
+/// was promised to be kept.
+fn set_aside(folders: &Folders, id: &ChunkId, files: &Files) -> Result<PathBuf, ScanError> {
     let from = layout::run_folder(id);
     let below = from.strip_prefix(layout::CHUNKS).unwrap_or(&from);
     let to = Path::new(layout::DAMAGED).join(below);
@@ -234,8 +236,8 @@ fn set_aside(folders: &Folders, id: &ChunkId, files: &Files) -> Result<PathBuf, 
         .bytes
         .iter()
         .filter_map(|container| layout::bytes(id, *container));
-    let mark = files.mark.then(|| layout::mark(id));
-    for file in bytes.chain(mark).chain([layout::descriptor(id)]) {
+    let marker = files.marker.then(|| layout::marker(id));
+    for file in bytes.chain(marker).chain([layout::descriptor(id)]) {
         let name = file.file_name().unwrap_or_default();
         let from = folders.root().join(&file);
         fs::rename(&from, folder.join(name)).map_err(at(&from))?;

@@ -1,6 +1,8 @@
-//! A process that is killed while it commits, again and again: whatever it reported is there, whole, and nothing half done is.
+//! A process that is killed while it commits, again and again: every chunk that it reported is there,
+//! whole, and nothing half done is.
 //!
-//! This test is a program of its own (`harness = false`), since it starts itself as the process to be killed.
+//! This test is a program of its own (`harness = false`), since it starts itself as the process to be
+//! killed.
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"
@@ -25,7 +27,7 @@ use crispy_proto::{
     id::{ChunkId, Run},
     v1::{self, ChunkReady},
 };
-use crispy_spool::{Committed, OpenError, Spool, SpoolReader};
+use crispy_spool::{Spool, SpoolReader};
 
 const ROUNDS: u64 = 25;
 
@@ -36,19 +38,19 @@ fn main() {
     {
         commit_until_killed(Path::new(root), run.parse().unwrap());
     }
-    whatever_a_killed_process_reported_is_there();
+    every_chunk_that_a_killed_process_reported_is_there();
     a_second_process_is_refused_by_the_firsts_id();
     println!("kill: 2 claims hold");
 }
 
-/// Commits chunks of a run of its own, and frees every fourth, saying each once it is done.
+/// Commits chunks of a run of its own, frees every fourth, and prints each step once it is done.
 fn commit_until_killed(root: &Path, run: u64) -> ! {
     let spool = Spool::open(root).unwrap();
     println!("open");
     for sequence in 0.. {
         let bytes = bytes_of(run, sequence);
         let chunk = describe(&spool, run, sequence, &bytes);
-        assert_eq!(spool.commit(&chunk, &bytes).unwrap(), Committed::Fresh);
+        assert!(spool.commit(&chunk, &bytes).unwrap().is_fresh());
         println!("committed {run} {sequence}");
         if sequence % 4 == 0 {
             println!("freeing {run} {sequence}");
@@ -98,57 +100,57 @@ fn child(root: &Path, run: u64) -> Child {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Said {
+enum Step {
     Committed,
     Freeing,
     Freed,
 }
 
-fn whatever_a_killed_process_reported_is_there() {
+fn every_chunk_that_a_killed_process_reported_is_there() {
     let dir = tempfile::tempdir().unwrap();
-    let mut said: HashMap<(u64, u64), Said> = HashMap::new();
+    let mut reported: HashMap<(u64, u64), Step> = HashMap::new();
     let mut torn = 0;
     for run in 0..ROUNDS {
         let mut child = child(dir.path(), run);
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut lines = lines.map(Result::unwrap);
         assert_eq!(lines.next().as_deref(), Some("open"));
-        let mut heard = 0;
+        let mut lines_read = 0;
         for line in lines {
             // Never a cut line: a short write to a pipe is atomic.
             let words: Vec<&str> = line.split(' ').collect();
             let [word, run, sequence] = words[..] else {
-                panic!("the child said {line:?}")
+                panic!("the child printed {line:?}")
             };
             let (run, sequence) = (run.parse().unwrap(), sequence.parse().unwrap());
             match word {
-                "committed" => said.insert((run, sequence), Said::Committed),
-                "freeing" => said.insert((run, sequence), Said::Freeing),
-                _ => said.insert((run, sequence), Said::Freed),
+                "committed" => reported.insert((run, sequence), Step::Committed),
+                "freeing" => reported.insert((run, sequence), Step::Freeing),
+                _ => reported.insert((run, sequence), Step::Freed),
             };
-            heard += 1;
-            if heard == 1 + run % 9 {
-                // Into another step each time; where it meets, the disk decides.
+            lines_read += 1;
+            if lines_read == 1 + run % 9 {
+                // Into another step each time; the disk decides which.
                 thread::sleep(Duration::from_micros(run * 7919 % 5000));
                 child.kill().unwrap();
             }
         }
         child.wait().unwrap();
-        torn += check(dir.path(), &said);
+        torn += check(dir.path(), &reported);
     }
     println!(
         "kill: {ROUNDS} kills, {} chunks reported, {torn} torn files removed",
-        said.len()
+        reported.len()
     );
 }
 
-/// Opens the spool and holds it against what was said. Returns the torn files that were removed.
-fn check(root: &Path, said: &HashMap<(u64, u64), Said>) -> usize {
+/// Compares the spool with the reported steps. Returns the number of removed torn files.
+fn check(root: &Path, reported: &HashMap<(u64, u64), Step>) -> usize {
     let spool = Spool::open(root).unwrap();
     let reader = SpoolReader::open(root).unwrap();
     assert_eq!(spool.scan().damaged.len(), 0, "{:?}", spool.scan());
     let mut found = HashMap::new();
-    for chunk in spool.left().map(Result::unwrap) {
+    for chunk in spool.recovered().map(|chunk| chunk.unwrap().chunk) {
         let id = ChunkId::from_wire(chunk.id.as_ref()).unwrap();
         let name = (id.run.start_ms(), id.sequence);
         assert_eq!(
@@ -158,14 +160,14 @@ fn check(root: &Path, said: &HashMap<(u64, u64), Said>) -> usize {
         );
         found.insert(name, chunk);
     }
-    for (name, said) in said {
-        match said {
-            Said::Committed => assert!(
+    for (name, step) in reported {
+        match step {
+            Step::Committed => assert!(
                 found.contains_key(name),
                 "{name:?} was reported and is not there"
             ),
-            Said::Freed => assert!(!found.contains_key(name), "{name:?} came back"),
-            Said::Freeing => {}
+            Step::Freed => assert!(!found.contains_key(name), "{name:?} came back"),
+            Step::Freeing => {}
         }
     }
     spool.scan().torn
@@ -177,8 +179,11 @@ fn a_second_process_is_refused_by_the_firsts_id() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "open");
     let refused = Spool::open(dir.path());
-    let by_the_child =
-        matches!(&refused, Err(OpenError::InUse { pid, .. }) if *pid == Some(child.id()));
+    let by_the_child = refused.as_ref().is_err_and(|fault| {
+        fault
+            .to_string()
+            .ends_with(&format!("in use by process {}", child.id()))
+    });
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(by_the_child, "{refused:?}");

@@ -1,4 +1,4 @@
-//! What the spool promises, looked at from outside.
+//! The guarantees of the spool, from outside.
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"
@@ -13,11 +13,12 @@ use std::{
 };
 
 use crispy_checksum::Checksums;
+use crispy_fault::{Fault, Kind, chain};
 use crispy_proto::{
     id::{ChunkId, Run},
     v1::{self, ChunkReady},
 };
-use crispy_spool::{CommitError, Committed, Limit, OpenError, ReadError, Spool, SpoolReader};
+use crispy_spool::{Committed, Limit, Spool, SpoolReader};
 use prost::Message;
 use tempfile::TempDir;
 
@@ -56,7 +57,7 @@ fn describe(spool: &Spool, camera: &str, sequence: u64, bytes: &[u8]) -> ChunkRe
 fn commit(spool: &Spool, camera: &str, sequence: u64) -> ChunkReady {
     let bytes = bytes_of(sequence);
     let chunk = describe(spool, camera, sequence, &bytes);
-    assert_eq!(spool.commit(&chunk, &bytes).unwrap(), Committed::Fresh);
+    assert!(spool.commit(&chunk, &bytes).unwrap().is_fresh());
     chunk
 }
 
@@ -74,8 +75,18 @@ fn file(spool: &Spool, chunk: &ChunkReady, ending: &str) -> PathBuf {
     run.join(format!("{:010}.{ending}", id.sequence))
 }
 
-fn left(spool: &Spool) -> Vec<ChunkReady> {
-    spool.left().map(Result::unwrap).collect()
+/// The descriptors of earlier processes' chunks.
+fn recovered(spool: &Spool) -> Vec<ChunkReady> {
+    let all = spool.recovered().map(Result::unwrap);
+    all.map(|descriptor| descriptor.chunk).collect()
+}
+
+/// The error, whose kind has to be this.
+#[track_caller]
+fn fault<T: std::fmt::Debug>(result: Result<T, Fault>, kind: &str) -> String {
+    let fault = result.expect_err("an error");
+    assert_eq!(fault.kind().as_str(), kind, "{fault:?}");
+    chain(&fault)
 }
 
 /// Every file below a folder, relative to it.
@@ -101,21 +112,22 @@ fn a_committed_chunk_is_found_again_and_reads_back_whole() {
     assert_eq!(reader.id(), spool.id());
     let chunk = commit(&spool, "front", 3);
     assert_eq!(reader.read(&chunk).unwrap(), bytes_of(3));
-    assert_eq!(spool.descriptor(&id(&chunk)).unwrap(), Some(chunk.clone()));
+    let descriptor = spool.descriptor(&id(&chunk)).unwrap().unwrap();
+    assert_eq!(descriptor.chunk, chunk);
     assert_eq!((spool.chunks_held(), spool.bytes_held()), (1, 10_003));
-    assert_eq!(left(&spool), [], "this process committed it");
+    assert_eq!(recovered(&spool), [], "this process committed it");
 
     let was = spool.id().clone();
     drop(spool);
     let spool = Spool::open(&root).unwrap();
     assert_eq!(*spool.id(), was);
-    assert_eq!(left(&spool), [chunk]);
+    assert_eq!(recovered(&spool), [chunk]);
     assert_eq!((spool.chunks_held(), spool.bytes_held()), (1, 10_003));
     assert_eq!((spool.scan().torn, spool.scan().damaged.len()), (0, 0));
 }
 
 #[test]
-fn what_is_left_comes_in_the_order_of_camera_run_and_sequence() {
+fn recovered_chunks_come_in_the_order_of_their_ids() {
     let (_dir, root) = root();
     let spool = Spool::open(&root).unwrap();
     for (camera, sequence) in [
@@ -143,15 +155,10 @@ fn what_is_left_comes_in_the_order_of_camera_run_and_sequence() {
         ("front-2", 1),
         ("yard", 0),
     ];
-    let mut expected: Vec<_> = expected
+    let expected: Vec<_> = expected
         .map(|(camera, sequence)| (camera.to_owned(), sequence))
         .into();
-    assert_eq!(order(left(&spool)), expected);
-    expected.insert(1, ("front".to_owned(), 5));
-    assert_eq!(
-        order(spool.contents().map(Result::unwrap).collect()),
-        expected
-    );
+    assert_eq!(order(recovered(&spool)), expected);
 }
 
 #[test]
@@ -179,17 +186,14 @@ fn the_same_chunk_again_keeps_the_first_descriptor() {
 }
 
 #[test]
-fn other_bytes_under_the_same_id_are_refused_and_the_first_stay() {
+fn other_bytes_under_the_same_id_are_refused() {
     let (_dir, root) = root();
     let spool = Spool::open(&root).unwrap();
     let first = commit(&spool, "front", 0);
     let mut other = bytes_of(0);
     other[77] ^= 1;
     let refused = spool.commit(&describe(&spool, "front", 0, &other), &other);
-    assert!(
-        matches!(refused, Err(CommitError::OtherBytes { .. })),
-        "{refused:?}"
-    );
+    fault(refused, "conflict");
     assert_eq!(
         SpoolReader::open(&root).unwrap().read(&first).unwrap(),
         bytes_of(0)
@@ -197,7 +201,7 @@ fn other_bytes_under_the_same_id_are_refused_and_the_first_stay() {
 }
 
 #[test]
-fn a_descriptor_that_does_not_fit_its_bytes_or_its_spool_is_refused() {
+fn a_descriptor_of_other_bytes_or_another_spool_is_refused() {
     let (_dir, root) = root();
     let spool = Spool::open(&root).unwrap();
     let bytes = bytes_of(0);
@@ -214,18 +218,14 @@ fn a_descriptor_that_does_not_fit_its_bytes_or_its_spool_is_refused() {
     for (field, spoil) in misfits {
         let mut chunk = good.clone();
         spoil(&mut chunk);
-        match spool.commit(&chunk, &bytes) {
-            Err(CommitError::Misfit { what, .. }) => assert_eq!(what, field),
-            other => panic!("{field}: {other:?}"),
-        }
+        let text = fault(spool.commit(&chunk, &bytes), "rejected");
+        assert!(text.contains(&format!("descriptor's {field} ")), "{text}");
     }
     for site in ["..", "", "a/b", "DEMO"] {
         let mut chunk = good.clone();
         chunk.id.as_mut().unwrap().site = site.to_owned();
-        assert!(
-            matches!(spool.commit(&chunk, &bytes), Err(CommitError::Id(_))),
-            "{site:?}"
-        );
+        let text = fault(spool.commit(&chunk, &bytes), "rejected");
+        assert!(text.contains("without an identity"), "{site:?}: {text}");
     }
     assert_eq!(
         files(&root),
@@ -254,7 +254,7 @@ fn a_torn_commit_is_removed_at_start_up() {
 
     let spool = Spool::open(&root).unwrap();
     assert_eq!(
-        left(&spool),
+        recovered(&spool),
         std::slice::from_ref(&kept),
         "nothing committed is lost"
     );
@@ -262,7 +262,7 @@ fn a_torn_commit_is_removed_at_start_up() {
         (
             spool.scan().torn,
             spool.scan().damaged.len(),
-            spool.scan().strangers
+            spool.scan().unknown
         ),
         (5, 0, 0)
     );
@@ -276,16 +276,8 @@ fn a_torn_commit_is_removed_at_start_up() {
         SpoolReader::open(&root).unwrap().read(&kept).unwrap(),
         bytes_of(0)
     );
-    let committed = spool.commit(&torn_again(&spool), &bytes_of(1)).unwrap();
-    assert_eq!(
-        committed,
-        Committed::Fresh,
-        "the torn chunk can be committed again"
-    );
-}
-
-fn torn_again(spool: &Spool) -> ChunkReady {
-    describe(spool, "front", 1, &bytes_of(1))
+    // The torn chunk can be committed again.
+    commit(&spool, "front", 1);
 }
 
 #[test]
@@ -304,7 +296,7 @@ fn a_damaged_chunk_is_set_aside_and_never_deleted() {
     drop(spool);
 
     let spool = Spool::open(&root).unwrap();
-    assert_eq!(left(&spool), [chunks[0].clone()]);
+    assert_eq!(recovered(&spool), [chunks[0].clone()]);
     let damaged: Vec<_> = spool
         .scan()
         .damaged
@@ -339,12 +331,12 @@ fn a_damaged_chunk_is_set_aside_and_never_deleted() {
     assert_eq!(
         Spool::open(&root).unwrap().scan().damaged.len(),
         0,
-        "said once"
+        "reported once"
     );
 }
 
 #[test]
-fn what_the_spool_does_not_know_is_left_alone() {
+fn unknown_files_are_left_alone() {
     let (_dir, root) = root();
     let spool = Spool::open(&root).unwrap();
     let chunk = commit(&spool, "front", 0);
@@ -361,13 +353,13 @@ fn what_the_spool_does_not_know_is_left_alone() {
         fs::write(path, "mine").unwrap();
     }
     let spool = Spool::open(&root).unwrap();
-    assert_eq!(spool.scan().strangers, strangers.len());
-    assert_eq!(left(&spool), [chunk]);
+    assert_eq!(spool.scan().unknown, strangers.len());
+    assert_eq!(recovered(&spool), [chunk]);
     assert!(strangers.iter().all(|path| path.exists()));
 }
 
 #[test]
-fn a_freed_chunk_is_gone_and_its_run_goes_when_the_next_begins() {
+fn an_empty_run_goes_when_the_next_begins() {
     let (_dir, root) = root();
     let spool = Spool::open(&root).unwrap();
     let reader = SpoolReader::open(&root).unwrap();
@@ -379,10 +371,7 @@ fn a_freed_chunk_is_gone_and_its_run_goes_when_the_next_begins() {
         !spool.free(&id(&chunks[0])).unwrap(),
         "a second confirmation is no error"
     );
-    assert!(matches!(
-        reader.read(&chunks[0]),
-        Err(ReadError::Gone { .. })
-    ));
+    fault(reader.read(&chunks[0]), "not_found");
     assert_eq!(spool.descriptor(&id(&chunks[0])).unwrap(), None);
     assert_eq!(spool.bytes_held(), chunks[1].size);
     assert!(run.exists());
@@ -392,21 +381,21 @@ fn a_freed_chunk_is_gone_and_its_run_goes_when_the_next_begins() {
     commit(&spool, "front", 2);
     let mut next = describe(&spool, "front", 0, &bytes_of(0));
     next.id.as_mut().unwrap().run = Run::new(1_763_839_900_000, [8; 10]).to_string();
-    assert_eq!(spool.commit(&next, &bytes_of(0)).unwrap(), Committed::Fresh);
+    assert!(spool.commit(&next, &bytes_of(0)).unwrap().is_fresh());
     assert!(run.exists(), "there is a chunk in it");
     spool.free(&id(&describe(&spool, "front", 2, &[]))).unwrap();
     next.id.as_mut().unwrap().run = Run::new(1_763_840_000_000, [9; 10]).to_string();
-    assert_eq!(spool.commit(&next, &bytes_of(0)).unwrap(), Committed::Fresh);
+    assert!(spool.commit(&next, &bytes_of(0)).unwrap().is_fresh());
     assert!(!run.exists());
     assert_eq!(spool.chunks_held(), 2);
     // A run that goes on after its folder was swept has it made again.
     commit(&spool, "front", 3);
     drop(spool);
-    assert_eq!(left(&Spool::open(&root).unwrap()).len(), 3);
+    assert_eq!(recovered(&Spool::open(&root).unwrap()).len(), 3);
 }
 
 #[test]
-fn a_free_that_was_cut_short_is_finished_at_start_up() {
+fn a_torn_free_is_finished_at_start_up() {
     let (_dir, root) = root();
     let spool = Spool::open(&root).unwrap();
     let chunk = commit(&spool, "front", 0);
@@ -427,15 +416,11 @@ fn a_free_that_was_cut_short_is_finished_at_start_up() {
 fn a_second_owner_is_refused_by_name() {
     let (_dir, root) = root();
     let spool = Spool::open(&root).unwrap();
-    let refused = Spool::open(&root).unwrap_err();
-    assert!(
-        matches!(refused, OpenError::InUse { pid: Some(pid), .. } if pid == std::process::id()),
-        "{refused:?}"
-    );
-    let said = refused.to_string();
-    assert!(
-        said.contains(root.to_str().unwrap()) && said.contains(&std::process::id().to_string()),
-        "{said}"
+    let text = fault(Spool::open(&root), "conflict");
+    let pid = std::process::id();
+    assert_eq!(
+        text,
+        format!("spool {} is in use by process {pid}", root.display())
     );
     drop(spool);
     Spool::open(&root).unwrap();
@@ -443,7 +428,7 @@ fn a_second_owner_is_refused_by_name() {
 
 /// A file in the folder's place stops every user; permission bits do not stop root, as whom tests may run.
 #[test]
-fn an_unwritable_spool_says_so() {
+fn an_unwritable_spool_is_unavailable() {
     let (dir, _) = root();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
@@ -452,37 +437,28 @@ fn an_unwritable_spool_says_so() {
         file.join("spool"),
         PathBuf::from("/proc/spool"),
     ] {
-        let refused = Spool::open(&root).unwrap_err();
-        assert!(
-            matches!(refused, OpenError::NotWritable { .. }),
-            "{refused:?}"
-        );
-        assert_eq!(
-            refused.to_string(),
-            format!("spool {} cannot be written", root.display())
-        );
+        let text = fault(Spool::open(&root), "unavailable");
+        let expected = format!("spool {} cannot be written: ", root.display());
+        assert!(text.starts_with(&expected), "{text}");
     }
 }
 
 #[test]
-fn a_spool_whose_id_is_lost_or_spoilt_is_not_given_another() {
+fn a_lost_or_damaged_id_is_not_replaced() {
     let (_dir, root) = root();
     let spool = Spool::open(&root).unwrap();
     commit(&spool, "front", 0);
     drop(spool);
     fs::write(root.join("spool.id"), "something else").unwrap();
-    let refused = Spool::open(&root);
-    assert!(matches!(refused, Err(OpenError::Id { .. })), "{refused:?}");
+    let text = fault(Spool::open(&root), "corrupt");
+    assert!(text.contains("read the spool's id"), "{text}");
     fs::remove_file(root.join("spool.id")).unwrap();
-    let refused = Spool::open(&root);
-    assert!(
-        matches!(refused, Err(OpenError::IdMissing { .. })),
-        "{refused:?}"
-    );
+    let text = fault(Spool::open(&root), "corrupt");
+    assert!(text.contains("its spool.id is missing"), "{text}");
 }
 
 #[test]
-fn damage_shows_when_the_bytes_are_read() {
+fn damaged_bytes_are_found_when_they_are_read() {
     let (_dir, root) = root();
     let spool = Spool::open(&root).unwrap();
     let reader = SpoolReader::open(&root).unwrap();
@@ -492,46 +468,59 @@ fn damage_shows_when_the_bytes_are_read() {
     flipped[5000] ^= 4;
     for wrong in [flipped, bytes_of(0)[1..].to_vec(), bytes_of(1), Vec::new()] {
         fs::write(&path, wrong).unwrap();
-        let read = reader.read(&chunk);
-        assert!(matches!(read, Err(ReadError::Damaged { .. })), "{read:?}");
+        fault(reader.read(&chunk), "corrupt");
     }
     // A size out of a message reserves no memory.
     let boastful = ChunkReady {
         size: u64::MAX,
         ..chunk
     };
-    assert!(matches!(
-        reader.read(&boastful),
-        Err(ReadError::Damaged { .. })
-    ));
+    fault(reader.read(&boastful), "corrupt");
 }
 
 #[test]
-fn absence_means_nothing_in_a_folder_that_is_not_the_spool() {
+fn absence_counts_only_in_a_proven_spool() {
     let (dir, root) = root();
     let spool = Spool::open(&root).unwrap();
     let reader = SpoolReader::open(&root).unwrap();
     let chunk = commit(&spool, "front", 0);
     // The disk is not mounted: an empty folder is in its place; then no folder; then another spool.
-    let away = dir.path().join("away");
-    fs::rename(&root, &away).unwrap();
-    let unproved = || matches!(reader.read(&chunk), Err(ReadError::Unproved { .. }));
-    assert!(unproved());
+    let elsewhere = dir.path().join("elsewhere");
+    fs::rename(&root, &elsewhere).unwrap();
+    let unproved = || {
+        let fault = reader.read(&chunk).unwrap_err();
+        let dependency = fault.dependency().expect("the spool");
+        assert!(!dependency.shared, "other spools are not concerned");
+        assert!(fault.to_string().contains("does not prove"), "{fault}");
+    };
+    unproved();
     fs::create_dir(&root).unwrap();
-    assert!(unproved());
+    unproved();
     drop(Spool::open(&root).unwrap());
-    assert!(unproved());
+    unproved();
     fs::remove_dir_all(&root).unwrap();
-    fs::rename(&away, &root).unwrap();
+    fs::rename(&elsewhere, &root).unwrap();
     assert_eq!(reader.read(&chunk).unwrap(), bytes_of(0));
     let foreign = ChunkReady {
         spool_id: "0".repeat(32),
         ..chunk
     };
-    assert!(matches!(
-        reader.read(&foreign),
-        Err(ReadError::OtherSpool { .. })
-    ));
+    fault(reader.read(&foreign), "unavailable");
+}
+
+#[test]
+fn the_committed_descriptor_is_the_bytes_of_its_file() {
+    let (_dir, root) = root();
+    let spool = Spool::open(&root).unwrap();
+    let bytes = bytes_of(0);
+    let chunk = describe(&spool, "front", 0, &bytes);
+    let Committed::Fresh(encoded) = spool.commit(&chunk, &bytes).unwrap() else {
+        panic!("it is the first");
+    };
+    assert_eq!(encoded, chunk.encode_to_vec());
+    assert_eq!(encoded, fs::read(file(&spool, &chunk, "pb")).unwrap());
+    let read = spool.descriptor(&id(&chunk)).unwrap().unwrap();
+    assert_eq!((read.chunk, read.encoded), (chunk, encoded));
 }
 
 #[test]
@@ -555,7 +544,7 @@ fn many_cameras_commit_and_free_at_once() {
     assert_eq!(spool.chunks_held(), 4 * 5);
     drop(spool);
     let spool = Spool::open(&root).unwrap();
-    assert_eq!((left(&spool).len(), spool.scan().torn), (20, 0));
+    assert_eq!((recovered(&spool).len(), spool.scan().torn), (20, 0));
 }
 
 #[test]
@@ -565,16 +554,16 @@ fn a_file_waits_at_the_limit_until_something_is_freed() {
     let limit = Limit { bytes: 25_000 };
     let never = || false;
     let chunk = commit(&spool, "front", 0);
-    let room = spool.wait_for_room(limit, 10_000, never).unwrap();
+    let reserved = spool.reserve(limit, 10_000, never).unwrap();
     // 10,000 held and as many let in: a third chunk has to wait, until the first is freed.
     let waiting = AtomicBool::new(false);
     thread::scope(|scope| {
         let waiter = scope.spawn(|| {
-            let looked = || {
+            let stopped = || {
                 waiting.store(true, SeqCst);
                 false
             };
-            spool.wait_for_room(limit, 10_000, looked).is_some()
+            spool.reserve(limit, 10_000, stopped).is_some()
         });
         while !waiting.load(SeqCst) {
             thread::yield_now();
@@ -584,20 +573,20 @@ fn a_file_waits_at_the_limit_until_something_is_freed() {
         spool.free(&id(&chunk)).unwrap();
         assert!(waiter.join().unwrap());
     });
-    drop(room);
+    drop(reserved);
     assert!(
-        spool.wait_for_room(limit, 1_000_000, never).is_some(),
+        spool.reserve(limit, 1_000_000, never).is_some(),
         "alone, a chunk above the limit passes"
     );
     commit(&spool, "front", 1);
     assert!(
-        spool.wait_for_room(limit, 1_000_000, || true).is_none(),
-        "whoever is stopped does not wait"
+        spool.reserve(limit, 1_000_000, || true).is_none(),
+        "a stop ends the wait"
     );
 }
 
 #[test]
-fn of_a_commit_that_fails_nothing_is_left() {
+fn a_failed_commit_leaves_nothing() {
     let (_dir, root) = root();
     let spool = Spool::open(&root).unwrap();
     let kept = commit(&spool, "front", 0);
@@ -607,12 +596,13 @@ fn of_a_commit_that_fails_nothing_is_left() {
     // The bytes can be written, and the descriptor cannot: a folder is in its way.
     let obstacle = file(&spool, &chunk, "pb.tmp");
     fs::create_dir(&obstacle).unwrap();
-    let failed = spool.commit(&chunk, &bytes);
-    assert!(matches!(failed, Err(CommitError::Io { .. })), "{failed:?}");
+    let failed = spool.commit(&chunk, &bytes).unwrap_err();
+    assert!(matches!(failed.kind(), Kind::Unavailable(_)), "{failed:?}");
+    assert!(!crispy_spool::is_disk_full(&failed));
     assert_eq!(files(&root), before);
     assert_eq!((spool.chunks_held(), spool.bytes_held()), (1, kept.size));
     fs::remove_dir(&obstacle).unwrap();
-    assert_eq!(spool.commit(&chunk, &bytes).unwrap(), Committed::Fresh);
+    assert!(spool.commit(&chunk, &bytes).unwrap().is_fresh());
 }
 
 fn letter(reason: &str) -> v1::DeadLetter {
@@ -623,7 +613,7 @@ fn letter(reason: &str) -> v1::DeadLetter {
 }
 
 #[test]
-fn a_parked_chunk_stays_parked_when_the_spool_is_opened_again() {
+fn a_parked_chunk_stays_parked_after_a_restart() {
     let (_dir, root) = root();
     let spool = Spool::open(&root).unwrap();
     let chunks = [0, 1].map(|sequence| commit(&spool, "front", sequence));
@@ -635,23 +625,23 @@ fn a_parked_chunk_stays_parked_when_the_spool_is_opened_again() {
     let spool = Spool::open(&root).unwrap();
     assert!(spool.is_parked(&parked) && !spool.is_parked(&other));
     assert_eq!(
-        spool.mark(&parked).unwrap(),
+        spool.dead_letter(&parked).unwrap(),
         Some(letter("foreign again")),
         "the later one"
     );
-    assert_eq!(spool.mark(&other).unwrap(), None);
-    assert_eq!(left(&spool), chunks, "a mark is no chunk");
-    assert_eq!((spool.scan().torn, spool.scan().strangers), (0, 0));
+    assert_eq!(spool.dead_letter(&other).unwrap(), None);
+    assert_eq!(recovered(&spool), chunks, "a marker is no chunk");
+    assert_eq!((spool.scan().torn, spool.scan().unknown), (0, 0));
     assert!(spool.unpark(&parked).unwrap() && !spool.unpark(&parked).unwrap());
     drop(spool);
 
     let spool = Spool::open(&root).unwrap();
     assert!(!spool.is_parked(&parked));
-    assert_eq!(left(&spool), chunks);
+    assert_eq!(recovered(&spool), chunks);
 }
 
 #[test]
-fn a_mark_goes_with_its_chunk_and_one_without_is_removed_at_start_up() {
+fn a_marker_goes_with_its_chunk() {
     let (_dir, root) = root();
     let spool = Spool::open(&root).unwrap();
     let chunks = [0, 1, 2].map(|sequence| commit(&spool, "front", sequence));
@@ -663,7 +653,7 @@ fn a_mark_goes_with_its_chunk_and_one_without_is_removed_at_start_up() {
     assert!(spool.free(&id(&chunks[0])).unwrap());
     assert!(!freed.exists());
     assert!(!spool.park(&id(&chunks[0]), &letter("late")).unwrap());
-    assert!(!freed.exists(), "what is not here cannot be parked");
+    assert!(!freed.exists(), "a chunk that is not here cannot be parked");
 
     // As a free that was killed after its first step, and a parking that was killed before its rename.
     let orphan = file(&spool, &chunks[1], "parked");
@@ -673,13 +663,17 @@ fn a_mark_goes_with_its_chunk_and_one_without_is_removed_at_start_up() {
     drop(spool);
     let spool = Spool::open(&root).unwrap();
     assert!(!orphan.exists() && !half.exists());
-    assert_eq!(spool.scan().torn, 3, "bytes, their mark, and half a mark");
-    assert_eq!(left(&spool), chunks[2..]);
+    assert_eq!(
+        spool.scan().torn,
+        3,
+        "bytes, their marker, and half a marker"
+    );
+    assert_eq!(recovered(&spool), chunks[2..]);
     assert!(!spool.is_parked(&id(&chunks[2])));
 }
 
 #[test]
-fn a_mark_that_cannot_be_read_keeps_its_chunk_parked() {
+fn an_unreadable_marker_keeps_its_chunk_parked() {
     let (_dir, root) = root();
     let spool = Spool::open(&root).unwrap();
     let chunk = commit(&spool, "front", 0);
@@ -688,5 +682,5 @@ fn a_mark_that_cannot_be_read_keeps_its_chunk_parked() {
     drop(spool);
     let spool = Spool::open(&root).unwrap();
     assert!(spool.is_parked(&id(&chunk)));
-    assert!(spool.mark(&id(&chunk)).is_err());
+    assert!(spool.dead_letter(&id(&chunk)).is_err());
 }

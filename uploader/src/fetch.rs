@@ -7,9 +7,9 @@
 use std::{path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
-use crispy_fault::{DependencyId, Fault};
+use crispy_fault::{DependencyId, Fault, Kind};
 use crispy_proto::v1::ChunkReady;
-use crispy_spool::{ReadError, SpoolReader};
+use crispy_spool::SpoolReader;
 use parking_lot::Mutex;
 
 use crate::memory_budget::MemoryBudget;
@@ -51,7 +51,7 @@ impl Spools {
         let spool = self.find(&chunk.spool_id)?;
         spool
             .read(chunk)
-            .map_err(|error| fault(&chunk.spool_id, error))
+            .map_err(|fault| in_context(&chunk.spool_id, fault))
     }
 
     fn find(&self, id: &str) -> Result<Arc<SpoolReader>, Fault> {
@@ -78,18 +78,14 @@ impl Spools {
     }
 }
 
-/// A second read of damaged bytes may succeed; otherwise the worker's limit ends the retries.
-fn fault(spool: &str, error: ReadError) -> Fault {
+/// Adds the spool's id. A second read of damaged bytes may succeed, so they are a transient failure,
+/// and the worker's limit ends the retries.
+fn in_context(spool: &str, fault: Fault) -> Fault {
     let doing = format!("read spool {spool:?}");
-    let fault = match &error {
-        ReadError::Gone { .. } => Fault::not_found(doing),
-        ReadError::Id(_) | ReadError::Undescribed { .. } => Fault::rejected(doing),
-        ReadError::Unproved { .. } | ReadError::Io { .. } => {
-            Fault::unavailable_to_some(DependencyId::Spool(spool.to_owned()), doing)
-        }
-        _ => Fault::transient(doing),
-    };
-    fault.with_source(error)
+    match fault.kind() {
+        Kind::Corrupt => Fault::transient(doing).with_source(fault),
+        _ => fault.context(doing),
+    }
 }
 
 #[cfg(test)]
@@ -98,23 +94,17 @@ mod tests {
 
     #[test]
     fn each_spool_error_has_its_kind() {
-        let path = || PathBuf::from("/spool/x");
-        let io = || std::io::Error::other("disk");
-        let unproved = ReadError::Unproved {
-            root: path(),
-            source: io(),
-        };
-        let unreadable = ReadError::Io {
-            path: path(),
-            source: io(),
-        };
-        for (error, kind) in [
-            (ReadError::Gone { path: path() }, "not_found"),
-            (unproved, "unavailable"),
-            (unreadable, "unavailable"),
-            (ReadError::Damaged { path: path() }, "transient"),
+        let spool = DependencyId::Spool("s".to_owned());
+        for (fault, kind) in [
+            (Fault::not_found("gone"), "not_found"),
+            (Fault::rejected("no id"), "rejected"),
+            (
+                Fault::unavailable_to_some(spool, "read /spool/x"),
+                "unavailable",
+            ),
+            (Fault::corrupt("damaged"), "transient"),
         ] {
-            let fault = fault("s", error);
+            let fault = in_context("s", fault);
             assert_eq!(fault.kind().as_str(), kind, "{fault:?}");
             assert!(fault.dependency().is_none_or(|spool| !spool.shared));
         }

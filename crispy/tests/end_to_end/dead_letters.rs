@@ -172,7 +172,7 @@ fn a_dropped_chunk_leaves_the_spool_and_is_declared_lost() {
     assert!(dropped.stdout[0].ends_with(": dropped"), "{dropped}");
     // Another camera: the same source would commit the chunk again.
     let mut ingestor = dead.ingestor("yard").start();
-    ingestor.until_stderr("dropped by an operator");
+    ingestor.until_stderr("dropped by operator");
     until("the chunk has left the spool", || {
         files_below(&kept).is_empty()
     });

@@ -43,12 +43,14 @@ impl Told {
         stages.add_ingestor("front", &video::many(10));
         stages.running_mut("inspector").until_stderr("handed back");
         until("two chunks are given up", || {
-            let given_up = stages.running("ingestor").stderr_with("was given up");
+            let given_up = stages
+                .running("ingestor")
+                .stderr_with("dead-lettered, parked");
             given_up.len() == 2
         });
         rule(&stages, REPLAYED, "replay");
         rule(&stages, DROPPED, "drop");
-        for words in ["an operator has sent", "dropped by an operator"] {
+        for words in ["replayed by operator", "dropped by operator"] {
             stages.running_mut("ingestor").until_stderr(words);
         }
         stages.running_mut("uploader").until_stderr("handed back");
@@ -119,9 +121,9 @@ impl Told {
     fn has_every_problem(&self) {
         for (stage, words, times) in [
             ("uploader", "given up, and kept in a dead letter", 2),
-            ("ingestor", "a chunk was given up", 2),
-            ("ingestor", "dropped by an operator", 1),
-            ("ingestor", "an operator has sent a chunk again", 1),
+            ("ingestor", "chunk dead-lettered, parked", 2),
+            ("ingestor", "dropped by operator", 1),
+            ("ingestor", "chunk replayed by operator", 1),
             ("inspector", "handed back", 1),
         ] {
             assert_eq!(self.count(stage, words), times, "{stage}: {words}");

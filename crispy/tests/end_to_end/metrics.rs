@@ -52,7 +52,7 @@ fn readiness_pages_give_the_reason_and_recover() {
     stages.bucket.come_back();
     stages.until_ready("uploader");
     let ended = stages.take("ingestor").end().with_code(0);
-    for words in ["no answers for now", "answers are heard again"] {
+    for words in ["upload events unavailable", "upload events available again"] {
         assert!(!ended.stderr_with(words).is_empty(), "{ended}");
     }
 }

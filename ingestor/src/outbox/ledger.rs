@@ -1,4 +1,4 @@
-//! What is still owed an answer: the outbox's memory, and its decisions. Pure.
+//! The outbox's memory of unconfirmed chunks, and its decisions. Pure.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -7,15 +7,17 @@ use std::{
 
 use crispy_proto::{id::ChunkId, v1};
 
-use crate::owed::Owed;
+use crate::metrics::Pending;
 
-/// How long an answer may take before the ledger wants to know where the chunk is.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// The time without an answer after which a chunk is looked up in the queue.
+pub(super) const OVERDUE: Duration = Duration::from_secs(60);
 
 /// Every committed chunk whose upload has not been confirmed.
 ///
-/// * A chunk leaves only by [`Ledger::settle`], when an answer with its size and its checksum has come: the spool is the truth.
-/// * Its memory is bounded by the spool's limit: some 200 bytes a chunk, and 100 more where traces are made.
+/// * A chunk leaves only by [`Ledger::remove`], when an answer with its size and its checksum has
+///   come: the spool is the source of truth.
+/// * Its memory is bounded by the spool's limit: some 200 bytes a chunk, and 100 more where traces
+///   are made. Descriptors stay on the disk.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     entries: BTreeMap<ChunkId, Entry>,
@@ -26,11 +28,11 @@ pub(super) struct Ledger {
 struct Entry {
     size: u64,
     sha256: Vec<u8>,
-    /// Which commit of the chunk it is: a ruling about an earlier one does not concern it.
+    /// The commit of the chunk: an operator's decision about an earlier one does not concern it.
     committed_us: i64,
-    /// Where in its trace it was cut; empty where none was made.
+    /// The span of its cut; empty without traces.
     traceparent: Box<str>,
-    /// How often it was sent again: each time under an id of its own.
+    /// The number of resends, each under an id of its own.
     resent: u32,
     state: State,
 }
@@ -41,35 +43,35 @@ enum State {
     Sending,
     /// In the queue, as far as we know.
     Sent(Receipt),
-    /// A stage gave it up. Kept, and not sent again until an operator says so.
+    /// An uploader gave it up. Kept, and not sent again until an operator decides.
     Parked,
 }
 
-/// Where in the queue a descriptor was put.
+/// The place of a descriptor in the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Receipt {
     /// Its message id.
     pub message_id: String,
     /// Its sequence in the stream.
     pub sequence: u64,
-    /// Since when an answer is awaited.
+    /// The start of the wait for an answer.
     pub since: Instant,
 }
 
-/// What an event about a chunk means for the spool.
+/// A comparison of an uploaded object with the spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// The bucket has these very bytes: free them.
-    Free,
-    /// The bucket has other bytes than the spool: keep ours, and say so.
-    Differs,
-    /// Not (or no longer) ours to wait for.
-    NotOurs,
+pub(super) enum Match {
+    /// The bucket has the spool's bytes: free them.
+    Same,
+    /// The bucket has other bytes: keep the spool's, and warn.
+    Different,
+    /// The chunk is not (or no longer) in this spool.
+    Unknown,
 }
 
 impl Ledger {
-    /// A committed chunk that has to be sent.
-    pub(super) fn owe(&mut self, id: ChunkId, chunk: &v1::ChunkReady) {
+    /// Adds a committed chunk. It is being published, or [queued](Self::queue) next.
+    pub(super) fn track(&mut self, id: ChunkId, chunk: &v1::ChunkReady) {
         let entry = Entry {
             size: chunk.size,
             sha256: chunk.sha256.clone(),
@@ -78,11 +80,20 @@ impl Ledger {
             resent: 0,
             state: State::Sending,
         };
-        self.entries.insert(id.clone(), entry);
+        self.entries.insert(id, entry);
+    }
+
+    /// Has a chunk published from the spool when its turn comes.
+    pub(super) fn queue(&mut self, id: ChunkId) {
         self.unsent.push_back(id);
     }
 
-    /// The next chunk to be sent, and how often it was sent before.
+    /// Whether any chunk is queued.
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// The next queued chunk, and the number of its resends.
     pub(super) fn next_unsent(&mut self) -> Option<(ChunkId, u32)> {
         while let Some(id) = self.unsent.pop_front() {
             // An answer may have come while it waited: an earlier process had sent it.
@@ -98,7 +109,8 @@ impl Ledger {
         None
     }
 
-    /// It is in the queue, unless more is known of it by now: it may be given up before the queue's answer is heard.
+    /// Marks a chunk as queued, unless it was parked in the meantime: a dead letter may come before
+    /// the stream's answer.
     pub(super) fn sent(&mut self, id: &ChunkId, receipt: Receipt) {
         if let Some(entry) = self
             .entries
@@ -109,8 +121,8 @@ impl Ledger {
         }
     }
 
-    /// It is nowhere in the queue, or never got there: to be sent under another id.
-    pub(super) fn send_again(&mut self, id: &ChunkId) {
+    /// Queues a chunk again, under another id: it is nowhere in the queue.
+    pub(super) fn resend(&mut self, id: &ChunkId) {
         if let Some(entry) = self
             .entries
             .get_mut(id)
@@ -122,7 +134,7 @@ impl Ledger {
         }
     }
 
-    /// It is still in the queue: the patience starts anew.
+    /// Restarts the wait for an answer: the chunk is still in the queue.
     pub(super) fn still_queued(&mut self, id: &ChunkId, now: Instant) {
         if let Some(Entry {
             state: State::Sent(receipt),
@@ -133,9 +145,9 @@ impl Ledger {
         }
     }
 
-    /// Chunks that have waited longer than [`PATIENCE`], with their receipts.
+    /// Chunks that have waited longer than [`OVERDUE`], with their receipts.
     pub(super) fn overdue(&self, now: Instant) -> Vec<(ChunkId, Receipt)> {
-        let late = |receipt: &&Receipt| now.saturating_duration_since(receipt.since) >= PATIENCE;
+        let late = |receipt: &&Receipt| now.saturating_duration_since(receipt.since) >= OVERDUE;
         let sent = self
             .entries
             .iter()
@@ -148,23 +160,23 @@ impl Ledger {
         sent.collect()
     }
 
-    /// Whether what the bucket holds is what the spool holds.
-    pub(super) fn judge(&self, id: &ChunkId, upload: &v1::ChunkUploaded) -> Verdict {
+    /// Compares an uploaded object with the chunk in the spool.
+    pub(super) fn compare(&self, id: &ChunkId, upload: &v1::ChunkUploaded) -> Match {
         match self.entries.get(id) {
-            None => Verdict::NotOurs,
+            None => Match::Unknown,
             Some(entry) if entry.size == upload.size && entry.sha256 == upload.sha256 => {
-                Verdict::Free
+                Match::Same
             }
-            Some(_) => Verdict::Differs,
+            Some(_) => Match::Different,
         }
     }
 
-    /// It is in the bucket and out of the spool.
-    pub(super) fn settle(&mut self, id: &ChunkId) {
+    /// Removes a chunk that has left the spool.
+    pub(super) fn remove(&mut self, id: &ChunkId) {
         self.entries.remove(id);
     }
 
-    /// A stage gave it up. False if it is not ours, or was parked before.
+    /// Parks a chunk. False if it is not here, or was parked before.
     pub(super) fn park(&mut self, id: &ChunkId) -> bool {
         match self.entries.get_mut(id) {
             Some(entry) if !matches!(entry.state, State::Parked) => {
@@ -175,36 +187,36 @@ impl Ledger {
         }
     }
 
-    /// Where in its trace a chunk was cut; empty where that is not known.
+    /// The span of a chunk's cut; empty where it is not known.
     pub(super) fn traceparent(&self, id: &ChunkId) -> &str {
         self.entries.get(id).map_or("", |entry| &entry.traceparent)
     }
 
-    /// Whether this commit of the chunk is owed.
-    pub(super) fn owes(&self, id: &ChunkId, committed_us: i64) -> bool {
+    /// Whether this commit of the chunk is here.
+    pub(super) fn tracks(&self, id: &ChunkId, committed_us: i64) -> bool {
         self.entries
             .get(id)
             .is_some_and(|entry| entry.committed_us == committed_us)
     }
 
-    /// An operator has sent it again: an answer is awaited, and missed, as if we had.
+    /// Marks a chunk as queued by an operator. Its answer is awaited as that of our own message.
     pub(super) fn replayed(&mut self, id: &ChunkId, receipt: Receipt) {
         if let Some(entry) = self.entries.get_mut(id) {
-            // Our own next sending must not be taken for the one before the replay.
+            // Our next message must not be taken for the one before the replay.
             entry.resent += 1;
             entry.state = State::Sent(receipt);
         }
     }
 
-    /// Whether it is ours and parked.
+    /// Whether it is here and parked.
     pub(super) fn is_parked(&self, id: &ChunkId) -> bool {
         self.entries
             .get(id)
             .is_some_and(|entry| matches!(entry.state, State::Parked))
     }
 
-    /// Chunks that are parked, and which commit of each.
-    pub(super) fn all_parked(&self) -> impl Iterator<Item = (&ChunkId, i64)> {
+    /// Parked chunks, and the commit of each.
+    pub(super) fn parked(&self) -> impl Iterator<Item = (&ChunkId, i64)> {
         let parked = |(id, entry)| match entry {
             &Entry {
                 state: State::Parked,
@@ -216,16 +228,16 @@ impl Ledger {
         self.entries.iter().filter_map(parked)
     }
 
-    /// How many chunks are parked.
-    pub(super) fn parked(&self) -> usize {
-        self.all_parked().count()
+    /// The number of parked chunks.
+    pub(super) fn parked_count(&self) -> usize {
+        self.parked().count()
     }
 
-    /// What others may know of it.
-    pub(super) fn owed(&self) -> Owed {
-        Owed {
+    /// Its numbers, for metrics.
+    pub(super) fn pending(&self) -> Pending {
+        Pending {
             waiting: self.waiting(),
-            parked: self.parked(),
+            parked: self.parked_count(),
             oldest_us: self
                 .entries
                 .values()
@@ -235,9 +247,9 @@ impl Ledger {
         }
     }
 
-    /// Chunks that an answer may still come for.
+    /// The number of chunks that may still be confirmed.
     pub(super) fn waiting(&self) -> usize {
-        self.entries.len() - self.parked()
+        self.entries.len() - self.parked_count()
     }
 }
 
@@ -280,95 +292,109 @@ mod tests {
 
     fn ledger_with_one() -> Ledger {
         let mut ledger = Ledger::default();
-        ledger.owe(id(0), &chunk());
+        ledger.track(id(0), &chunk());
+        ledger.queue(id(0));
         ledger
     }
 
     #[test]
     fn a_chunk_is_freed_only_for_its_own_size_and_checksum() {
         let ledger = ledger_with_one();
-        assert_eq!(ledger.judge(&id(0), &answer(10, 1)), Verdict::Free);
-        assert_eq!(ledger.judge(&id(0), &answer(11, 1)), Verdict::Differs);
-        assert_eq!(ledger.judge(&id(0), &answer(10, 2)), Verdict::Differs);
-        assert_eq!(ledger.judge(&id(1), &answer(10, 1)), Verdict::NotOurs);
+        assert_eq!(ledger.compare(&id(0), &answer(10, 1)), Match::Same);
+        assert_eq!(ledger.compare(&id(0), &answer(11, 1)), Match::Different);
+        assert_eq!(ledger.compare(&id(0), &answer(10, 2)), Match::Different);
+        assert_eq!(ledger.compare(&id(1), &answer(10, 1)), Match::Unknown);
     }
 
     #[test]
-    fn a_chunk_is_owed_until_it_is_settled() {
+    fn a_chunk_is_kept_until_it_is_removed() {
         let mut ledger = ledger_with_one();
         assert_eq!(ledger.next_unsent(), Some((id(0), 0)));
         assert_eq!(ledger.next_unsent(), None);
         ledger.sent(&id(0), receipt(Instant::now()));
         assert_eq!(ledger.waiting(), 1);
-        ledger.settle(&id(0));
+        ledger.remove(&id(0));
         assert_eq!(ledger.waiting(), 0);
     }
 
     #[test]
-    fn an_answer_that_comes_before_its_turn_saves_the_sending() {
+    fn a_chunk_published_from_memory_is_not_queued() {
+        let mut ledger = Ledger::default();
+        ledger.track(id(0), &chunk());
+        assert!(!ledger.has_unsent());
+        ledger.sent(&id(0), receipt(Instant::now()));
+        assert_eq!((ledger.next_unsent(), ledger.waiting()), (None, 1));
+    }
+
+    #[test]
+    fn an_answer_before_its_turn_saves_the_publishing() {
         let mut ledger = ledger_with_one();
-        ledger.settle(&id(0));
+        ledger.remove(&id(0));
         assert_eq!(ledger.next_unsent(), None);
     }
 
     #[test]
-    fn what_is_overdue_is_asked_about_once_per_patience() {
+    fn overdue_chunks_are_looked_up_once_a_minute() {
         let (mut ledger, start) = (ledger_with_one(), Instant::now());
         ledger.sent(&id(0), receipt(start));
-        assert!(ledger.overdue(start + PATIENCE / 2).is_empty());
+        assert!(ledger.overdue(start + OVERDUE / 2).is_empty());
         assert_eq!(
-            ledger.overdue(start + PATIENCE),
+            ledger.overdue(start + OVERDUE),
             vec![(id(0), receipt(start))]
         );
-        ledger.still_queued(&id(0), start + PATIENCE);
-        assert!(ledger.overdue(start + PATIENCE * 3 / 2).is_empty());
+        ledger.still_queued(&id(0), start + OVERDUE);
+        assert!(ledger.overdue(start + OVERDUE * 3 / 2).is_empty());
     }
 
     #[test]
-    fn what_is_sent_again_gets_a_number_of_its_own() {
+    fn each_resend_has_its_own_number() {
         let mut ledger = ledger_with_one();
         ledger.next_unsent();
-        ledger.send_again(&id(0));
+        ledger.resend(&id(0));
         assert_eq!(ledger.next_unsent(), Some((id(0), 1)));
-        ledger.send_again(&id(0));
+        ledger.resend(&id(0));
         assert_eq!(ledger.next_unsent(), Some((id(0), 2)));
     }
 
     #[test]
-    fn a_replayed_chunk_is_waited_for_again_and_sent_again_if_it_is_lost() {
+    fn a_replayed_chunk_is_awaited_and_resent_if_lost() {
         let (mut ledger, start) = (ledger_with_one(), Instant::now());
         ledger.next_unsent();
         ledger.park(&id(0));
-        assert!(ledger.owes(&id(0), 0) && !ledger.owes(&id(0), 1) && !ledger.owes(&id(1), 0));
+        assert!(ledger.tracks(&id(0), 0) && !ledger.tracks(&id(0), 1) && !ledger.tracks(&id(1), 0));
         ledger.replayed(&id(0), receipt(start));
-        assert_eq!((ledger.waiting(), ledger.parked()), (1, 0));
-        assert_eq!(ledger.overdue(start + PATIENCE).len(), 1);
-        ledger.send_again(&id(0));
+        assert_eq!((ledger.waiting(), ledger.parked_count()), (1, 0));
+        assert_eq!(ledger.overdue(start + OVERDUE).len(), 1);
+        ledger.resend(&id(0));
         assert_eq!(ledger.next_unsent(), Some((id(0), 2)));
     }
 
     #[test]
-    fn what_is_given_up_before_its_publishing_is_confirmed_stays_parked() {
+    fn a_chunk_parked_before_its_stream_answers_stays_parked() {
         let mut ledger = ledger_with_one();
         ledger.next_unsent();
         ledger.park(&id(0));
         ledger.sent(&id(0), receipt(Instant::now()));
         assert!(ledger.is_parked(&id(0)));
-        assert_eq!(Vec::from_iter(ledger.all_parked()), [(&id(0), 0)]);
+        assert_eq!(Vec::from_iter(ledger.parked()), [(&id(0), 0)]);
     }
 
     #[test]
     fn a_parked_chunk_is_kept_and_not_sent() {
         let mut ledger = ledger_with_one();
         assert!(ledger.park(&id(0)) && !ledger.park(&id(0)) && !ledger.park(&id(1)));
-        ledger.send_again(&id(0));
+        ledger.resend(&id(0));
         assert_eq!(
-            (ledger.next_unsent(), ledger.waiting(), ledger.parked()),
+            (
+                ledger.next_unsent(),
+                ledger.waiting(),
+                ledger.parked_count()
+            ),
             (None, 0, 1)
         );
         assert_eq!(
-            ledger.judge(&id(0), &answer(10, 1)),
-            Verdict::Free,
+            ledger.compare(&id(0), &answer(10, 1)),
+            Match::Same,
             "a replay may still succeed"
         );
     }

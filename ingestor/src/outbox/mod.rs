@@ -1,208 +1,223 @@
-//! The outbox: every committed chunk is published, watched until the bucket has it, and only then freed.
+//! The outbox: publishes every committed chunk, watches until the bucket has it, and only then
+//! frees it.
 //!
 //! ```text
 //!   cameras ── committed ──► ledger ── publish ──► CHUNKS ──► uploader ──► bucket
-//!   spool ──── left over ──►   │  ▲                                          │
-//!                              │  └── overdue? ask where it is: queued, or    │
-//!                              │      nowhere: publish under another id      │
-//!                              └── free the bytes, then ack ◄── ChunkUploaded ┘
-//!                                  mark, then ack ◄── DeadLetter;  wait again, or declare and free ◄── an operator's ruling
+//!   spool ──── recovered ─►   │  ▲                                          │
+//!                             │  └── overdue? look it up: queued, or        │
+//!                             │      nowhere: publish it under another id   │
+//!                             ├── free the bytes, then ack ◄── ChunkUploaded┘
+//!                             ├── write the marker, then ack ◄── DeadLetter
+//!                             └── wait again, or declare and free ◄── an operator's decision
 //! ```
 //!
-//! The spool is the truth, the queue a hint: whatever becomes of queue and streams, what is in the spool is published again.
+//! The spool is the source of truth, the queue a hint: whatever happens to queue and streams, every
+//! chunk in the spool is published again.
+//!
+//! A fresh chunk's descriptor comes from its camera in memory, as the bytes that were committed.
+//! Memory is bounded: only [`PUBLISHING`] descriptors are held at a time; a chunk beyond them is
+//! read from the spool when its turn comes, as a resent one is.
 
+mod events;
 mod ledger;
 mod parked;
-mod send;
-mod settle;
+mod publish;
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use crispy_fault::{Fault, chain};
 use crispy_jetstream::{PublishError, Published};
 use crispy_proto::id::{CameraId, ChunkId};
-use crispy_queue::{Connection, Message, Publisher, SpoolEvents, Subjects, message_id};
+use crispy_queue::{Connection, Message, Publisher, SpoolEvents, Subject, Subjects, message_id};
 use crispy_runtime::health::{Condition, readiness};
-use crispy_spool::{DescriptorError, Spool};
+use crispy_spool::Spool;
 use crispy_telemetry::context;
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
     sync::{mpsc, watch},
+    task::spawn_blocking,
     time::interval,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::{handoff::Outgoing, owed::Owed};
+use crate::{handoff::Outgoing, metrics::Pending};
+use events::{Freed, next_event};
 use ledger::Ledger;
-use parked::{Letters, Looked};
-use send::Sent;
-use settle::{Freed, next_answer};
+use parked::{LetterSearch, Letters};
+use publish::{PUBLISHING, PublishResult};
 
-/// How often the ledger is asked what is overdue.
-const LOOK: Duration = Duration::from_secs(5);
+/// Interval at which overdue chunks are looked up.
+const CHECK: Duration = Duration::from_secs(5);
+
+/// Runs and events that may wait for the queue, some 1 KB each. Beyond them the cameras wait.
+const ANNOUNCEMENTS: usize = 1024;
 
 /// Publishes, watches and frees the chunks of one spool.
-pub struct Outbox {
+pub(crate) struct Outbox {
     spool: Arc<Spool>,
     connection: Connection,
     publisher: Publisher,
     subjects: Subjects,
     ledger: Ledger,
     letters: Letters,
-    /// Work under way: what is being published and what is being freed.
-    publishing: FuturesUnordered<BoxFuture<'static, Sent>>,
-    notices: FuturesUnordered<BoxFuture<'static, Result<Published, PublishError>>>,
+    publishing: FuturesUnordered<BoxFuture<'static, PublishResult>>,
+    /// Runs, events and dead letters that are being published.
+    announcing: FuturesUnordered<BoxFuture<'static, Result<Published, PublishError>>>,
     freeing: FuturesUnordered<BoxFuture<'static, Freed>>,
-    looking: FuturesUnordered<BoxFuture<'static, Option<Looked>>>,
-    /// What others may know of the ledger.
-    owed: watch::Sender<Owed>,
+    searching: FuturesUnordered<BoxFuture<'static, Option<LetterSearch>>>,
+    /// The ledger's numbers, for metrics.
+    pending: watch::Sender<Pending>,
     health: Health,
-    /// The log's last word about answers is that none can be heard.
-    deaf: bool,
+    /// The log's last line about events was that they are unavailable.
+    events_unavailable: bool,
 }
 
-/// What the outbox says to whoever asks whether the ingestor is ready.
+/// The outbox's conditions of readiness.
 #[derive(Debug)]
 struct Health {
-    /// It can hear that a chunk is in the bucket.
+    /// Confirmations of uploads arrive.
     answers: Condition,
-    /// It can remove what is.
+    /// Confirmed chunks can be removed.
     freeing: Condition,
 }
 
 impl Health {
-    fn good() -> Self {
-        let good = |name| {
+    fn new() -> Self {
+        let met = |name| {
             let condition = readiness().condition(name);
             condition.met();
             condition
         };
         Self {
-            answers: good("answers"),
-            freeing: good("spool"),
+            answers: met("answers"),
+            freeing: met("spool"),
         }
     }
 }
 
-/// What is left when the outbox ends.
+/// The unfinished chunks at the end of the outbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Remains {
-    /// Chunks that no answer has come for.
-    pub waiting: usize,
-    /// Chunks that a stage gave up.
-    pub parked: usize,
+pub(crate) struct Summary {
+    /// Chunks without a confirmation.
+    pub(crate) waiting: usize,
+    /// Chunks that an uploader gave up.
+    pub(crate) parked: usize,
 }
 
 impl Outbox {
-    /// An outbox that owes what `spool` holds already.
-    pub async fn open(spool: Arc<Spool>, connection: Connection) -> Result<Self, DescriptorError> {
-        let mut ledger = Ledger::default();
-        for chunk in spool.left() {
-            let chunk = chunk?;
-            // The scan has read the id before: a descriptor without one is not in the spool.
-            if let Ok(id) = ChunkId::from_wire(chunk.id.as_ref()) {
-                ledger.owe(id.clone(), &chunk);
-                if spool.is_parked(&id) {
-                    ledger.park(&id);
-                }
-            }
-        }
+    /// An outbox with the chunks that are in `spool` already.
+    pub(crate) async fn open(spool: Arc<Spool>, connection: Connection) -> anyhow::Result<Self> {
+        let ledger = on_disk(&spool, recover).await?;
         if ledger.waiting() > 0 {
             info!(
                 chunks = ledger.waiting(),
-                "the spool holds chunks of an earlier start: they are sent again until they are answered"
+                "resending chunks of an earlier start"
             );
         }
-        if ledger.parked() > 0 {
+        if ledger.parked_count() > 0 {
             warn!(
-                chunks = ledger.parked(),
-                "the spool holds chunks that were given up: they are kept and not sent; see `crispy dead list`, then replay or drop them"
+                chunks = ledger.parked_count(),
+                hint = "see `crispy dead list`, then replay or drop them",
+                "parked chunks in spool, not sent again"
             );
         }
         Ok(Self {
-            letters: Letters::of_an_earlier_start(ledger.parked() > 0),
+            letters: Letters::new(ledger.parked_count() > 0),
             publisher: connection.publisher().await,
             subjects: connection.subjects(),
             spool,
             connection,
             ledger,
             publishing: FuturesUnordered::new(),
-            notices: FuturesUnordered::new(),
+            announcing: FuturesUnordered::new(),
             freeing: FuturesUnordered::new(),
-            looking: FuturesUnordered::new(),
-            owed: watch::Sender::default(),
-            health: Health::good(),
-            deaf: false,
+            searching: FuturesUnordered::new(),
+            pending: watch::Sender::default(),
+            health: Health::new(),
+            events_unavailable: false,
         })
     }
 
-    /// What is owed an answer, to be watched.
-    pub fn owed(&self) -> watch::Receiver<Owed> {
-        self.owed.subscribe()
+    /// The numbers of its chunks, to be watched.
+    pub(crate) fn pending(&self) -> watch::Receiver<Pending> {
+        self.pending.subscribe()
     }
 
-    /// Works until `cameras` is closed and everything is answered, or until it is told to stop.
-    pub async fn run(
+    /// Works until `cameras` is closed and everything is answered, or until the stop.
+    ///
+    /// After the stop `cameras` is closed: a camera that waits for a place in it is released.
+    pub(crate) async fn run(
         mut self,
-        mut cameras: mpsc::UnboundedReceiver<Outgoing>,
-        mut answers: SpoolEvents,
+        mut cameras: mpsc::Receiver<Outgoing>,
+        mut events: SpoolEvents,
         stop: CancellationToken,
-    ) -> Remains {
-        let mut look = interval(LOOK);
+    ) -> Summary {
+        let mut check = interval(CHECK);
         let mut cameras_done = false;
         while !(cameras_done && self.is_done()) {
-            self.publish_what_waits();
+            self.publish_unsent();
+            let has_space = self.announcing.len() < ANNOUNCEMENTS;
             tokio::select! {
                 () = stop.cancelled() => break,
-                outgoing = cameras.recv(), if !cameras_done => match outgoing {
-                    Some(outgoing) => self.take(outgoing),
+                outgoing = cameras.recv(), if !cameras_done && has_space => match outgoing {
+                    Some(outgoing) => self.accept(outgoing),
                     None => cameras_done = true,
                 },
-                Some(sent) = self.publishing.next() => self.sent(sent),
-                Some(notice) = self.notices.next() => said(notice),
+                Some(result) = self.publishing.next() => self.published(result),
+                Some(result) = self.announcing.next() => log_result(result),
                 Some(freed) = self.freeing.next() => self.freed(freed).await,
-                answer = next_answer(&mut answers, &self.health.answers, &mut self.deaf) => self.answered(answer).await,
-                Some(looked) = self.looking.next() => self.looked_for_letters(looked, &answers).await,
-                _ = look.tick() => {
-                    self.owed.send_replace(self.ledger.owed());
-                    self.look_for_the_overdue(&answers).await;
-                    self.look_for_letters().await;
+                event = next_event(&mut events, &self.health.answers, &mut self.events_unavailable) => {
+                    self.handle(event).await;
+                }
+                Some(search) = self.searching.next() => self.finish_search(search, &events).await,
+                _ = check.tick() => {
+                    self.pending.send_replace(self.ledger.pending());
+                    self.check_overdue(&events).await;
+                    self.search_letters().await;
                 }
             }
         }
-        Remains {
+        Summary {
             waiting: self.ledger.waiting(),
-            parked: self.ledger.parked(),
+            parked: self.ledger.parked_count(),
         }
     }
 
-    /// Logs something about a chunk, so that the line leads to its trace.
-    fn about(&self, id: &ChunkId, log: impl FnOnce()) {
+    /// Logs a line about a chunk inside its trace.
+    fn log_in_trace(&self, id: &ChunkId, log: impl FnOnce()) {
         context::in_trace(self.ledger.traceparent(id), log);
     }
 
     fn is_done(&self) -> bool {
         self.ledger.waiting() == 0
             && self.publishing.is_empty()
-            && self.notices.is_empty()
+            && self.announcing.is_empty()
             && self.freeing.is_empty()
-            && (self.ledger.parked() == 0 || self.letters.are_known())
+            && (self.ledger.parked_count() == 0 || self.letters.are_known())
     }
 
-    fn take(&mut self, outgoing: Outgoing) {
+    fn accept(&mut self, outgoing: Outgoing) {
         match outgoing {
-            Outgoing::Chunk(id, chunk) => self.ledger.owe(id, &chunk),
+            Outgoing::Chunk(id, descriptor) => {
+                self.ledger.track(id.clone(), &descriptor.chunk);
+                if self.publishing.len() < PUBLISHING && !self.ledger.has_unsent() {
+                    self.publish_fresh(id, *descriptor);
+                } else {
+                    self.ledger.queue(id);
+                }
+            }
             Outgoing::Run(state) => {
-                let subject =
-                    camera(&state.site, &state.camera).map(|camera| self.subjects.runs(&camera));
+                let camera = camera(&state.site, &state.camera);
+                let subject = camera.map(|camera| self.subjects.runs(&camera));
                 self.announce(subject, message_id::run(&state), state);
             }
             Outgoing::Event(event) => {
-                let subject =
-                    camera(&event.site, &event.camera).map(|camera| self.subjects.events(&camera));
+                let camera = camera(&event.site, &event.camera);
+                let subject = camera.map(|camera| self.subjects.events(&camera));
                 let id = format!(
                     "event:{}/{}/{}@{}",
                     event.site, event.camera, event.run, event.at_us
@@ -212,47 +227,41 @@ impl Outbox {
         }
     }
 
-    fn announce<M: Message>(
-        &mut self,
-        subject: Option<crispy_queue::Subject>,
-        id: String,
-        message: Box<M>,
-    ) {
+    fn announce<M: Message>(&mut self, subject: Option<Subject>, id: String, message: Box<M>) {
         let (Some(subject), publisher) = (subject, self.publisher.clone()) else {
             return;
         };
-        self.notices.push(Box::pin(async move {
+        self.announcing.push(Box::pin(async move {
             publisher.publish(subject, &id, &*message).await
         }));
     }
 
-    async fn look_for_the_overdue(&mut self, answers: &SpoolEvents) {
+    /// Looks up the chunks without an answer in their stream, and resends the missing ones.
+    async fn check_overdue(&mut self, events: &SpoolEvents) {
         let now = Instant::now();
         let overdue = self.ledger.overdue(now);
         if overdue.is_empty() {
             return;
         }
-        // An answer that is on its way explains everything. A server that does not reply explains nothing: ask again later.
-        if !matches!(answers.pending().await, Ok(0)) {
+        // An answer on its way explains everything. A server that does not reply explains nothing:
+        // the next check asks again.
+        if !matches!(events.pending().await, Ok(0)) {
             return;
         }
         for (id, receipt) in overdue {
-            match self
-                .connection
-                .is_queued(
-                    crispy_queue::Stream::Chunks,
-                    receipt.sequence,
-                    &receipt.message_id,
-                )
-                .await
-            {
+            let queued = self.connection.is_queued(
+                crispy_queue::Stream::Chunks,
+                receipt.sequence,
+                &receipt.message_id,
+            );
+            match queued.await {
                 Ok(true) => self.ledger.still_queued(&id, now),
                 Ok(false) => {
-                    self.about(
+                    self.log_in_trace(
                         &id,
-                        || info!(chunk = %id, "neither queued nor answered: sent again"),
+                        || info!(chunk = %id, "chunk neither queued nor answered, resending"),
                     );
-                    self.ledger.send_again(&id);
+                    self.ledger.resend(&id);
                 }
                 Err(_) => return,
             }
@@ -260,16 +269,38 @@ impl Outbox {
     }
 }
 
+/// The chunks of earlier processes.
+fn recover(spool: &Spool) -> Result<Ledger, Fault> {
+    let mut ledger = Ledger::default();
+    for descriptor in spool.recovered() {
+        let chunk = descriptor?.chunk;
+        // The scan has read the id before: a descriptor without one is not in the spool.
+        if let Ok(id) = ChunkId::from_wire(chunk.id.as_ref()) {
+            ledger.track(id.clone(), &chunk);
+            ledger.queue(id.clone());
+            if spool.is_parked(&id) {
+                ledger.park(&id);
+            }
+        }
+    }
+    Ok(ledger)
+}
+
+/// Does something with the spool on a thread that may block.
+async fn on_disk<T: Send + 'static>(
+    spool: &Arc<Spool>,
+    act: impl FnOnce(&Spool) -> Result<T, Fault> + Send + 'static,
+) -> anyhow::Result<T> {
+    let spool = Arc::clone(spool);
+    Ok(spawn_blocking(move || act(&spool)).await??)
+}
+
 fn camera(site: &str, camera: &str) -> Option<CameraId> {
     CameraId::from_wire(site, camera).ok()
 }
 
-fn said(notice: Result<Published, PublishError>) {
-    if let Err(error) = notice {
-        let error = anyhow::Error::new(error);
-        error!(
-            error = format!("{error:#}"),
-            "an event is not published, and no video is touched by that: see to what the error names, so that the next ones are"
-        );
+fn log_result(result: Result<Published, PublishError>) {
+    if let Err(error) = result {
+        error!(error = chain(&error), "failed to publish camera event");
     }
 }

@@ -1,20 +1,22 @@
-//! Parked: what an uploader gave up stays in the spool, marked, until an operator decides about it.
+//! Parked chunks: dead-lettered by an uploader, they stay in the spool with a marker until an
+//! operator decides.
 //!
 //! ```text
-//!   DeadLetter ──► mark beside the chunk (fsync) ──► ack          a start finds the mark, and sends nothing
-//!   replayed ────► mark removed (fsync) ──► waited for again      dropped ──► declared, then freed, mark and all
-//!   letter gone from its stream, and nobody has ruled? ──► published again from the mark
+//!   DeadLetter ─► marker beside the chunk (fsync) ─► ack       a start finds it, and sends nothing
+//!   replayed ───► marker removed (fsync) ─► awaited again      dropped ─► declared, then freed
+//!   letter gone from its stream without a decision? ─► published again from the marker
 //! ```
 //!
-//! An operator reaches a parked chunk by its dead letter alone. A queue that was wiped has lost the letters, and each of them ends with its
-//! stream's 30 days; so whoever keeps the bytes sees to it that there is a letter.
+//! An operator reaches a parked chunk only by its dead letter. A wiped queue has lost the letters,
+//! and each of them ends with its stream's 30 days; so the owner of the bytes makes sure that there
+//! is a letter.
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
+use crispy_fault::chain;
 use crispy_proto::{
     id::ChunkId,
     v1::{ChunkReady, DeadLetter},
@@ -23,110 +25,116 @@ use crispy_queue::{
     Connection, DeadLetterFilter, DeadLetters, Decode, Message, SpoolEvents, Stage, Stream,
     message_id,
 };
-use crispy_spool::{ParkError, Spool};
 use tracing::{error, info, warn};
 
-use super::Outbox;
+use super::{Outbox, on_disk};
 
-/// How often letters are looked for in a stream that is still the same: they may be removed one by one, or by age.
-const LOOK_AGAIN: Duration = Duration::from_secs(3600);
+/// Interval of searches in an unchanged stream: letters may be removed one by one, or by age.
+const SEARCH: Duration = Duration::from_secs(3600);
 
-/// What is known of the letters of parked chunks.
+/// The state of the letters of parked chunks.
 #[derive(Debug)]
 pub(super) struct Letters {
-    /// Each was there, or was published again: at the latest look, when their stream had been created at this time (Unix microseconds).
-    seen: Option<(Instant, i64)>,
-    /// There may be marks whose letters nobody has looked for.
+    /// The last search that found or published each of them, and the creation time of their stream
+    /// (Unix microseconds) then.
+    found: Option<(Instant, i64)>,
+    /// There may be markers whose letters have not been searched for.
     unsure: bool,
 }
 
-/// The result of a look.
-pub(super) struct Looked {
+/// The result of a search.
+pub(super) struct LetterSearch {
     created_us: i64,
-    /// Chunks without a letter, and which commit of each.
-    without: BTreeMap<ChunkId, i64>,
+    /// Chunks without a letter, and the commit of each.
+    missing: BTreeMap<ChunkId, i64>,
 }
 
 impl Letters {
-    /// `marks`: an earlier process has left some.
-    pub(super) fn of_an_earlier_start(marks: bool) -> Self {
+    /// `markers`: an earlier process has left some.
+    pub(super) fn new(markers: bool) -> Self {
         Self {
-            seen: None,
-            unsure: marks,
+            found: None,
+            unsure: markers,
         }
     }
 
-    /// Whether there is a letter for each mark, or one is on its way.
+    /// Whether each marker has a letter, or one that is being published.
     pub(super) fn are_known(&self) -> bool {
         !self.unsure
     }
 
     fn is_due(&self, created_us: i64) -> bool {
         let fresh = self
-            .seen
-            .is_some_and(|(at, created)| created == created_us && at.elapsed() < LOOK_AGAIN);
+            .found
+            .is_some_and(|(at, created)| created == created_us && at.elapsed() < SEARCH);
         self.unsure || !fresh
     }
 }
 
 impl Outbox {
-    /// Keeps a chunk that was given up. False where its mark could not be written: the letter must come again.
+    /// Parks a dead-lettered chunk. False where its marker could not be written: the letter must
+    /// come again.
     ///
-    /// What an inspector gave up is in the bucket, and no business of the spool.
+    /// Chunks that an inspector gave up are in the bucket, and do not concern the spool.
     pub(super) async fn park(&mut self, letter: &DeadLetter) -> bool {
-        let Some(id) = self.given_up(letter) else {
+        let Some(id) = self.parked_chunk(letter) else {
             return true;
         };
         if self.ledger.park(&id) {
-            self.about(&id, || error!(chunk = %id, reason = letter.reason, "a chunk was given up; its bytes stay in the spool: mend the reason, then `crispy dead replay`"));
+            self.log_in_trace(&id, || {
+                error!(
+                    chunk = %id,
+                    reason = letter.reason,
+                    hint = "fix the reason, then run `crispy dead replay`",
+                    "chunk dead-lettered, parked in spool"
+                );
+            });
         }
         if self.spool.is_parked(&id) {
             return true;
         }
         let (chunk, letter) = (id.clone(), letter.clone());
-        let marked = self.on_disk(move |spool| spool.park(&chunk, &letter)).await;
+        let marked = on_disk(&self.spool, move |spool| spool.park(&chunk, &letter)).await;
         self.is_written(&id, marked)
     }
 
-    /// Takes the mark off a chunk that was sent again. False where that failed: the word must come again.
+    /// Removes the marker of a replayed chunk. False where that failed: the event must come again.
+    ///
+    /// Waited for, as in [`park`](Self::park), so that events about one chunk take effect in order.
     pub(super) async fn unpark(&mut self, id: &ChunkId) -> bool {
         let chunk = id.clone();
-        let unmarked = self.on_disk(move |spool| spool.unpark(&chunk)).await;
+        let unmarked = on_disk(&self.spool, move |spool| spool.unpark(&chunk)).await;
         self.is_written(id, unmarked)
     }
 
-    /// Waited for, so that word after word about one chunk is acted on in order.
-    async fn on_disk(
-        &self,
-        act: impl FnOnce(&Spool) -> Result<bool, ParkError> + Send + 'static,
-    ) -> anyhow::Result<()> {
-        let spool = Arc::clone(&self.spool);
-        tokio::task::spawn_blocking(move || act(&spool)).await??;
-        Ok(())
-    }
-
-    /// Whether a mark is as it should be; where it is not, that is logged.
-    fn is_written(&self, id: &ChunkId, done: anyhow::Result<()>) -> bool {
-        if let Err(error) = &done {
-            self.about(id, || error!(chunk = %id, error = format!("{error:#}"), "whether a chunk is parked cannot be written down: check the spool's disk; tried again in half a minute"));
+    fn is_written(&self, id: &ChunkId, written: anyhow::Result<bool>) -> bool {
+        if let Err(error) = &written {
+            self.log_in_trace(id, || {
+                error!(
+                    chunk = %id,
+                    error = format!("{error:#}"),
+                    hint = "check the spool's disk",
+                    "failed to update parked marker, retrying in 30 s"
+                );
+            });
         }
-        done.is_ok()
+        written.is_ok()
     }
 
-    /// The chunk that a letter is about, if this very commit of it is owed.
-    fn given_up(&self, letter: &DeadLetter) -> Option<ChunkId> {
+    /// The chunk of a letter, if this very commit of it is here.
+    fn parked_chunk(&self, letter: &DeadLetter) -> Option<ChunkId> {
         if letter.stage != Stage::Uploader.as_str() {
             return None;
         }
         let chunk = <ChunkReady as Decode>::decode(ChunkReady::TYPE, &letter.payload).ok()?;
         let id = ChunkId::from_wire(chunk.id.as_ref()).ok()?;
         let ours = chunk.spool_id == self.spool.id().as_str();
-        (ours && self.ledger.owes(&id, chunk.committed_us)).then_some(id)
+        (ours && self.ledger.tracks(&id, chunk.committed_us)).then_some(id)
     }
 
-    /// Begins to look for the letters of all that is parked, where that is due.
-    pub(super) async fn look_for_letters(&mut self) {
-        if self.ledger.parked() == 0 {
+    /// Starts a search for the letters of all parked chunks, if it is due.
+    pub(super) async fn search_letters(&mut self) {
+        if self.ledger.parked_count() == 0 {
             self.letters.unsure = false;
             return;
         }
@@ -134,51 +142,67 @@ impl Outbox {
         let Ok(created_us) = self.connection.stream_created(Stream::Dead).await else {
             return;
         };
-        if !self.looking.is_empty() || !self.letters.is_due(created_us) {
+        if !self.searching.is_empty() || !self.letters.is_due(created_us) {
             return;
         }
-        let parked = self.ledger.all_parked();
-        let without = parked.map(|(id, committed)| (id.clone(), committed));
-        let looking = look(self.connection.clone(), created_us, without.collect());
-        self.looking.push(Box::pin(looking));
+        let parked = self.ledger.parked();
+        let missing = parked.map(|(id, committed)| (id.clone(), committed));
+        let search = search(self.connection.clone(), created_us, missing.collect());
+        self.searching.push(Box::pin(search));
     }
 
-    /// Publishes again what was not found. An operator's word that is still on its way explains an absence: then it is looked again.
-    pub(super) async fn looked_for_letters(
+    /// Publishes the missing letters again. A decision on its way explains an absence: then the
+    /// search is repeated.
+    pub(super) async fn finish_search(
         &mut self,
-        looked: Option<Looked>,
-        answers: &SpoolEvents,
+        search: Option<LetterSearch>,
+        events: &SpoolEvents,
     ) {
-        let Some(Looked {
+        let Some(LetterSearch {
             created_us,
-            without,
-        }) = looked
+            missing,
+        }) = search
         else {
             return;
         };
-        if !matches!(answers.pending().await, Ok(0)) {
+        if !matches!(events.pending().await, Ok(0)) {
             return;
         }
-        self.letters.seen = Some((Instant::now(), created_us));
+        self.letters.found = Some((Instant::now(), created_us));
         self.letters.unsure = false;
-        for id in without.into_keys() {
+        for id in missing.into_keys() {
             if self.ledger.is_parked(&id) {
-                self.publish_letter(id);
+                self.publish_letter(id).await;
             }
         }
     }
 
-    fn publish_letter(&mut self, id: ChunkId) {
-        let letter = match self.spool.mark(&id) {
+    async fn publish_letter(&mut self, id: ChunkId) {
+        let chunk = id.clone();
+        let letter = match on_disk(&self.spool, move |spool| spool.dead_letter(&chunk)).await {
             Ok(Some(letter)) => letter,
             Ok(None) => return,
             Err(error) => {
-                let error = anyhow::Error::new(error);
-                self.about(&id, || error!(chunk = %id, error = format!("{error:#}"), "a chunk is parked and its dead letter lost: remove this file and start again, and it is sent again"));
+                self.log_in_trace(&id, || {
+                    error!(
+                        chunk = %id,
+                        error = format!("{error:#}"),
+                        hint = "remove the file that the error names, and restart: then the \
+                                chunk is sent again",
+                        "parked chunk has lost its dead letter"
+                    );
+                });
                 return;
             }
         };
-        self.about(&id, || warn!(chunk = %id, reason = letter.reason, "the queue has lost the dead letter of a parked chunk: published again, see `crispy dead list`"));
+        self.log_in_trace(&id, || {
+            warn!(
+                chunk = %id,
+                reason = letter.reason,
+                hint = "see `crispy dead list`",
+                "dead letter lost from queue, publishing it again"
+            );
+        });
         let subject = self.subjects.dead(Stage::Uploader, &id.camera);
         let message_id = message_id::dead(
             Stage::Uploader,
@@ -189,33 +213,36 @@ impl Outbox {
     }
 }
 
-/// Reads the letters, and leaves those chunks that none is about; `None` where they cannot be read.
-async fn look(
+/// Reads the letters, and keeps in `missing` the chunks without one; `None` if they cannot be read.
+async fn search(
     connection: Connection,
     created_us: i64,
-    mut without: BTreeMap<ChunkId, i64>,
-) -> Option<Looked> {
-    let plot = DeadLetterFilter {
+    mut missing: BTreeMap<ChunkId, i64>,
+) -> Option<LetterSearch> {
+    let filter = DeadLetterFilter {
         stage: Some(Stage::Uploader),
         ..DeadLetterFilter::default()
     };
     let letters = DeadLetters::new(&connection);
-    let read = letters.each(&plot, |buried| {
-        let Some(chunk) = buried.kept_chunk() else {
+    let read = letters.each(&filter, |letter| {
+        let Some(chunk) = letter.kept_chunk() else {
             return;
         };
         if let Ok(id) = ChunkId::from_wire(chunk.id.as_ref())
-            && without.get(&id) == Some(&chunk.committed_us)
+            && missing.get(&id) == Some(&chunk.committed_us)
         {
-            without.remove(&id);
+            missing.remove(&id);
         }
     });
     if let Err(error) = read.await {
-        info!(%error, "dead letters cannot be read for now; tried again");
+        info!(
+            error = chain(&error),
+            "failed to read dead letters, retrying"
+        );
         return None;
     }
-    Some(Looked {
+    Some(LetterSearch {
         created_us,
-        without,
+        missing,
     })
 }

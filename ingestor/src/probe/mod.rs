@@ -1,9 +1,8 @@
-//! `crispy-ingestor probe`: what a source is and how it would be cut. The operator's first question about a camera.
+//! `crispy-ingestor probe`: a report on a source and its cutting, the first question about a camera.
 //!
 //! ```text
 //!   open (as for recording) ─► crispy_media::analyze ─► Report ─► table or JSON
-//!                              reads, writes    (pure)
-//!                              nothing
+//!                              reads, writes nothing   (pure)
 //! ```
 
 mod report;
@@ -16,35 +15,34 @@ use std::{
 };
 
 use anyhow::Context;
-use crispy_media::{EndReason, ReadError};
-use crispy_runtime::{Exit, Failed, Stop, WithExit, cut::CutFlags, now_us};
+use crispy_media::{EndReason, ReadError, StopFlag};
+use crispy_runtime::{Exit, Failed, Stop, WithExit, cut::CutFlags};
 
-use crate::{opened, remote, run_identity::FileIdentity};
+use crate::open::open;
+use report::Report;
 
-pub use report::Report;
-
-/// How much of a URL is read unless somebody says otherwise: enough for every habit of a camera to show, and a few seconds to fetch.
-const OF_URLS: Duration = Duration::from_secs(60);
+/// Default limit for URLs: enough for every habit of a camera to show, and a few seconds to fetch.
+const URL_LIMIT: Duration = Duration::from_secs(60);
 
 /// Tell what a video file or URL is, how it would be cut and what to look out for; nothing is recorded
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Probe {
+pub(crate) struct Probe {
     /// Path of a video file, or URL of one or of a playlist
     #[arg(value_name = "FILE|URL")]
-    pub source: String,
+    source: String,
 
     /// How it would be cut.
     #[command(flatten)]
-    pub cut: CutFlags,
+    cut: CutFlags,
 
     /// How much of it to read, as 60s, or `none` for all of it [default: all of a file, 60s of a URL]
     #[arg(long, value_name = "DURATION", value_parser = limit)]
-    pub limit: Option<Limit>,
+    limit: Option<Limit>,
 
     /// How to say it
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    pub output: Output,
+    output: Output,
 }
 
 const EXAMPLES: &str = "\
@@ -57,10 +55,10 @@ It ends with the exit code with which recording the source would end.";
 
 /// How much is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
+enum Limit {
     /// All of it.
     None,
-    /// So much.
+    /// So much of its own time.
     Of(Duration),
 }
 
@@ -70,25 +68,25 @@ fn limit(text: &str) -> Result<Limit, String> {
     }
     let limit = crispy_runtime::settings::duration(text).map_err(|error| error.to_string())?;
     if limit.is_zero() {
-        return Err("nothing can be told of no video; give a time such as 60s, or none".to_owned());
+        return Err("no video gives no report; give a time such as 60s, or none".to_owned());
     }
     Ok(Limit::Of(limit))
 }
 
-/// How it is said.
+/// The format of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Output {
+enum Output {
     /// For people
     Table,
     /// One object, for programs
     Json,
 }
 
-/// Opens, reads, says what it found, and fails as recording would.
-pub async fn run(probe: Probe, stop: Stop) -> Result<(), Failed> {
+/// Opens, reads, prints the report, and fails as recording would.
+pub(crate) async fn run(probe: Probe, stop: Stop) -> Result<(), Failed> {
     let flag = crate::stop_flag(&stop);
     let output = probe.output;
-    let (report, end) = tokio::task::spawn_blocking(move || look(&probe, &flag))
+    let (report, end) = tokio::task::spawn_blocking(move || read(&probe, &flag))
         .await
         .map_err(|panic| Failed::new(Exit::Failure, panic))??;
     let text = match output {
@@ -106,29 +104,16 @@ pub async fn run(probe: Probe, stop: Stop) -> Result<(), Failed> {
 }
 
 /// Reads a source as recording does. Blocks.
-pub fn look(probe: &Probe, stop: &crispy_media::StopFlag) -> Result<(Report, EndReason), Failed> {
-    let opened = opened::open(&probe.source, &probe.cut, stop)?;
+fn read(probe: &Probe, stop: &StopFlag) -> Result<(Report, EndReason), Failed> {
+    let source = open(&probe.source, &probe.cut, stop)?;
     let limit = match probe.limit {
         Some(Limit::None) => None,
         Some(Limit::Of(limit)) => Some(limit),
-        None => remote::is_remote(&probe.source).then_some(OF_URLS),
+        None => crispy_source::is_url(&probe.source).then_some(URL_LIMIT),
     };
-    let identity = FileIdentity::new(
-        &opened.mark,
-        opened.chunks.creation_time_us(),
-        &probe.cut,
-        &crispy_media::muxer_version(),
-        now_us(),
-    );
-    let sound = opened.chunks.audio_codecs();
-    let analysis = crispy_media::analyze(opened.chunks, limit);
-    let report = Report::new(
-        &probe.source,
-        &probe.cut,
-        limit,
-        &identity,
-        sound,
-        &analysis,
-    );
+    let audio = source.chunks.audio_codecs();
+    let analysis = crispy_media::analyze(source.chunks, limit);
+    let clock = source.identity.clock();
+    let report = Report::new(&probe.source, &probe.cut, limit, &clock, audio, &analysis);
     Ok((report, analysis.end))
 }

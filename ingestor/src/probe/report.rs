@@ -1,173 +1,175 @@
 //! The report on a source, as JSON shows it. Pure.
 //!
-//! Fields are only ever added. Times are in seconds, sizes in bytes, and their names say so; `docs/sources.md` describes each.
+//! Fields are only ever added. Times are in seconds and sizes in bytes, as their names say;
+//! `docs/sources.md` describes each.
 
 use std::time::Duration;
 
+use crispy_fault::chain;
 use crispy_media::{Analysis, Distribution, EndReason};
 use crispy_proto::v1::ClockOrigin;
 use crispy_runtime::{
     Redacted,
     cut::{Audio, Container, CutFlags},
 };
+use crispy_source::WallClock;
 use serde::Serialize;
 
 use super::warnings::{self, Warning};
-use crate::run_identity::FileIdentity;
 
-/// What a source is and how it would be cut.
+/// A source, and its cutting.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub(super) struct Report {
     /// Always `probe`.
-    pub r#type: &'static str,
+    pub(super) r#type: &'static str,
     /// Path or URL, without secrets.
-    pub source: String,
-    /// How much of it was read.
-    pub read: Read,
-    /// What the pictures are.
-    pub video: Video,
-    /// How they follow one another.
-    pub frames: Frames,
+    pub(super) source: String,
+    /// The part of it that was read.
+    pub(super) read: Read,
+    /// The format of the pictures.
+    pub(super) video: Video,
+    /// Their order and intervals.
+    pub(super) frames: Frames,
     /// From key frame to key frame.
-    pub groups: Groups,
-    /// Codecs of its sound.
-    pub audio: Vec<&'static str>,
-    /// Which time its chunks would have.
-    pub clock: Clock,
-    /// How it would be cut.
-    pub cut: Cut,
-    /// What to look out for, the worst first.
-    pub warnings: Vec<Warning>,
+    pub(super) groups: Groups,
+    /// Codecs of its audio.
+    pub(super) audio: Vec<&'static str>,
+    /// The time of its chunks.
+    pub(super) clock: Clock,
+    /// Its cutting.
+    pub(super) cut: Cut,
+    /// Problems, the worst first.
+    pub(super) warnings: Vec<Warning>,
 }
 
-/// How much of a source was read.
+/// The part of a source that was read.
 #[derive(Clone, Debug, Serialize)]
-pub struct Read {
-    /// Whether it was read to its end.
-    pub whole: bool,
-    /// How much was read, in its own time.
-    pub seconds: f64,
-    /// How much was asked for; none for all.
-    pub limit_seconds: Option<f64>,
-    /// How long it claims to be.
-    pub claimed_seconds: Option<f64>,
+pub(super) struct Read {
+    /// True if it was read to its end.
+    pub(super) whole: bool,
+    /// Length of that part, in its own time.
+    pub(super) seconds: f64,
+    /// The requested length; none for all.
+    pub(super) limit_seconds: Option<f64>,
+    /// The length that the container claims.
+    pub(super) claimed_seconds: Option<f64>,
     /// Bits a second of the pictures.
-    pub bits_per_second: u64,
-    /// Why it could not be read on.
-    pub failure: Option<String>,
+    pub(super) bits_per_second: u64,
+    /// The error that ended the reading.
+    pub(super) failure: Option<String>,
 }
 
-/// What the pictures are. Words are FFmpeg's; `unknown` where the source does not say.
+/// The format of the pictures. Words are FFmpeg's; `unknown` where the source does not say.
 #[derive(Clone, Debug, Serialize)]
-pub struct Video {
+pub(super) struct Video {
     /// Such as `h264`.
-    pub codec: &'static str,
-    /// As browsers are asked about it (RFC 6381); empty where the headers do not say enough.
-    pub codec_string: String,
+    pub(super) codec: &'static str,
+    /// RFC 6381, for browsers; empty where the headers do not say enough.
+    pub(super) codec_string: String,
     /// Such as `High`.
-    pub profile: String,
+    pub(super) profile: String,
     /// In pixels, before rotation.
-    pub width: u32,
+    pub(super) width: u32,
     /// In pixels, before rotation.
-    pub height: u32,
+    pub(super) height: u32,
     /// Shape of a pixel, width to height.
-    pub sample_aspect_ratio: String,
-    /// How far players turn it, clockwise.
-    pub rotation_degrees: i32,
+    pub(super) sample_aspect_ratio: String,
+    /// Rotation by players, clockwise.
+    pub(super) rotation_degrees: i32,
     /// Such as `yuv420p`.
-    pub pixel_format: String,
+    pub(super) pixel_format: String,
     /// Bits of a component; 0 where the headers do not say.
-    pub bit_depth: u32,
+    pub(super) bit_depth: u32,
     /// Such as `bt709`.
-    pub primaries: String,
+    pub(super) primaries: String,
     /// Such as `smpte2084`.
-    pub transfer: String,
+    pub(super) transfer: String,
     /// Such as `bt709`.
-    pub matrix: String,
+    pub(super) matrix: String,
     /// `tv` or `pc`.
-    pub range: String,
-    /// Whether it is made for brighter screens than usual (PQ or HLG).
-    pub hdr: bool,
+    pub(super) range: String,
+    /// True for PQ or HLG, made for brighter screens than usual.
+    pub(super) hdr: bool,
 }
 
-/// How frames follow one another.
+/// Frames and their intervals.
 #[derive(Clone, Debug, Serialize)]
-pub struct Frames {
-    /// How many.
-    pub count: u64,
+pub(super) struct Frames {
+    /// Their number.
+    pub(super) count: u64,
     /// Frames a second, as the header claims.
-    pub nominal_rate: Option<f64>,
+    pub(super) nominal_rate: Option<f64>,
     /// Frames a second, as measured.
-    pub measured_rate: f64,
-    /// Whether the time between them varies.
-    pub variable: bool,
+    pub(super) measured_rate: f64,
+    /// True if the time between them varies.
+    pub(super) variable: bool,
     /// The time between two.
-    pub interval_seconds: Range<f64>,
+    pub(super) interval_seconds: Range<f64>,
 }
 
 /// From key frame to key frame.
 #[derive(Clone, Debug, Serialize)]
-pub struct Groups {
+pub(super) struct Groups {
     /// `closed`, `open`, `mixed`, `intra_refresh` or `none`.
-    pub kind: &'static str,
+    pub(super) kind: &'static str,
     /// Key frames.
-    pub key_frames: u64,
+    pub(super) key_frames: u64,
     /// Frames of a group.
-    pub frames: Range<u64>,
+    pub(super) frames: Range<u64>,
     /// Length of a group.
-    pub seconds: Range<f64>,
+    pub(super) seconds: Range<f64>,
     /// The longest time without a key frame, the last group counted too.
-    pub longest_wait_seconds: f64,
+    pub(super) longest_wait_seconds: f64,
 }
 
-/// Which time chunks would have.
+/// The time of chunks.
 #[derive(Clone, Debug, Serialize)]
-pub struct Clock {
+pub(super) struct Clock {
     /// Of the first frame, RFC 3339.
-    pub start: String,
+    pub(super) start: String,
     /// `playlist`, `file_creation`, `file_modified` or `host`.
-    pub origin: &'static str,
+    pub(super) origin: &'static str,
 }
 
-/// How a source would be cut.
+/// The cutting of a source.
 #[derive(Clone, Debug, Serialize)]
-pub struct Cut {
-    /// What was asked for.
-    pub window_seconds: f64,
+pub(super) struct Cut {
+    /// The requested window.
+    pub(super) window_seconds: f64,
     /// `mp4`, `mkv` or `ts`.
-    pub container: &'static str,
-    /// Why that.
-    pub container_reason: String,
+    pub(super) container: &'static str,
+    /// The reason.
+    pub(super) container_reason: String,
     /// Always `copy`.
-    pub mode: &'static str,
-    /// Why that.
-    pub mode_reason: &'static str,
-    /// How many.
-    pub chunks: u64,
+    pub(super) mode: &'static str,
+    /// The reason.
+    pub(super) mode_reason: &'static str,
+    /// Their number.
+    pub(super) chunks: u64,
     /// Lengths.
-    pub seconds: Range<f64>,
+    pub(super) seconds: Range<f64>,
     /// Sizes, of the pictures alone.
-    pub bytes: Range<u64>,
+    pub(super) bytes: Range<u64>,
 }
 
 /// Least, middle and most.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Range<T> {
+pub(super) struct Range<T> {
     /// The least.
-    pub min: T,
+    pub(super) min: T,
     /// The one in the middle.
-    pub median: T,
+    pub(super) median: T,
     /// The most.
-    pub max: T,
+    pub(super) max: T,
 }
 
 impl Report {
-    /// What there is to say about a source that was read.
-    pub fn new(
+    /// The report on a source that was read.
+    pub(super) fn new(
         source: &str,
         cut: &CutFlags,
         limit: Option<Duration>,
-        identity: &FileIdentity,
+        clock: &WallClock,
         audio: Vec<&'static str>,
         analysis: &Analysis,
     ) -> Self {
@@ -178,9 +180,9 @@ impl Report {
             video: video(analysis),
             frames: frames(analysis),
             groups: groups(analysis),
-            warnings: warnings::of(analysis, cut, identity.origin, &audio),
+            warnings: warnings::find(analysis, cut, clock.origin, &audio),
             audio,
-            clock: clock(identity),
+            clock: clock_report(clock),
             cut: cuts(analysis, cut),
         }
     }
@@ -188,7 +190,7 @@ impl Report {
 
 fn read(analysis: &Analysis, limit: Option<Duration>) -> Read {
     let failure = match &analysis.end {
-        EndReason::Failed(error) => Some(warnings::with_causes(error)),
+        EndReason::Failed(error) => Some(chain(error)),
         EndReason::EndOfSource | EndReason::Limit => None,
     };
     Read {
@@ -255,11 +257,11 @@ fn groups(analysis: &Analysis) -> Groups {
     }
 }
 
-fn clock(identity: &FileIdentity) -> Clock {
-    let start = jiff::Timestamp::from_microsecond(identity.start_us);
+fn clock_report(clock: &WallClock) -> Clock {
+    let start = jiff::Timestamp::from_microsecond(clock.start_us);
     Clock {
         start: start.map_or_else(|_| String::new(), |start| start.to_string()),
-        origin: match identity.origin {
+        origin: match clock.origin {
             ClockOrigin::Playlist => "playlist",
             ClockOrigin::FileCreation => "file_creation",
             ClockOrigin::FileModified => "file_modified",
@@ -288,7 +290,7 @@ fn container_reason(analysis: &Analysis, cut: &CutFlags) -> String {
     }
     match (analysis.container, codec.container()) {
         (chosen, usual) if chosen != usual && cut.audio == Audio::Keep => {
-            "its sound does not go into mp4".to_owned()
+            "its audio does not go into mp4".to_owned()
         }
         (crispy_media::Container::Mp4, _) => {
             format!("it holds {codec}, and most players know it")

@@ -5,7 +5,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::report::{Range, Report};
 
-/// Facts as a table, and below it what to look out for.
+/// Facts as a table, and the warnings below it.
 pub(super) fn render(report: &Report) -> String {
     let mut table = Table::new();
     table
@@ -16,7 +16,7 @@ pub(super) fn render(report: &Report) -> String {
     }
     let mut text = table.to_string();
     if report.warnings.is_empty() {
-        return text + "\nNothing to look out for.";
+        return text + "\nNo warnings.";
     }
     for warning in &report.warnings {
         text += &format!("\n! {}\n  -> {}", warning.message, warning.advice);
@@ -59,7 +59,7 @@ fn read(report: &Report) -> String {
     let claimed = read
         .claimed_seconds
         .map_or_else(String::new, |claimed| format!(" of {claimed:.3} s"));
-    let how = match (&read.failure, read.whole, read.limit_seconds) {
+    let part = match (&read.failure, read.whole, read.limit_seconds) {
         (Some(_), ..) => "and no further".to_owned(),
         (None, true, _) => "the whole".to_owned(),
         (None, false, limit) => {
@@ -67,7 +67,7 @@ fn read(report: &Report) -> String {
             format!("--limit {limit:.0}s; `--limit none` reads all of it")
         }
     };
-    format!("{:.3} s{claimed} ({how}), {rate:.3} Mbit/s", read.seconds)
+    format!("{:.3} s{claimed} ({part}), {rate:.3} Mbit/s", read.seconds)
 }
 
 fn codec(report: &Report) -> String {
@@ -98,17 +98,17 @@ fn colour(report: &Report) -> String {
         bits => format!(", {bits} bit"),
     };
     let hdr = if video.hdr { ", HDR" } else { "" };
-    let said = [
+    let known = [
         ("primaries", &video.primaries),
         ("transfer", &video.transfer),
         ("matrix", &video.matrix),
         ("range", &video.range),
     ];
-    let said = said.iter().filter(|(_, word)| *word != "unknown");
-    let said: String = said
+    let known = known.iter().filter(|(_, word)| *word != "unknown");
+    let known: String = known
         .map(|(name, word)| format!(", {name} {word}"))
         .collect();
-    format!("{}{depth}{hdr}{said}", video.pixel_format)
+    format!("{}{depth}{hdr}{known}", video.pixel_format)
 }
 
 fn frames(report: &Report) -> String {
@@ -147,8 +147,8 @@ fn origin(origin: &str) -> &'static str {
     match origin {
         "playlist" => "the playlist's date",
         "file_creation" => "the container's creation time",
-        "file_modified" => "when the file was last written",
-        _ => "now, for nothing else gives a date",
+        "file_modified" => "the last change of the file",
+        _ => "now: nothing else gives a date",
     }
 }
 

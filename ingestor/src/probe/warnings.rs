@@ -1,19 +1,20 @@
-//! What an operator should know before recording a source, each with what to do about it. Pure.
+//! Warnings for an operator before recording a source, each with advice. Pure.
 
+use crispy_fault::chain;
 use crispy_media::{Analysis, Codec, EndReason, VideoFormat};
 use crispy_proto::v1::ClockOrigin;
 use crispy_runtime::cut::{Audio, CutFlags};
 use serde::Serialize;
 
-/// Something to look out for.
+/// A problem of a source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Warning {
-    /// The same for the same kind of thing: for programs.
-    pub code: &'static str,
-    /// What is the matter, with figures.
-    pub message: String,
-    /// What to do.
-    pub advice: &'static str,
+pub(super) struct Warning {
+    /// Its kind, for programs.
+    pub(super) code: &'static str,
+    /// The problem, with figures.
+    pub(super) message: String,
+    /// Advice.
+    pub(super) advice: &'static str,
 }
 
 fn warn(code: &'static str, message: String, advice: &'static str) -> Warning {
@@ -24,8 +25,8 @@ fn warn(code: &'static str, message: String, advice: &'static str) -> Warning {
     }
 }
 
-/// Everything worth a word, the worst first.
-pub(super) fn of(
+/// All problems, the worst first.
+pub(super) fn find(
     analysis: &Analysis,
     cut: &CutFlags,
     origin: ClockOrigin,
@@ -37,7 +38,7 @@ pub(super) fn of(
     all.extend(groups(analysis, cut));
     all.extend(playing(analysis));
     if !audio.is_empty() && cut.audio == Audio::Drop {
-        let message = format!("its sound ({}) would be dropped", audio.join(", "));
+        let message = format!("its audio ({}) would be dropped", audio.join(", "));
         all.push(warn(
             "audio_dropped",
             message,
@@ -47,19 +48,16 @@ pub(super) fn of(
     all
 }
 
-/// What is not there or damaged.
+/// Missing and damaged video.
 fn missing(analysis: &Analysis) -> Vec<Warning> {
     let mut all = Vec::new();
     if let EndReason::Failed(error) = &analysis.end {
         let read = analysis.read.as_secs_f64();
-        let message = format!(
-            "it could be read for {read:.3} s only: {}",
-            with_causes(error)
-        );
+        let message = format!("it could be read for {read:.3} s only: {}", chain(error));
         all.push(warn("unreadable", message, "recording it would end there too, with an error: copy it again, or check server and disk"));
     }
     let claimed = analysis.claimed.unwrap_or_default();
-    // A claim is rounded, and a last frame's length is often left out.
+    // A claim is rounded, and the last frame's length is often left out.
     let short = claimed.saturating_sub(analysis.read).as_secs_f64();
     if matches!(analysis.end, EndReason::EndOfSource)
         && analysis.steps.is_empty()
@@ -84,7 +82,7 @@ fn missing(analysis: &Analysis) -> Vec<Warning> {
     }
     if analysis.corrupt > 0 {
         let message = format!(
-            "{} of {} packets are damaged, says the source itself",
+            "{} of {} packets are damaged, by the source's own marks",
             analysis.corrupt, analysis.packets
         );
         all.push(warn(
@@ -96,13 +94,7 @@ fn missing(analysis: &Analysis) -> Vec<Warning> {
     all
 }
 
-/// An error and what led to it, for neither repeats the other.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
-}
-
-/// What is odd about its time.
+/// Odd timestamps.
 fn time(analysis: &Analysis, origin: ClockOrigin) -> Vec<Warning> {
     let mut all = Vec::new();
     if !analysis.steps.is_empty() {
@@ -120,7 +112,7 @@ fn time(analysis: &Analysis, origin: ClockOrigin) -> Vec<Warning> {
         all.push(warn("time_steps", message, "each step ends a run and starts another, and gaps are declared; check whether the camera's clock is set, or recordings were joined"));
     }
     if analysis.times_inferred {
-        let message = "some frames come without a time; theirs follows from the order of pictures and the frame rate".to_owned();
+        let message = "some frames come without a time; it is inferred from the order of pictures and the frame rate".to_owned();
         all.push(warn(
             "times_inferred",
             message,
@@ -128,13 +120,12 @@ fn time(analysis: &Analysis, origin: ClockOrigin) -> Vec<Warning> {
         ));
     }
     if origin == ClockOrigin::Host {
-        let message = "neither the video nor its server says when it was made".to_owned();
-        all.push(warn("no_date", message, "its time would be that of recording it, and sent again it would be stored again: give it a creation_time, or let the server send Last-Modified"));
+        let message = "neither the video nor its server gives a date".to_owned();
+        all.push(warn("no_date", message, "its clock would start at the time of recording, and ingesting it again would store it again: give it a creation_time, or let the server send Last-Modified"));
     }
     if origin == ClockOrigin::FileModified {
         let message =
-            "it does not say when it was made: its time would begin when the file was last written"
-                .to_owned();
+            "it gives no date: its clock would start at the last change of the file".to_owned();
         all.push(warn(
             "date_of_file",
             message,
@@ -144,7 +135,7 @@ fn time(analysis: &Analysis, origin: ClockOrigin) -> Vec<Warning> {
     all
 }
 
-/// What is odd about its key frames.
+/// Odd key frames.
 fn groups(analysis: &Analysis, cut: &CutFlags) -> Vec<Warning> {
     let mut all = Vec::new();
     let [window, wait, longest] =
@@ -198,7 +189,7 @@ fn groups(analysis: &Analysis, cut: &CutFlags) -> Vec<Warning> {
     all
 }
 
-/// Whether browsers play a codec at all, whatever it is wrapped in.
+/// Whether browsers play a codec in any container.
 fn plays_in_browsers(codec: Codec) -> bool {
     matches!(
         codec,
@@ -206,7 +197,7 @@ fn plays_in_browsers(codec: Codec) -> bool {
     )
 }
 
-/// What is odd when it is played.
+/// Problems of playback.
 fn playing(analysis: &Analysis) -> Vec<Warning> {
     let mut all = Vec::new();
     let format = &analysis.format;
@@ -223,7 +214,7 @@ fn playing(analysis: &Analysis) -> Vec<Warning> {
         all.push(warn(
             "hdr",
             message,
-            "it is kept as it is; on screens without HDR it looks pale",
+            "it is kept unchanged; on screens without HDR it looks pale",
         ));
     }
     if analysis.varies() {
@@ -241,7 +232,7 @@ fn playing(analysis: &Analysis) -> Vec<Warning> {
     all
 }
 
-/// Whether it is made for brighter screens than usual: PQ or HLG.
+/// Whether it is PQ or HLG, made for brighter screens than usual.
 pub(super) fn is_hdr(format: &VideoFormat) -> bool {
     ["smpte2084", "arib-std-b67"].contains(&format.color.transfer.as_str())
 }

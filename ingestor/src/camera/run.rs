@@ -1,27 +1,29 @@
-//! A run while it is being recorded: what the next chunk is called and chained to, and what the run adds up to. Pure.
+//! The run that is being recorded: the next chunk's id and chain, and the sums so far. Pure.
 
 use crispy_proto::{
     id::{CameraId, ChunkId, Run},
     v1,
 };
-
-use crate::describe::WallClock;
+use crispy_source::WallClock;
 
 /// One unbroken timeline, from its first chunk to its end.
 #[derive(Clone, Debug)]
-pub struct OpenRun {
-    /// Which run.
-    pub run: Run,
-    /// Where it stands on the wall clock.
-    pub wall: WallClock,
+pub(crate) struct CurrentRun {
+    run: Run,
     camera: CameraId,
+    wall: WallClock,
     gap_before_us: Option<i64>,
     state: v1::RunState,
 }
 
-impl OpenRun {
-    /// A run without chunks. `gap_before_us`: how much time is missing before it, if any.
-    pub fn begin(camera: CameraId, run: Run, wall: WallClock, gap_before_us: Option<i64>) -> Self {
+impl CurrentRun {
+    /// A run without chunks. `gap_before_us`: the missing time before it, if any.
+    pub(crate) fn new(
+        camera: CameraId,
+        run: Run,
+        wall: WallClock,
+        gap_before_us: Option<i64>,
+    ) -> Self {
         let state = v1::RunState {
             site: camera.site.to_string(),
             camera: camera.camera.to_string(),
@@ -30,15 +32,20 @@ impl OpenRun {
         };
         Self {
             run,
-            wall,
             camera,
+            wall,
             gap_before_us,
             state,
         }
     }
 
-    /// What the next chunk is called.
-    pub fn next_id(&self) -> ChunkId {
+    /// Its start on the wall clock.
+    pub(crate) fn wall(&self) -> WallClock {
+        self.wall
+    }
+
+    /// The id of the next chunk.
+    pub(crate) fn next_id(&self) -> ChunkId {
         ChunkId {
             camera: self.camera.clone(),
             run: self.run,
@@ -46,31 +53,31 @@ impl OpenRun {
         }
     }
 
-    /// Missing time before the next chunk: before the run's first only, for within a run there is none.
-    pub fn gap_before_us(&self) -> Option<i64> {
+    /// Missing time before the next chunk: only before the first, as a run has none inside.
+    pub(crate) fn gap_before_us(&self) -> Option<i64> {
         self.gap_before_us.filter(|_| self.state.next_sequence == 0)
     }
 
-    /// What the next chunk is chained to.
-    pub fn previous_sha256(&self) -> Vec<u8> {
+    /// The hash that the next chunk is chained to; empty before the first.
+    pub(crate) fn previous_sha256(&self) -> Vec<u8> {
         self.state.last_sha256.clone()
     }
 
-    /// Where the run ends so far, in Unix microseconds.
-    pub fn end_us(&self) -> i64 {
+    /// Its end so far, in Unix microseconds.
+    pub(crate) fn end_us(&self) -> i64 {
         self.state
             .wall
             .as_ref()
             .map_or(self.wall.start_us, |wall| wall.end_us)
     }
 
-    /// What the run adds up to so far.
-    pub fn state(&self) -> &v1::RunState {
+    /// Its sums so far.
+    pub(crate) fn state(&self) -> &v1::RunState {
         &self.state
     }
 
-    /// Takes a committed chunk into account.
-    pub fn add(&mut self, chunk: &v1::ChunkReady) {
+    /// Adds a committed chunk.
+    pub(crate) fn add(&mut self, chunk: &v1::ChunkReady) {
         let state = &mut self.state;
         state.next_sequence += 1;
         state.last_sha256 = chunk.sha256.clone();
@@ -84,8 +91,8 @@ impl OpenRun {
         }
     }
 
-    /// The run's last word.
-    pub fn end(mut self, end: v1::RunEnd, detail: &str) -> v1::RunState {
+    /// Its final state.
+    pub(crate) fn end(mut self, end: v1::RunEnd, detail: &str) -> v1::RunState {
         self.state.ended = true;
         self.state.end = end.into();
         self.state.detail = detail.to_owned();
@@ -97,12 +104,12 @@ impl OpenRun {
 mod tests {
     use super::*;
 
-    fn run() -> OpenRun {
+    fn run() -> CurrentRun {
         let wall = WallClock {
             start_us: 1_000_000,
             origin: v1::ClockOrigin::FileModified,
         };
-        OpenRun::begin(
+        CurrentRun::new(
             "demo/front".parse().unwrap(),
             Run::new(1_000, [1; 10]),
             wall,
@@ -141,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_chunk_tells_of_the_gap_before_the_run() {
+    fn only_the_first_chunk_carries_the_gap_before() {
         let mut run = run();
         assert_eq!(run.gap_before_us(), Some(5));
         run.add(&chunk(0, 100, 1));
@@ -149,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_spans_all_chunks() {
+    fn the_final_state_spans_all_chunks() {
         let mut run = run();
         run.add(&chunk(0, 100, 1));
         run.add(&chunk(100, 250, 2));

@@ -1,4 +1,4 @@
-//! An answer: what a server says of the bytes, and that they are the ones that were asked for.
+//! Answers of a server: their headers, checked against the request.
 
 use reqwest::{
     Response, StatusCode, Version,
@@ -9,48 +9,48 @@ use reqwest::{
 };
 use url::Url;
 
-use super::{failure::FetchError, fetcher::with_user, pace::Pace};
+use super::{stall::StallDetector, url::with_credentials};
+use crate::FetchError;
 
-/// What a server said before the bytes.
+/// An answer, up to its bytes.
 ///
-/// They begin where it was asked for, and are those of the file itself: an answer that begins elsewhere, or is compressed, is
-/// none.
+/// The bytes begin at the requested position and are those of the file itself: an answer that
+/// begins elsewhere, or is compressed, is an error.
 #[derive(Debug)]
 pub(super) struct Body {
-    /// Where it came from, after redirects; with user and password, for what it refers to.
+    /// Its address after redirects; with user and password, for its references.
     pub url: Url,
-    /// Whether the server answered with a stretch, and not with all of the file.
+    /// Whether the server answered with a range, and not with all of the file.
     pub partial: bool,
-    /// The length of the whole, where the server says so.
+    /// The length of the whole, where the server gives it.
     pub length: Option<u64>,
-    /// Up to where in the file its bytes go, where the server says so. Some give less than they are asked for.
+    /// The position after its last byte, where the server gives it. Some send less than requested.
     pub end: Option<u64>,
-    /// Whether an end can be told from a connection that broke.
-    pub ends_for_certain: bool,
-    /// By what the server knows this state of it: `ETag`, else `Last-Modified`; empty where it says neither.
+    /// Whether an end can be told from a broken connection.
+    pub end_is_certain: bool,
+    /// The server's name for this state of the file: `ETag`, else `Last-Modified`; else empty.
     pub validator: String,
-    /// When it was last written, in Unix microseconds.
+    /// The last change, in Unix microseconds.
     pub modified_us: Option<i64>,
-    /// How fast it comes.
-    pub pace: Pace,
+    /// Ends a transfer that is too slow.
+    pub stall: StallDetector,
     pub(super) response: Response,
     pub(super) place: String,
 }
 
 impl Body {
-    /// The answer to a question for the bytes from `from` on.
+    /// The answer to a request for the bytes from `from` on.
     pub(super) fn new(
         response: Response,
         place: String,
-        asked: &Url,
+        requested: &Url,
         from: u64,
     ) -> Result<Self, FetchError> {
-        let stretch = Stretch::read(&response);
-        let Some(stretch) = stretch else {
+        let Some(range) = ContentRange::parse(&response) else {
             let status = response.status();
             return Err(FetchError::Status { place, status });
         };
-        if stretch.partial && stretch.from != Some(from) {
+        if range.partial && range.from != Some(from) {
             return Err(FetchError::OtherRange { place, at: from });
         }
         let headers = response.headers();
@@ -62,50 +62,50 @@ impl Body {
         let modified = header(headers, &LAST_MODIFIED);
         let validator = header(headers, &ETAG).or(modified).unwrap_or_default();
         Ok(Self {
-            url: with_user(response.url(), asked),
-            partial: stretch.partial,
-            length: stretch.length,
-            end: stretch.end,
-            ends_for_certain: headers.contains_key(CONTENT_LENGTH)
+            url: with_credentials(response.url(), requested),
+            partial: range.partial,
+            length: range.length,
+            end: range.end,
+            end_is_certain: headers.contains_key(CONTENT_LENGTH)
                 || headers.contains_key(TRANSFER_ENCODING)
                 || response.version() >= Version::HTTP_2,
             validator: validator.to_owned(),
             modified_us: modified.and_then(unix_us),
-            pace: Pace::default(),
+            stall: StallDetector::default(),
             place,
             response,
         })
     }
 }
 
-/// Which bytes an answer says that it gives.
-struct Stretch {
+/// The bytes that an answer announces.
+struct ContentRange {
     partial: bool,
     from: Option<u64>,
     end: Option<u64>,
     length: Option<u64>,
 }
 
-impl Stretch {
-    /// None if it gives none.
-    fn read(response: &Response) -> Option<Self> {
+impl ContentRange {
+    /// `None` if it has none.
+    fn parse(response: &Response) -> Option<Self> {
         let headers = response.headers();
         let range = header(headers, &CONTENT_RANGE).and_then(|range| range.strip_prefix("bytes "));
-        let (stretch, total) = range.and_then(|range| range.rsplit_once('/')).unzip();
+        let (range, total) = range.and_then(|range| range.rsplit_once('/')).unzip();
         let total = total.and_then(|total| total.parse().ok());
+        let whole = |length| Self {
+            partial: false,
+            from: Some(0),
+            end: length,
+            length,
+        };
         match response.status() {
             StatusCode::OK => {
                 let length = header(headers, &CONTENT_LENGTH);
-                let length = length.and_then(|length| length.parse().ok());
-                Some(Self {
-                    partial: false,
-                    from: Some(0),
-                    end: length,
-                    length,
-                })
+                Some(whole(length.and_then(|length| length.parse().ok())))
             }
             StatusCode::PARTIAL_CONTENT => {
-                let (from, last) = stretch.and_then(|range| range.split_once('-')).unzip();
+                let (from, last) = range.and_then(|range| range.split_once('-')).unzip();
                 let last = last.and_then(|last| last.parse::<u64>().ok());
                 Some(Self {
                     partial: true,
@@ -115,12 +115,7 @@ impl Stretch {
                 })
             }
             // An empty file has no first byte to give.
-            StatusCode::RANGE_NOT_SATISFIABLE if total == Some(0) => Some(Self {
-                partial: false,
-                from: Some(0),
-                end: total,
-                length: total,
-            }),
+            StatusCode::RANGE_NOT_SATISFIABLE if total == Some(0) => Some(whole(total)),
             _ => None,
         }
     }

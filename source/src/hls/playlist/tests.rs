@@ -3,8 +3,8 @@ use super::*;
 const SEGMENTS: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-PROGRAM-DATE-TIME:2026-03-01T12:00:00.250Z\n#EXTINF:2.0,\na.ts?sig=1\n#EXTINF:1.5,\nb.ts?sig=1\n";
 const END: &str = "#EXT-X-ENDLIST\n";
 
-fn answer(url: &str, text: &str) -> Answer {
-    Answer {
+fn playlist(url: &str, text: &str) -> PlaylistText {
+    PlaylistText {
         url: Url::parse(url).unwrap(),
         modified_us: None,
         text: text.as_bytes().to_vec(),
@@ -12,18 +12,22 @@ fn answer(url: &str, text: &str) -> Answer {
 }
 
 fn plan(text: &str) -> Plan {
-    Plan::read(&answer("http://u:p@host/v/list.m3u8?sig=1", text)).unwrap()
+    Plan::parse(&playlist("http://u:p@host/v/list.m3u8?sig=1", text)).unwrap()
 }
 
-fn refusal(text: &str) -> String {
-    let refused = Plan::read(&answer("http://host/v/list.m3u8", text));
-    refused.unwrap_err().to_string()
+fn error_of(text: &str) -> String {
+    let error = Plan::parse(&playlist("http://host/v/list.m3u8", text));
+    error.unwrap_err().to_string()
 }
 
 #[test]
-fn segments_follow_one_another_with_the_user_of_their_list() {
+fn segments_take_the_credentials_of_their_playlist() {
     let plan = plan(&format!("{SEGMENTS}{END}"));
-    let urls: Vec<_> = plan.parts.iter().map(|part| part.url.as_str()).collect();
+    let urls: Vec<_> = plan
+        .segments
+        .iter()
+        .map(|segment| segment.url.as_str())
+        .collect();
     assert_eq!(
         urls,
         [
@@ -36,7 +40,7 @@ fn segments_follow_one_another_with_the_user_of_their_list() {
 }
 
 #[test]
-fn another_host_or_signature_is_the_same_recording_and_another_length_is_not() {
+fn another_host_or_signature_is_the_same_recording() {
     let text = format!("{SEGMENTS}{END}");
     let whole = |host: &str| text.replace("a.ts?", &format!("https://{host}/v/a.ts?"));
     let usual = plan(&text).canonical;
@@ -47,24 +51,28 @@ fn another_host_or_signature_is_the_same_recording_and_another_length_is_not() {
 }
 
 #[test]
-fn ranges_without_a_place_follow_the_one_before() {
+fn ranges_without_an_offset_follow_the_one_before() {
     let plan = plan(&format!(
         "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI=\"v.mp4\",BYTERANGE=\"100@0\"\n#EXTINF:2,\n#EXT-X-BYTERANGE:50@100\nv.mp4\n#EXTINF:2,\n#EXT-X-BYTERANGE:60\nv.mp4\n{END}"
     ));
-    let ranges: Vec<_> = plan.parts.into_iter().map(|part| part.range).collect();
+    let ranges: Vec<_> = plan
+        .segments
+        .into_iter()
+        .map(|segment| segment.range)
+        .collect();
     assert_eq!(ranges, [Some(0..100), Some(100..150), Some(150..210)]);
 }
 
 #[test]
-fn the_variant_with_the_most_bits_is_recorded() {
+fn the_variant_of_the_highest_bandwidth_is_recorded() {
     let master = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=100\nlow.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=900\nhigh.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=900\nother.m3u8\n";
-    let best = variant(&answer("http://host/v/list.m3u8", master)).unwrap();
+    let best = best_variant(&playlist("http://host/v/list.m3u8", master)).unwrap();
     assert_eq!(best.unwrap().as_str(), "http://host/v/high.m3u8");
 }
 
 #[test]
-fn what_does_not_end_or_is_not_all_there_is_refused() {
-    for (text, said) in [
+fn what_does_not_end_or_is_not_all_there_is_error() {
+    for (text, expected) in [
         (SEGMENTS.to_owned(), "#EXT-X-ENDLIST"),
         (
             format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{END}"),
@@ -95,29 +103,29 @@ fn what_does_not_end_or_is_not_all_there_is_refused() {
             "EXT-X-MAP",
         ),
     ] {
-        let refused = refusal(&text);
-        assert!(refused.contains(said), "{refused}");
+        let error = error_of(&text);
+        assert!(error.contains(expected), "{error}");
     }
 }
 
 #[test]
-fn no_list_leads_to_files_of_this_machine() {
+fn no_playlist_leads_to_files_of_this_machine() {
     for place in ["file:///etc/passwd", "ftp://host/a.ts", "concat:a.ts|b.ts"] {
         let text = format!("{}{END}", SEGMENTS.replace("a.ts", place));
-        let refused = refusal(&text);
-        assert!(refused.contains("only http:// and https://"), "{refused}");
+        let error = error_of(&text);
+        assert!(error.contains("only http:// and https://"), "{error}");
     }
 }
 
 #[test]
-fn a_byte_order_mark_in_front_is_passed_over() {
+fn a_byte_order_mark_is_skipped() {
     let text = format!("\u{feff}{SEGMENTS}{END}");
-    assert!(begins(text.as_bytes()));
-    assert_eq!(plan(&text).parts.len(), 2);
+    assert!(is_playlist(text.as_bytes()));
+    assert_eq!(plan(&text).segments.len(), 2);
 }
 
 #[test]
-fn variables_are_refused_and_not_asked_for_by_their_names() {
+fn variables_are_error_and_not_asked_for_by_their_names() {
     let text = format!("{}{END}", SEGMENTS.replace("a.ts", "{$where}/a.ts"));
-    assert!(refusal(&text).contains("EXT-X-DEFINE"));
+    assert!(error_of(&text).contains("EXT-X-DEFINE"));
 }

@@ -1,4 +1,4 @@
-//! One question to a server, and the bytes of its answer.
+//! HTTP requests from a thread that may block.
 
 use std::{
     io,
@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use crispy_media::StopFlag;
 use reqwest::{
     Client, ClientBuilder,
@@ -16,12 +17,13 @@ use reqwest::{
 use tokio::runtime::{Builder, Runtime};
 use url::Url;
 
-use super::{body::Body, failure::FetchError};
+use super::{body::Body, url::redacted};
+use crate::FetchError;
 
-/// How often the stop flag is looked at while a server is silent.
-const LOOK: Duration = Duration::from_millis(100);
+/// Interval at which the stop flag is checked while a server is silent.
+const STOP_CHECK: Duration = Duration::from_millis(100);
 
-/// How long is waited before each further try.
+/// Pauses before each further attempt.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(250),
     Duration::from_millis(500),
@@ -29,19 +31,20 @@ const PAUSES: [Duration; 4] = [
     Duration::from_secs(2),
 ];
 
-/// Asks servers, from a thread that may block.
+/// Sends requests and waits for their answers.
 ///
-/// FFmpeg reads from a thread of its own, so each source has a runtime of its own, which runs only while something is read: a
-/// source that waits for room in the spool pulls nothing over the network.
+/// FFmpeg reads from a thread of its own, so each source has a runtime of its own, which runs only
+/// while something is read: a source that waits for space in the spool pulls nothing over the
+/// network.
 #[derive(Clone, Debug)]
-pub(super) struct Fetcher(Arc<Inner>);
+pub(crate) struct HttpClient(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     /// There until it is dropped.
     runtime: Option<Runtime>,
     client: Client,
-    patience: Duration,
+    timeout: Duration,
     stop: StopFlag,
 }
 
@@ -49,12 +52,13 @@ impl Inner {
     fn runtime(&self) -> &Runtime {
         self.runtime
             .as_ref()
-            .expect("taken by drop alone, which nothing follows")
+            .expect("only drop takes it, and no call follows that")
     }
 }
 
 impl Drop for Inner {
-    /// A source may be left from among the ingestor's own tasks, where a runtime must not wait for its end.
+    /// A source may be dropped among the ingestor's own tasks, where a runtime must not wait for
+    /// its end.
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
@@ -62,76 +66,77 @@ impl Drop for Inner {
     }
 }
 
-impl Fetcher {
-    pub(super) fn new(patience: Duration, stop: StopFlag) -> Result<Self, FetchError> {
+impl HttpClient {
+    pub(crate) fn new(timeout: Duration, stop: StopFlag) -> Result<Self, FetchError> {
         static PROVIDER: Once = Once::new();
-        // Fails where another has been installed, which will do as well.
+        // Fails where another provider has been installed, which serves as well.
         PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
         let runtime = Builder::new_current_thread().enable_all().build();
-        let client = builder(patience).build();
-        // A machine without certificates (a bare container) speaks http all the same; to https it then trusts nobody.
-        let client = client.or_else(|_| builder(patience).tls_certs_only([]).build());
+        let client = builder(timeout).build();
+        // A machine without certificates (a bare container) can still speak http; it then trusts
+        // no https server.
+        let client = client.or_else(|_| builder(timeout).tls_certs_only([]).build());
         let client = client.map_err(|error| FetchError::Client {
             source: io::Error::other(error.without_url()),
         })?;
         Ok(Self(Arc::new(Inner {
             runtime: Some(runtime.map_err(|source| FetchError::Client { source })?),
             client,
-            patience,
+            timeout,
             stop,
         })))
     }
 
-    /// Asks for the bytes from `from` to before `to`, or to the end.
+    /// Requests the bytes from `from` to before `to`, or to the end.
     pub(super) fn get(&self, url: &Url, from: u64, to: Option<u64>) -> Result<Body, FetchError> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(FetchError::Scheme {
                 scheme: url.scheme().to_owned(),
             });
         }
-        let place = shown(url);
+        let place = redacted(url);
         let last = to.map_or(String::new(), |to| (to.saturating_sub(1)).to_string());
         let request = self.0.client.get(url.clone());
         let request = request
             .header(RANGE, format!("bytes={from}-{last}"))
             .header(ACCEPT_ENCODING, "identity");
         let answer = self.wait(&place, request.send())?;
-        let response = answer.map_err(|error| unanswered(error, place.clone()))?;
+        let response = answer.map_err(|error| connect_error(error, place.clone()))?;
         Body::new(response, place, url, from)
     }
 
     /// The next bytes of a body; `None` at its end.
-    pub(super) fn next(&self, body: &mut Body) -> Result<Option<bytes::Bytes>, FetchError> {
+    pub(super) fn next_bytes(&self, body: &mut Body) -> Result<Option<Bytes>, FetchError> {
         let place = body.place.clone();
-        let asked = Instant::now();
+        let begun = Instant::now();
         let read = self.wait(&place, body.response.chunk())?;
         let read = read.map_err(|error| FetchError::Broken {
             place: place.clone(),
             at: 0,
             source: Some(io::Error::other(error.without_url())),
         })?;
-        let came = read.as_ref().map_or(0, bytes::Bytes::len);
-        if !body.pace.keeps(asked.elapsed(), came) {
+        let received = read.as_ref().map_or(0, Bytes::len);
+        if !body.stall.record(begun.elapsed(), received) {
             return Err(FetchError::Slow { place });
         }
         Ok(read)
     }
 
-    /// A whole answer in memory, so that it is all there or can be asked for again.
-    pub(super) fn whole(
+    /// A whole answer in memory, so that it is complete or can be requested again.
+    pub(crate) fn fetch_whole(
         &self,
         url: &Url,
         range: Option<Range<u64>>,
-        most: u64,
+        limit: u64,
     ) -> Result<Vec<u8>, FetchError> {
-        self.insist(|| self.whole_once(url, range.clone(), most))
+        self.retry(|| self.fetch_whole_once(url, range.clone(), limit))
     }
 
-    fn whole_once(
+    fn fetch_whole_once(
         &self,
         url: &Url,
         range: Option<Range<u64>>,
-        most: u64,
+        limit: u64,
     ) -> Result<Vec<u8>, FetchError> {
         let (from, to) = range
             .clone()
@@ -141,14 +146,14 @@ impl Fetcher {
         if range.is_some() && !body.partial {
             return Err(FetchError::NoRange { place, at: from });
         }
-        if !body.ends_for_certain {
-            return Err(FetchError::Uncertain { place });
+        if !body.end_is_certain {
+            return Err(FetchError::UnknownEnd { place });
         }
         let mut bytes = Vec::new();
-        while let Some(more) = self.next(&mut body)? {
+        while let Some(more) = self.next_bytes(&mut body)? {
             bytes.extend_from_slice(&more);
-            if bytes.len() as u64 > most {
-                return Err(FetchError::TooLong { place, most });
+            if bytes.len() as u64 > limit {
+                return Err(FetchError::TooLong { place, limit });
             }
         }
         let expected = range.map(|range| range.end - range.start).or(body.length);
@@ -160,21 +165,21 @@ impl Fetcher {
         Ok(bytes)
     }
 
-    /// Asks until it is answered, or there is no sense in asking.
-    pub(super) fn insist<T>(
+    /// Repeats a request while its failure is transient, five times at most.
+    pub(super) fn retry<T>(
         &self,
-        mut ask: impl FnMut() -> Result<T, FetchError>,
+        mut request: impl FnMut() -> Result<T, FetchError>,
     ) -> Result<T, FetchError> {
         for pause in PAUSES {
-            match ask() {
-                Err(failure) if failure.may_pass() => self.pause(pause)?,
-                answered => return answered,
+            match request() {
+                Err(error) if error.is_transient() => self.pause(pause)?,
+                result => return result,
             }
         }
-        ask()
+        request()
     }
 
-    /// Waits, unless it is told to stop.
+    /// Waits, unless the stop flag is set.
     pub(super) fn pause(&self, pause: Duration) -> Result<(), FetchError> {
         let inner = &self.0;
         inner.runtime().block_on(async {
@@ -192,29 +197,29 @@ impl Fetcher {
                 biased;
                 () = stopped(&inner.stop) => Err(FetchError::Stopped),
                 answer = answer => Ok(answer),
-                () = tokio::time::sleep(inner.patience) => Err(FetchError::Silent {
+                () = tokio::time::sleep(inner.timeout) => Err(FetchError::Silent {
                     place: place.to_owned(),
-                    seconds: inner.patience.as_secs(),
+                    seconds: inner.timeout.as_secs(),
                 }),
             }
         })
     }
 }
 
-fn builder(patience: Duration) -> ClientBuilder {
+fn builder(timeout: Duration) -> ClientBuilder {
     Client::builder()
-        .connect_timeout(patience)
+        .connect_timeout(timeout)
         .redirect(Policy::limited(10))
-        .referer(false) // it would show one server the signature that another wants
+        .referer(false) // It would show one server the signature for another.
         .user_agent(concat!("crispy-streamer/", env!("CARGO_PKG_VERSION")))
 }
 
-/// Why there is no answer at all.
-fn unanswered(error: reqwest::Error, place: String) -> FetchError {
-    // what it leads to cannot be asked, however often
-    let leads_astray = error.is_redirect() || error.is_builder();
+/// The error of a request without any answer.
+fn connect_error(error: reqwest::Error, place: String) -> FetchError {
+    // A bad redirect stays bad, however often it is requested.
+    let is_permanent = error.is_redirect() || error.is_builder();
     let source = io::Error::other(error.without_url());
-    if leads_astray {
+    if is_permanent {
         return FetchError::Redirects { place, source };
     }
     FetchError::Connect { place, source }
@@ -222,29 +227,6 @@ fn unanswered(error: reqwest::Error, place: String) -> FetchError {
 
 async fn stopped(stop: &StopFlag) {
     while !stop.is_stopped() {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(STOP_CHECK).await;
     }
-}
-
-/// A URL as it may be shown: without user and password, which are nobody's business, and the query, which may be a signature.
-pub(super) fn shown(url: &Url) -> String {
-    let mut bare = url.clone();
-    bare.set_query(None);
-    bare.set_fragment(None);
-    // Refused for URLs that cannot have any.
-    let _ = (bare.set_username(""), bare.set_password(None));
-    bare.into()
-}
-
-/// A URL with the user and password of another, if both are of one server.
-pub(super) fn with_user(url: &Url, from: &Url) -> Url {
-    let mut with = url.clone();
-    if url.origin() == from.origin() && url.username().is_empty() {
-        // Refused for URLs that cannot have any.
-        let _ = (
-            with.set_username(from.username()),
-            with.set_password(from.password()),
-        );
-    }
-    with
 }

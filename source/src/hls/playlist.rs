@@ -1,57 +1,58 @@
-//! What a playlist (HLS, RFC 8216) says. Pure.
+//! Parsing of playlists. Pure.
 
 use std::{fmt::Write, ops::Range, time::Duration};
 
 use m3u8_rs::{ByteRange, KeyMethod, MediaPlaylist, MediaSegment, Playlist};
 use url::Url;
 
-use super::{failure::FetchError, fetcher::with_user};
+use crate::{FetchError, http::url::with_credentials};
 
-/// A playlist, as it came.
+/// A playlist as it came.
 #[derive(Debug)]
-pub(super) struct Answer {
-    /// Where it came from, after redirects.
+pub(super) struct PlaylistText {
+    /// Its address after redirects.
     pub url: Url,
-    /// When it was last written, in Unix microseconds.
+    /// The last change, in Unix microseconds.
     pub modified_us: Option<i64>,
-    /// Its text.
     pub text: Vec<u8>,
 }
 
-/// A stretch of a URL.
+/// A URL, or a range of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct Segment {
     pub url: Url,
-    /// All of it, if none.
+    /// `None` for all of it.
     pub range: Option<Range<u64>>,
 }
 
-/// What has to be fetched, in order: joined, it is one file.
+/// The segments to fetch, in order: joined, they are one file.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub parts: Vec<Part>,
-    /// The date that the first segment carries (`EXT-X-PROGRAM-DATE-TIME`), in Unix microseconds.
+    pub segments: Vec<Segment>,
+    /// The date of the first segment (`EXT-X-PROGRAM-DATE-TIME`), in Unix microseconds.
     pub started_us: Option<i64>,
-    /// How long the segments are together, as the playlist claims.
+    /// The sum of the segments' durations, as the playlist claims them.
     pub duration: Duration,
-    /// What the playlist says, without what differs between two requests for one recording: hosts and queries (content networks
-    /// hand out another host or signature each time), and the letters of its dates.
+    /// The playlist without the parts that differ between two requests for one recording: hosts and
+    /// queries (content networks give another host or signature each time), and the spelling of
+    /// its dates.
     pub canonical: String,
 }
 
-/// Whether these are the first bytes of a playlist. RFC 8216 wants exactly this; servers' content types are not to be relied on.
-pub(super) fn begins(head: &[u8]) -> bool {
-    without_mark(head).starts_with(b"#EXTM3U")
+/// Whether these are the first bytes of a playlist. RFC 8216 requires exactly this; the content
+/// types of servers are not reliable.
+pub(crate) fn is_playlist(head: &[u8]) -> bool {
+    without_byte_order_mark(head).starts_with(b"#EXTM3U")
 }
 
-/// Without the byte order mark that Windows' editors put in front.
-fn without_mark(text: &[u8]) -> &[u8] {
+/// Windows' editors put a byte order mark in front.
+fn without_byte_order_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
-/// The variant that is recorded, if this is a list of variants: the one with the most bits, and of equal ones the first.
-pub(super) fn variant(answer: &Answer) -> Result<Option<Url>, FetchError> {
-    let Playlist::MasterPlaylist(master) = parse(answer)? else {
+/// The variant to record, if this is a master playlist: the first one of the highest bandwidth.
+pub(super) fn best_variant(playlist: &PlaylistText) -> Result<Option<Url>, FetchError> {
+    let Playlist::MasterPlaylist(master) = parse(playlist)? else {
         return Ok(None);
     };
     let variants = master.variants.iter().filter(|variant| !variant.is_i_frame);
@@ -63,16 +64,16 @@ pub(super) fn variant(answer: &Answer) -> Result<Option<Url>, FetchError> {
         }
     });
     let best = best.ok_or_else(|| refuse("it lists no variants"))?;
-    resolve(&answer.url, &best.uri).map(Some)
+    resolve(&playlist.url, &best.uri).map(Some)
 }
 
-fn parse(answer: &Answer) -> Result<Playlist, FetchError> {
-    m3u8_rs::parse_playlist_res(without_mark(&answer.text))
+fn parse(playlist: &PlaylistText) -> Result<Playlist, FetchError> {
+    m3u8_rs::parse_playlist_res(without_byte_order_mark(&playlist.text))
         .map_err(|_| refuse("it cannot be understood: is it HLS (RFC 8216)?"))
 }
 
-fn refuse(what: &str) -> FetchError {
-    FetchError::Playlist(what.to_owned())
+fn refuse(reason: &str) -> FetchError {
+    FetchError::Playlist(reason.to_owned())
 }
 
 fn resolve(base: &Url, uri: &str) -> Result<Url, FetchError> {
@@ -88,18 +89,18 @@ fn resolve(base: &Url, uri: &str) -> Result<Url, FetchError> {
         let scheme = url.scheme().to_owned();
         return Err(FetchError::Scheme { scheme });
     }
-    Ok(with_user(&url, base))
+    Ok(with_credentials(&url, base))
 }
 
 impl Plan {
-    /// What has to be fetched for a list of segments.
-    pub(super) fn read(answer: &Answer) -> Result<Self, FetchError> {
-        let Playlist::MediaPlaylist(list) = parse(answer)? else {
+    /// The segments of a media playlist.
+    pub(super) fn parse(playlist: &PlaylistText) -> Result<Self, FetchError> {
+        let Playlist::MediaPlaylist(list) = parse(playlist)? else {
             return Err(refuse("its variant lists variants again"));
         };
         check(&list)?;
         let mut plan = Self {
-            parts: Vec::with_capacity(list.segments.len() + 1),
+            segments: Vec::with_capacity(list.segments.len() + 1),
             started_us: list.segments[0]
                 .program_date_time
                 .map(|date| date.timestamp_micros()),
@@ -108,8 +109,8 @@ impl Plan {
         };
         let mut map = None;
         for (index, segment) in list.segments.iter().enumerate() {
-            plan.add_map(&answer.url, segment, index, &mut map)?;
-            plan.add(&answer.url, &segment.uri, segment.byte_range.as_ref())?;
+            plan.add_map(&playlist.url, segment, index, &mut map)?;
+            plan.add(&playlist.url, &segment.uri, segment.byte_range.as_ref())?;
             let seconds = f64::from(segment.duration).clamp(0.0, 1e6);
             plan.duration += Duration::from_secs_f64(seconds);
             // Writing to a string cannot fail.
@@ -122,25 +123,26 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Fragments of mp4 need the beginning that `EXT-X-MAP` names; one for all, for a file has one.
+    /// Fragments of mp4 need the beginning that `EXT-X-MAP` names; one for all, as a file has one.
     fn add_map(
         &mut self,
         base: &Url,
         segment: &MediaSegment,
         index: usize,
-        before: &mut Option<Part>,
+        before: &mut Option<Segment>,
     ) -> Result<(), FetchError> {
         let Some(map) = &segment.map else {
             return Ok(());
         };
         if let Some(before) = before {
-            let range = map.byte_range.as_ref().map(|range| stretch(range, 0));
+            let range = map.byte_range.as_ref().map(|range| absolute(range, 0));
             let same = resolve(base, &map.uri)? == before.url && range == before.range;
             return if same {
                 Ok(())
             } else {
                 Err(refuse(&format!(
-                    "its segment {index} begins with another EXT-X-MAP, so it is more than one recording: give each a playlist of its own"
+                    "its segment {index} begins with another EXT-X-MAP, so it is more than one \
+                     recording: give each a playlist of its own"
                 )))
             };
         }
@@ -148,45 +150,46 @@ impl Plan {
             return Err(refuse("its EXT-X-MAP comes after its first segment"));
         }
         self.add(base, &map.uri, map.byte_range.as_ref())?;
-        *before = self.parts.last().cloned();
+        *before = self.segments.last().cloned();
         Ok(())
     }
 
     fn add(&mut self, base: &Url, uri: &str, range: Option<&ByteRange>) -> Result<(), FetchError> {
         let url = resolve(base, uri)?;
-        // Without a place of its own, a range follows the one before.
-        let follows = self
-            .parts
+        // A range without an offset follows the one before.
+        let next_offset = self
+            .segments
             .last()
             .filter(|last| last.url == url)
             .and_then(|last| last.range.clone())
             .map_or(0, |range| range.end);
-        let range = range.map(|range| stretch(range, follows));
+        let range = range.map(|range| absolute(range, next_offset));
         // Writing to a string cannot fail.
-        let _ = writeln!(self.canonical, "{} {range:?}", place_in(uri, &url));
-        self.parts.push(Part { url, range });
+        let _ = writeln!(self.canonical, "{} {range:?}", stable_part(uri, &url));
+        self.segments.push(Segment { url, range });
         Ok(())
     }
 }
 
-/// What of a URI stays the same: the text without its query; of a whole URL, its path.
-fn place_in<'a>(uri: &'a str, url: &'a Url) -> &'a str {
+/// The part of a URI that stays the same: the text without its query; of a whole URL, its path.
+fn stable_part<'a>(uri: &'a str, url: &'a Url) -> &'a str {
     if uri.contains("://") || uri.starts_with("//") {
         return url.path();
     }
     uri.split(['?', '#']).next().unwrap_or(uri)
 }
 
-fn stretch(range: &ByteRange, follows: u64) -> Range<u64> {
-    let from = range.offset.unwrap_or(follows);
+fn absolute(range: &ByteRange, next_offset: u64) -> Range<u64> {
+    let from = range.offset.unwrap_or(next_offset);
     from..from.saturating_add(range.length)
 }
 
-/// Whether it ends, and everything in it is there and can be read.
+/// Refuses a playlist without an end, and one with segments that are missing or encrypted.
 fn check(list: &MediaPlaylist) -> Result<(), FetchError> {
     if !list.end_list {
         return Err(refuse(
-            "it has no #EXT-X-ENDLIST, so it is a live stream, or one still being written: this version records what has an end",
+            "it has no #EXT-X-ENDLIST, so it is a live stream, or one still being written: this \
+             version records what has an end",
         ));
     }
     if list.segments.is_empty() {
@@ -201,7 +204,7 @@ fn check(list: &MediaPlaylist) -> Result<(), FetchError> {
         }
         if segment.unknown_tags.iter().any(|tag| tag.tag == "X-GAP") {
             return Err(refuse(&format!(
-                "it says itself that its segment {index} is missing (EXT-X-GAP)"
+                "it declares that its segment {index} is missing (EXT-X-GAP)"
             )));
         }
     }

@@ -10,7 +10,11 @@
 //! depend on the [`Kind`] and on nothing else.
 #![warn(missing_docs)]
 
+mod redacted;
+
 use std::{borrow::Cow, error::Error, fmt, time::Duration};
+
+pub use redacted::Redacted;
 
 /// Any error: every `thiserror` enum and `anyhow::Error` turn into it.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;

@@ -1,4 +1,5 @@
-//! The smallest program: it waits for a stop, or ends as `--end` says. For `tests/process/lifecycle.rs`.
+//! The smallest program: it waits for a stop, or ends as `--end` says. For
+//! `tests/process/lifecycle.rs`.
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -40,7 +40,8 @@ pub enum Role {
     /// A process that runs until it is stopped. It logs from `info` on, with start, stop and
     /// failure.
     Daemon,
-    /// An operator's command. It logs from `warn` on, and its failure is one plain line: `error: …`.
+    /// An operator's command. It logs from `warn` on, and its failure is one plain line: `error:
+    /// …`.
     Command,
 }
 
@@ -159,7 +160,8 @@ where
 fn refuse(error: ConfigError) -> Exit {
     let exit = error.exit();
     match error {
-        // Help goes to stdout, errors to stderr. Where neither can be written, the exit code remains.
+        // Help goes to stdout, errors to stderr. Where neither can be written, the exit code
+        // remains.
         ConfigError::CommandLine(error) => drop(error.print()),
         ConfigError::File(error) => print(&format!("error: {:#}", anyhow::Error::new(error))),
     }

@@ -96,7 +96,7 @@ impl Exit {
         }
     }
 
-    /// The row of a code, as for a child process that has ended. `None` for a code that no program of ours uses.
+    /// The row of a code, such as a child's. `None` for a code that no program of ours uses.
     pub fn from_code(code: u8) -> Option<Exit> {
         Exit::ALL.iter().copied().find(|exit| exit.code() == code)
     }

@@ -6,17 +6,22 @@
 //! ```text
 //!   argv ── CRISPY_* ── crispy.toml ── defaults
 //!                 │
-//!             settings ─► export, logging ─► signals ─► "starting", health ─► run(config, stop) ─► Exit
-//!                 │                      │                          │    ▲             ▲
-//!                 └── wrong: exit 2, 13  └── first signal ── Stop ──┘    │             │
-//!                                        └── second signal ── at once ───┼── 130, 143 ─┤
-//!                                                                        └── Failed ───┘
+//!             settings ─► export, logging ─► signals ─► health ─► run(config, stop) ─► Exit
+//!                 │                          │                     │    ▲              ▲
+//!                 └── wrong: exit 2, 13      ├─ first signal: Stop ┘    │              │
+//!                                            └─ second signal, at once ─┼─── 130, 143 ─┤
+//!                                                                       └─── Failed ───┘
 //! ```
 //!
 //! ```no_run
 //! # mod uploader {
 //! #     #[derive(clap::Parser)] pub struct Config {}
-//! #     pub async fn run(_: Config, _: crispy_runtime::Stop) -> Result<(), crispy_runtime::Failed> { Ok(()) }
+//! #     pub async fn run(
+//! #         _: Config,
+//! #         _: crispy_runtime::Stop,
+//! #     ) -> Result<(), crispy_runtime::Failed> {
+//! #         Ok(())
+//! #     }
 //! # }
 //! use crispy_runtime::{About, Role, Threads};
 //!
@@ -32,8 +37,8 @@
 //! ```
 //!
 //! * [`main`] starts and ends a program; [`About`] describes it.
-//! * [`settings`] puts flags over environment over `crispy.toml` over defaults, and reads durations,
-//!   sizes, [`cameras`], [`cut`] settings, and the flags of queue and bucket.
+//! * [`settings`] puts flags over environment over `crispy.toml` over defaults, and reads
+//!   durations, sizes, [`cameras`], [`cut`] settings, and the flags of queue and bucket.
 //! * [`logging`] writes lines to stderr: for people on a terminal, JSON elsewhere.
 //! * [`export`] makes traces and metrics and sends them, on request; the crate `telemetry` defines
 //!   them.
@@ -53,7 +58,6 @@ mod observability;
 mod parent;
 mod producer;
 mod queue_metrics;
-mod redact;
 pub mod settings;
 mod signals;
 mod stop;
@@ -61,10 +65,10 @@ mod telemetry_thread;
 mod worker;
 
 pub use bootstrap::{About, Role, Threads, main};
+pub use crispy_fault::Redacted;
 pub use exit::{Exit, Failed, WithExit};
 pub use parent::{PARENT_VARIABLE, die_with};
 pub use producer::{now_us, producer};
-pub use redact::Redacted;
 pub use settings::{
     cameras, cut,
     nats::{ContextError, FieldError, NatsFlags, Secret, check_streams, connect},

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The longest time from the request to the end of a program.
 ///
-/// Kubernetes kills after 30 s by default (`terminationGracePeriodSeconds`); five of them remain for
-/// the time before the signal arrives and after `run` has returned.
+/// Kubernetes kills after 30 s by default (`terminationGracePeriodSeconds`); five of them remain
+/// for the time before the signal arrives and after `run` has returned.
 pub const GRACE: Duration = Duration::from_secs(25);
 
 /// The request that a program stop, shared by all of its tasks.

@@ -10,13 +10,13 @@ use tracing::info;
 
 use crate::queue_metrics;
 
-/// The part of the program's grace that follows the worker's. Against a server that does not answer,
-/// the worker's flush takes 2 s and closing the connection 2 s, and the process needs a moment to
-/// end.
+/// The part of the program's grace that follows the worker's. Against a server that does not
+/// answer, the worker's flush takes 2 s and closing the connection 2 s, and the process needs a
+/// moment to end.
 const SHUTDOWN_MARGIN: Duration = Duration::from_secs(5);
 
-/// Passes `stage`'s messages to `handler`, up to `concurrency` at once, until a stop is requested and
-/// the messages in flight are settled; then closes the connection.
+/// Passes `stage`'s messages to `handler`, up to `concurrency` at once, until a stop is requested
+/// and the messages in flight are settled; then closes the connection.
 ///
 /// # Errors
 /// The stream or the consumer is missing, or the server does not answer.

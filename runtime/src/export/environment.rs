@@ -7,8 +7,30 @@ use std::{cell::RefCell, ffi::OsString, fmt::Display, ops::RangeInclusive, str::
 
 use tracing::warn;
 
-use super::Signal;
 use crate::Redacted;
+
+/// A kind of telemetry that is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    Traces,
+    Metrics,
+}
+
+impl Signal {
+    /// As in `/v1/{}`, and in log lines.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Traces => "traces",
+            Self::Metrics => "metrics",
+        }
+    }
+
+    /// The variable of this signal alone: `OTEL_EXPORTER_OTLP_TRACES_{}`.
+    pub(super) fn variable(self, name: impl Display) -> String {
+        let signal = self.name().to_ascii_uppercase();
+        format!("OTEL_EXPORTER_OTLP_{signal}_{name}")
+    }
+}
 
 /// A variable whose value is ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +54,9 @@ impl Ignored {
         warn!(variable, value, hint, "environment variable ignored");
     }
 }
+
+/// A day in milliseconds; a longer time is a slip of the unit.
+pub(super) const DAY: u64 = 86_400_000;
 
 /// The environment of the process, or a table of a test.
 pub(super) struct Variables<'a> {

@@ -12,8 +12,8 @@ use reqwest::redirect;
 use tokio::runtime::Handle;
 
 use super::{
+    collector::{Collector, Protocol},
     queue::ExportQueue,
-    settings::{Collector, Protocol},
 };
 
 /// Builds an exporter. A macro, for the SDK's builders are of many types and one form. The SDK's

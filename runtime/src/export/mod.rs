@@ -1,18 +1,19 @@
 //! Traces and metrics: made and exported here, and never in the way of the work.
 //!
 //! ```text
-//!   tracing spans ─► layer ─► sampler ─► filter ─► queue (bounded) ─► thread ─► exporter ─► collector
-//!                                                                                  └ outage: one line
-//!   instruments ───► meter ─► reader ────────────────────────────────────────────► collector, /metrics
+//!   tracing spans ─► layer ─► sampler ─► filter ─► queue, bounded ─► exporter ─► collector
+//!                                                                        └ outage: one line
+//!   instruments ───► meter ─► reader ──────────────────────────────► collector, /metrics
 //! ```
 //!
 //! * Nothing of it exists until a variable of OpenTelemetry's or `--otlp-endpoint` asks for it: no
 //!   layer, no thread, no cost.
-//! * Wrong variables are ignored with a warning: `environment.rs`, `settings.rs`.
+//! * Wrong variables are ignored with a warning: `environment.rs`, `settings.rs`, `collector.rs`.
 //! * Failures are always kept, whatever traces are sampled: `sampling.rs`, `processor.rs`.
 //! * An unavailable collector costs its spans and one log line: `queue.rs`.
 //! * At the end waiting spans are sent, for a second at most.
 
+mod collector;
 mod environment;
 mod exporter;
 mod metrics;
@@ -26,7 +27,6 @@ mod settings;
 mod tests;
 
 use std::{
-    fmt,
     sync::{Arc, OnceLock, mpsc},
     thread,
     time::{Duration, Instant},
@@ -47,6 +47,7 @@ use opentelemetry_sdk::{
 };
 
 pub(crate) use environment::Ignored;
+use environment::Signal;
 pub(crate) use metrics::Scrape;
 pub(crate) use settings::Settings;
 pub use settings::prometheus_address;
@@ -62,34 +63,12 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 /// The same where the collector already fails or is silent.
 const UNHEALTHY_FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// A kind of telemetry that is exported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Signal {
-    Traces,
-    Metrics,
-}
-
-impl Signal {
-    /// As in `/v1/{}`, and in log lines.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Traces => "traces",
-            Self::Metrics => "metrics",
-        }
-    }
-
-    /// The variable of this signal alone: `OTEL_EXPORTER_OTLP_TRACES_{}`.
-    fn variable(self, name: impl fmt::Display) -> String {
-        let signal = self.name().to_ascii_uppercase();
-        format!("OTEL_EXPORTER_OTLP_{signal}_{name}")
-    }
-}
-
 /// The flags about telemetry, which every program has.
 #[derive(Clone, Args)]
 #[command(next_help_heading = "Telemetry")]
 pub struct TelemetryArgs {
-    /// Collector that traces and metrics go to, as http://host:4317 (gRPC) or http://host:4318 (HTTP); more by OTEL_* [default: none]
+    /// Collector that traces and metrics go to, as http://host:4317 (gRPC) or http://host:4318
+    /// (HTTP); more by OTEL_* [default: none]
     #[arg(
         long,
         global = true,

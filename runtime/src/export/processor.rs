@@ -12,7 +12,7 @@ use opentelemetry_sdk::{
 
 use super::queue::ExportQueue;
 
-/// Passes sampled spans and failed ones ([`sampling`](super::sampling) says why) to the batches,
+/// Passes sampled spans and failed ones (see [`sampling`](super::sampling)) to the batches,
 /// while the queue has room.
 #[derive(Debug)]
 pub(super) struct SpanFilter {

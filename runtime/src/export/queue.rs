@@ -20,7 +20,7 @@ use std::{
 use crispy_telemetry::catalogue::{REASON, TELEMETRY_LOST};
 use tracing::{info, warn};
 
-use super::Signal;
+use super::environment::Signal;
 use crate::Redacted;
 
 /// The signal that reports outages of a collector for all signals that share it.
@@ -225,7 +225,8 @@ impl ExportQueue {
         let _ = self.waiting.fetch_update(Relaxed, Relaxed, left);
     }
 
-    /// Logs the number of lost spans, at the end of the program. Those that still wait are lost too.
+    /// Logs the number of lost spans, at the end of the program. Those that still wait are lost
+    /// too.
     pub(super) fn log_lost(&self) {
         let lost = lock(&self.state).lost + self.waiting.load(Relaxed);
         if self.signal == Signal::Traces && lost > 0 {

@@ -10,15 +10,15 @@
 //! trace in 99 of 100 cases. So every span is recorded, and spans that end in error are exported
 //! whatever the sampler decided. Programs need not agree on anything: all of them know the trace's
 //! id, which the `traceparent` of an unsampled trace carries too, and each exports its own failures
-//! under it. An error passes up through its process, from `PUT object` to `process chunks`, and each
-//! span on the way ends in error: the exported spans hang together, and name camera, chunk and
+//! under it. An error passes up through its process, from `PUT object` to `process chunks`, and
+//! each span on the way ends in error: the exported spans hang together, and name camera, chunk and
 //! attempt. The id is in the log line and in the dead letter.
 //!
 //! Rejected: keeping a trace's spans until its local root ends, and exporting all of them if one
-//! failed. It needs memory and a limit for traces in flight, and adds only the spans that went well,
-//! which the log knows. Recording is free, as measured: a span that is recorded and not exported
-//! takes no longer than one that is not recorded (0.9 us each), for the time goes into the layer
-//! itself.
+//! failed. It needs memory and a limit for traces in flight, and adds only the spans that went
+//! well, which the log knows. Recording is free, as measured: a span that is recorded and not
+//! exported takes no longer than one that is not recorded (0.9 us each), for the time goes into the
+//! layer itself.
 
 use opentelemetry::{
     Context, KeyValue,

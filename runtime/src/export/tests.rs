@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, ffi::OsString, time::Duration};
 
-use super::settings::{Collector, Protocol, Settings};
+use super::{
+    collector::{Collector, Protocol},
+    settings::Settings,
+};
 use crate::{Exit, Failed};
 
 /// Reads `A=1 B=2` as an environment.

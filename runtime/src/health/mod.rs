@@ -33,7 +33,8 @@ pub(crate) use systemd::ServiceManager;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Health")]
 pub struct HealthArgs {
-    /// Address of the pages /metrics, /livez, /readyz and /version, as 127.0.0.1:9464 [default: none]
+    /// Address of the pages /metrics, /livez, /readyz and /version, as 127.0.0.1:9464 [default:
+    /// none]
     #[arg(
         long,
         global = true,
@@ -151,8 +152,8 @@ impl Readiness {
         self.check(name, move || unmet(&values.borrow()).into_iter().collect());
     }
 
-    /// Registers a condition that is checked on demand: `reasons` returns why it is unmet, and nothing
-    /// if it is met. It must not block.
+    /// Registers a condition that is checked on demand: `reasons` returns why it is unmet, and
+    /// nothing if it is met. It must not block.
     pub fn check(&self, name: &str, reasons: impl Fn() -> Vec<String> + Send + Sync + 'static) {
         lock(&self.conditions).push((name.to_owned(), Check(Box::new(reasons))));
     }

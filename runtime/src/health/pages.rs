@@ -55,8 +55,8 @@ impl Admin {
     /// Takes the port that `source`, a flag or a variable, names.
     ///
     /// # Errors
-    /// [`Exit::PortTaken`] if another process has it, [`Exit::Configuration`] for an address that is
-    /// not one of this host.
+    /// [`Exit::PortTaken`] if another process has it, [`Exit::Configuration`] for an address that
+    /// is not one of this host.
     pub(crate) fn bind(address: &str, source: &str) -> Result<Self, Failed> {
         let addresses: Vec<SocketAddr> = address
             .to_socket_addrs()

@@ -1,7 +1,7 @@
 //! Notifications to systemd (sd_notify(3)): started, status, alive, stopping.
 //!
-//! For a unit of `Type=notify`, with `WatchdogSec=` if a stuck program shall be restarted. Without a
-//! service manager nothing is sent.
+//! For a unit of `Type=notify`, with `WatchdogSec=` if a stuck program shall be restarted. Without
+//! a service manager nothing is sent.
 //!
 //! A manager that does not read blocks nothing: a notification that finds no room is sent again a
 //! second later.
@@ -56,7 +56,7 @@ impl ServiceManager {
             return Ok(None);
         };
         let notifier = Notifier::connect(&address)?;
-        // Zero means none, says the manual.
+        // Zero means none, by the manual.
         let watchdog = sd_notify::watchdog_enabled().filter(|time| !time.is_zero());
         Ok(Some(Self { notifier, watchdog }))
     }

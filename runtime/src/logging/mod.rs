@@ -86,7 +86,8 @@ pub enum LogFormat {
     Text,
     /// One object a line
     Json,
-    /// The same in the words of Google Cloud Logging; with GOOGLE_CLOUD_PROJECT each line leads to its trace
+    /// The same in the words of Google Cloud Logging; with GOOGLE_CLOUD_PROJECT each line leads to
+    /// its trace
     Gcp,
 }
 
@@ -187,7 +188,8 @@ pub(crate) fn init(
     let wish = args
         .log_level
         .clone()
-        // RUST_LOG belongs to all Rust programs: a slip in it must neither stop ours nor silence it.
+        // RUST_LOG belongs to all Rust programs: a slip in it must neither stop ours nor silence
+        // it.
         .or_else(|| {
             level(&env::var("RUST_LOG").ok()?)
                 .ok()

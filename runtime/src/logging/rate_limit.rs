@@ -39,8 +39,8 @@ pub(crate) struct RateLimitedLog(Arc<Counts>);
 #[derive(Debug, Default)]
 struct Counts {
     windows: Mutex<HashMap<Identifier, Window>>,
-    /// Since the program began. Not counted by an instrument: an instrument may log at its first use,
-    /// and this is inside the log.
+    /// Since the program began. Not counted by an instrument: an instrument may log at its first
+    /// use, and this is inside the log.
     warnings: AtomicU64,
     errors: AtomicU64,
 }

@@ -13,8 +13,8 @@ type Suspend = dyn Fn(&mut dyn FnMut()) + Send + Sync;
 static SUSPEND: OnceLock<Box<Suspend>> = OnceLock::new();
 
 /// Writes each log line inside `suspend`, which clears the terminal of progress bars, calls its
-/// argument, and draws them again (`indicatif::MultiProgress::suspend`). The first call in a process
-/// counts.
+/// argument, and draws them again (`indicatif::MultiProgress::suspend`). The first call in a
+/// process counts.
 pub fn set_suspend(suspend: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) {
     // A second call would mean two painters on one terminal: the first keeps it.
     drop(SUSPEND.set(Box::new(suspend)));

@@ -8,7 +8,8 @@ use crispy_bucket::{Bucket, BucketOptions, OpenError};
 /// The flags about buckets, beside their URLs.
 #[derive(Clone, Debug, Default, Args)]
 pub struct BucketFlags {
-    /// Option of the bucket, such as region=eu-central-1 or endpoint=https://minio:9000; once for each (docs/buckets.md)
+    /// Option of the bucket, such as region=eu-central-1 or endpoint=https://minio:9000; once for
+    /// each (docs/buckets.md)
     #[arg(
         long,
         env = "CRISPY_BUCKET_OPTION",

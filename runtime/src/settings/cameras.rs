@@ -14,7 +14,8 @@ use crate::{Exit, Failed, Redacted};
 /// The flags about cameras, alike in every program.
 #[derive(Clone, Debug, Args)]
 pub struct CameraFlags {
-    /// A camera as NAME=SOURCE, the source a video file's path, or the URL (http, https) of one or of a playlist that ends; once for each camera
+    /// A camera as NAME=SOURCE, the source a video file's path, or the URL (http, https) of one or
+    /// of a playlist that ends; once for each camera
     // In the environment and in a file, one a line.
     #[arg(
         long,
@@ -54,8 +55,8 @@ impl fmt::Debug for CameraSource {
 /// The cameras of `--camera NAME=SOURCE`.
 ///
 /// # Errors
-/// [`Exit::Usage`] for another form, [`Exit::WrongName`] for a refused name, [`Exit::NameTwice`] for
-/// two cameras of one name.
+/// [`Exit::Usage`] for another form, [`Exit::WrongName`] for a refused name, [`Exit::NameTwice`]
+/// for two cameras of one name.
 pub fn parse(arguments: &[String]) -> Result<Vec<CameraSource>, Failed> {
     let mut cameras: Vec<CameraSource> = Vec::with_capacity(arguments.len());
     for argument in arguments {

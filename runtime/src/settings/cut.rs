@@ -12,7 +12,8 @@ use crate::settings;
 /// The flags about cutting, alike in every program.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct CutFlags {
-    /// Length of a chunk, 100ms to 1h; cuts fall on the first key frame at or after each multiple of it
+    /// Length of a chunk, 100ms to 1h; cuts fall on the first key frame at or after each multiple
+    /// of it
     #[arg(long, env = "CRISPY_WINDOW", value_name = "DURATION", default_value = "3s", value_parser = window)]
     pub window: Duration,
 

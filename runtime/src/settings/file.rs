@@ -8,7 +8,7 @@
 //! name = "yard"
 //! source = "/srv/in/yard.mkv"
 //!
-//! [ingestor]                           # a table for each program: its own flags; they override the top
+//! [ingestor]                           # a table for each program: overrides the top
 //! window = "3s"
 //! ```
 //!
@@ -16,8 +16,8 @@
 //! numbers and `true` bare. An unknown key is an error, so that a slip does not pass for a setting.
 //! Every program checks the top in the same way; of the tables it checks its own.
 //!
-//! Without an environment variable a flag is not for the file either (`--dry-run`, `--output`): it is
-//! about one call and not about the deployment, and stays with the command line.
+//! Without an environment variable a flag is not for the file either (`--dry-run`, `--output`): it
+//! is about one call and not about the deployment, and stays with the command line.
 
 use std::path::{Path, PathBuf};
 
@@ -54,7 +54,7 @@ fn shared() -> Vec<String> {
     keys
 }
 
-/// A table `[[camera]]`, which stands for one `--camera NAME=SOURCE`.
+/// A table `[[camera]]`: one `--camera NAME=SOURCE`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CameraTable {

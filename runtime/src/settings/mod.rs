@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A program's configuration is a clap struct, each field with `env = "CRISPY_…"`. The file becomes
-//! the defaults of the command before clap sees the arguments, so that precedence needs no code. Two
-//! limits follow: a setting from the file does not count as *given* for clap's `requires` and
+//! the defaults of the command before clap sees the arguments, so that precedence needs no code.
+//! Two limits follow: a setting from the file does not count as *given* for clap's `requires` and
 //! `conflicts_with`, and flags that count their occurrences cannot be set in it.
 //!
 //! `--config` and the [`CommonFlags`] are added to every program here: no `Config` declares them.
@@ -110,7 +110,8 @@ pub struct CommonFlags {
     pub health: HealthArgs,
 }
 
-/// Reads the configuration `C` of the program called `name` (`crispy-uploader` has the table `[uploader]`).
+/// Reads the configuration `C` of the program called `name` (`crispy-uploader` has the table
+/// `[uploader]`).
 ///
 /// # Errors
 /// A wrong command line or file, each naming the mistake. Help and version are errors too, as in

@@ -41,7 +41,8 @@ const UNITS: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
 ];
 
-/// Reads a size in bytes: `8GiB`, `64 MB`, `512B`. Whole numbers only, so that no byte is rounded away.
+/// Reads a size in bytes: `8GiB`, `64 MB`, `512B`. Whole numbers only, so that no byte is rounded
+/// away.
 ///
 /// # Errors
 /// The text is no size, or does not fit 64 bits.

@@ -30,7 +30,8 @@ fn the_second_signal_ends_even_a_stuck_program() {
     }
 }
 
-/// Two signals of one kind that are pending together are one: waits until the first is taken off the list.
+/// Two signals of one kind that are pending together are one: waits until the first is taken off
+/// the list.
 fn wait_until_handled(child: &Child) {
     let path = format!("/proc/{}/status", child.id());
     let pending = || -> u64 {

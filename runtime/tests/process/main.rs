@@ -1,5 +1,5 @@
-//! Real processes: start, stop and end (`examples/minimal.rs`); traces and metrics at a real receiver,
-//! log lines, admin pages, and notifications to systemd (`examples/reporter.rs`).
+//! Real processes: start, stop and end (`examples/minimal.rs`); traces and metrics at a real
+//! receiver, log lines, admin pages, and notifications to systemd (`examples/reporter.rs`).
 
 mod configuration;
 mod lifecycle;

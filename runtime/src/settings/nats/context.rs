@@ -1,14 +1,15 @@
 //! natscli's contexts: named connections, one JSON file each.
 //!
 //! ```text
-//!   --nats-context NAME ──► $XDG_CONFIG_HOME/nats/context/NAME.json     else ~/.config/nats/context/NAME.json
+//!   --nats-context NAME ──► $XDG_CONFIG_HOME/nats/context/NAME.json,
+//!                           else ~/.config/nats/context/NAME.json
 //!   --nats-context FILE.json ──► that file
 //! ```
 //!
-//! Format and meaning are those of natscli's own reader (nats-io/jsm.go, folder natscontext), with two
-//! differences. A context counts only where it is named: `nats context select` on this machine must
-//! not lead a daemon to another server. And every field about address or identity is honoured or
-//! refused by name; none is passed over.
+//! Format and meaning are those of natscli's own reader (nats-io/jsm.go, folder natscontext), with
+//! two differences. A context counts only where it is named: `nats context select` on this machine
+//! must not lead a daemon to another server. And every field about address or identity is honoured
+//! or refused by name; none is passed over.
 
 use std::{
     fs, io,

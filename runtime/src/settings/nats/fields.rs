@@ -1,7 +1,7 @@
 //! The fields of a context, one by one.
 //!
-//! They are taken out of the object by hand: any that remain when all known ones have been taken are
-//! refused, and no error quotes a value, as serde's own would.
+//! They are taken out of the object by hand: any that remain when all known ones have been taken
+//! are refused, and no error quotes a value, as serde's own would.
 
 use std::{fs, path::PathBuf};
 

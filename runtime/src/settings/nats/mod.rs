@@ -1,4 +1,4 @@
-//! Connects to NATS as the flags `--nats-…` say. Names and environment are natscli's: what works
+//! Connects to NATS by the flags `--nats-…`. Names and environment are natscli's: what works
 //! there works here.
 //!
 //! ```text
@@ -245,7 +245,8 @@ fn revealed(secret: &Option<Secret>) -> Option<String> {
 /// Connects, and logs a warning about the server if there is one.
 ///
 /// # Errors
-/// [`Exit::NatsUnreachable`], [`Exit::NatsRefused`], [`Exit::NatsServerTooOld`], else [`Exit::Configuration`].
+/// [`Exit::NatsUnreachable`], [`Exit::NatsRefused`], [`Exit::NatsServerTooOld`], else
+/// [`Exit::Configuration`].
 pub async fn connect(options: &ConnectOptions, prefix: &Prefix) -> Result<Connection, Failed> {
     let connection = crispy_queue::connect(options, prefix)
         .await

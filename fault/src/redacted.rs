@@ -1,24 +1,32 @@
 //! Addresses without their secrets.
 
-use std::fmt;
+use std::{fmt, iter};
 
-/// Words that make a query's key a secret's. Cameras that speak HTTP take their password there.
+/// Words in the keys of secret query values. HTTP cameras take their password there.
 const SECRET_KEYS: [&str; 8] = [
     "pass", "pwd", "secret", "token", "key", "sig", "auth", "cred",
 ];
 
-/// Shows an address, or a comma-separated list of them, without user, password and secret query values.
+/// Shows an address, or a comma-separated list of them, without user, password and secret query
+/// values.
 ///
 /// ```
-/// use crispy_runtime::Redacted;
-/// assert_eq!(Redacted("rtsp://admin:12345@cam.example/main?channel=1").to_string(), "rtsp://cam.example/main?channel=1");
-/// assert_eq!(Redacted("http://cam.example/video?user=a&password=b").to_string(), "http://cam.example/video?user=a&password=***");
+/// use crispy_fault::Redacted;
+///
+/// let shown = Redacted("rtsp://admin:12345@cam.example/main?channel=1").to_string();
+/// assert_eq!(shown, "rtsp://cam.example/main?channel=1");
+/// let shown = Redacted("http://cam.example/video?user=a&password=b").to_string();
+/// assert_eq!(shown, "http://cam.example/video?user=a&password=***");
 /// ```
 ///
-/// * Whatever may be user or password is hidden: where an address is malformed, too much is hidden rather than too little.
-/// * What has none is shown as it is.
+/// * Text that may be user or password is hidden: of a malformed address too much is hidden rather
+///   than too little.
+/// * An address without secrets is shown as it is.
 #[derive(Clone, Copy)]
-pub struct Redacted<'a>(pub &'a str);
+pub struct Redacted<'a>(
+    /// The address.
+    pub &'a str,
+);
 
 impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,10 +46,11 @@ impl fmt::Debug for Redacted<'_> {
     }
 }
 
-/// The addresses of a list: a comma parts two of them only before a scheme, for passwords have commas too.
+/// The addresses of a list: a comma separates two of them only before a scheme, for passwords have
+/// commas too.
 fn addresses(list: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(list);
-    std::iter::from_fn(move || {
+    iter::from_fn(move || {
         let text = rest?;
         let comma = text
             .match_indices(',')
@@ -70,7 +79,8 @@ fn write_address(f: &mut fmt::Formatter<'_>, address: &str) -> fmt::Result {
     let (before_query, query) = rest
         .split_once('?')
         .map_or((rest, None), |(before, query)| (before, Some(query)));
-    // A password with a question mark in it, or a query with an @? Nobody can tell, so neither is shown.
+    // A password with a question mark, or a query with an @? Both are possible, so neither is
+    // shown.
     if query.is_some_and(|query| query.contains('@')) && may_be_user(before_query) {
         return f.write_str("***");
     }
@@ -83,15 +93,17 @@ fn write_address(f: &mut fmt::Formatter<'_>, address: &str) -> fmt::Result {
     Ok(())
 }
 
-/// Whether what stands before a `?` may be the beginning of a user and password. Before a slash without either `:` or `@` is a host.
+/// Whether the text before a `?` may begin with user and password. Text before a slash without
+/// either `:` or `@` is a host.
 fn may_be_user(text: &str) -> bool {
     text.contains([':', '@']) || !text.contains('/')
 }
 
-/// What follows the user: the host and its path.
+/// The text after the user: the host and its path.
 fn without_user(text: &str) -> &str {
     let authority = text.split('/').next().unwrap_or(text);
-    // A slash in the password ends the authority too early: `u:p/w@host`. So everything up to the last @ may be secret.
+    // A slash in the password ends the authority too early: `u:p/w@host`. So everything up to the
+    // last @ may be secret.
     let may_hold_user = authority.contains([':', '@']);
     text.rfind('@')
         .filter(|_| may_hold_user)
@@ -117,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn user_and_password_go_and_the_rest_stays() {
+    fn user_and_password_are_hidden() {
         for (address, shown) in [
             ("nats://user:pw@h", "nats://h"),
             ("nats://token@h:4222", "nats://h:4222"),
@@ -139,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_secret_is_shown_as_it_is() {
+    fn an_address_without_secrets_is_shown_as_it_is() {
         for address in [
             "",
             "clip.mp4",
@@ -155,8 +167,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_password_shows_whatever_is_in_it(password in "[ -~]{0,24}") {
-            // Digits stand for the secret, so that no part of scheme, user or host can be mistaken for it.
+        fn no_password_is_shown(password in "[ -~]{0,24}") {
+            // A fixed word marks the secret: no part of scheme, user or host contains it.
             let address = format!("rtsp://user:{password}SECRET@camera/main");
             let shown = Redacted(&address).to_string();
             prop_assert!(!shown.contains("SECRET"), "{}", shown);

@@ -32,7 +32,7 @@
 //!         role: Role::Daemon,
 //!         threads: Threads::Few,
 //!     };
-//!     crispy_runtime::main::<crispy_uploader::Config, _, _>(&about, crispy_uploader::run)
+//!     crispy_runtime::main::<uploader::Config, _, _>(&about, uploader::run)
 //! }
 //! ```
 //!

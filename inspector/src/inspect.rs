@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crispy_bucket::{Bucket, Lookup, RangeReader};
 use crispy_fault::{DependencyId, Fault, chain};
-use crispy_jetstream::{Delivery, Failure, PublishError};
+use crispy_jetstream::{Delivery, PublishError};
 use crispy_media::ProbeError;
 use crispy_proto::{
     id::ChunkId,
@@ -47,9 +47,8 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 impl Handler for InspectHandler {
     type Message = ChunkUploaded;
 
-    async fn handle(&self, event: ChunkUploaded, delivery: &Delivery) -> Result<(), Failure> {
-        let handled = self.inspect(event, delivery).await;
-        handled.map_err(Failure::from)
+    async fn handle(&self, event: ChunkUploaded, delivery: &Delivery) -> Result<(), Fault> {
+        self.inspect(event, delivery).await
     }
 
     async fn probe(&self) -> bool {

@@ -9,8 +9,9 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use crispy_bucket::{Bucket, BucketOptions, Metadata};
 use crispy_checksum::Checksums;
+use crispy_fault::{Dependency, DependencyId};
 use crispy_inspector::testing::{self, InspectHandler};
-use crispy_jetstream::{Cause, ConnectOptions, Delivery, Drained, Failure, Limits, WorkerState};
+use crispy_jetstream::{ConnectOptions, Delivery, Limits, Summary, WorkerState};
 use crispy_media::{Chunks, OpenOptions};
 use crispy_proto::{
     id::ChunkId,
@@ -84,10 +85,10 @@ impl Scene {
         let config = WorkerConfig {
             limits: Limits {
                 retries: 3,
-                retrying: Duration::ZERO,
-                first_pause: Duration::from_millis(20),
-                probe_every: Duration::from_millis(50),
-                burying: Duration::from_secs(10),
+                retry_period: Duration::ZERO,
+                first_delay: Duration::from_millis(20),
+                probe_interval: Duration::from_millis(50),
+                dead_letter_timeout: Duration::from_secs(10),
                 ..Limits::default()
             },
             ..WorkerConfig::new(Stage::Inspector)
@@ -121,7 +122,7 @@ impl Scene {
         }
     }
 
-    async fn handle(&self, event: ChunkUploaded) -> Result<(), Failure> {
+    async fn handle(&self, event: ChunkUploaded) -> Result<(), crispy_fault::Fault> {
         let delivery = Delivery {
             message_id: Some("up:demo".into()),
             ..Default::default()
@@ -143,7 +144,7 @@ impl Scene {
 
 /// An inspector at work.
 struct Hand {
-    task: JoinHandle<Drained>,
+    task: JoinHandle<Summary>,
     stop: CancellationToken,
     state: watch::Receiver<WorkerState>,
     connection: Connection,
@@ -160,7 +161,7 @@ impl Hand {
         timeout(PATIENCE, one).await.unwrap();
     }
 
-    async fn stop(self) -> Drained {
+    async fn stop(self) -> Summary {
         self.stop.cancel();
         timeout(PATIENCE, self.task).await.unwrap().unwrap()
     }
@@ -253,7 +254,10 @@ async fn a_truncated_object_disagrees() {
 async fn an_absent_object_is_retried() {
     let scene = Scene::open().await;
     let outcome = scene.handle(scene.event()).await;
-    assert!(matches!(outcome, Err(Failure::Retry(_))), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Err(fault) if fault.is_transient()),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]
@@ -264,8 +268,15 @@ async fn an_unknown_bucket_is_not_read_and_delays_only_its_objects() {
         ..scene.event()
     };
     match scene.handle(elsewhere).await {
-        Err(Failure::Unavailable(Cause::Owner(bucket), _)) => assert_eq!(bucket, "file:///etc"),
-        outcome => panic!("{outcome:?}"),
+        Err(fault) => assert_eq!(
+            fault.dependency(),
+            Some(&Dependency {
+                id: DependencyId::Bucket("file:///etc".into()),
+                shared: false,
+                retry_after: None,
+            })
+        ),
+        Ok(()) => panic!("handled"),
     }
 }
 
@@ -294,13 +305,13 @@ async fn a_bucket_outage_costs_no_attempt() {
         let event = scene.event();
         server.inject(Fault::new(effect));
         let mut hand = scene.work(&event).await;
-        let waits = hand.state.wait_for(|state| !state.destination);
+        let waits = hand.state.wait_for(|state| !state.available);
         assert!(timeout(PATIENCE, waits).await.is_ok(), "{effect:?}");
         server.clear_faults();
         hand.until_there_is_one(Stream::Inspected).await;
         assert_eq!(hand.connection.messages(Stream::Dead).await.unwrap(), 0);
-        let drained = hand.stop().await;
-        let (handled, spent) = (drained.handled, drained.retried);
+        let summary = hand.stop().await;
+        let (handled, spent) = (summary.handled, summary.retried);
         assert_eq!((handled, spent), (1, 0), "{effect:?}");
     }
 }
@@ -316,5 +327,5 @@ async fn an_object_that_always_fails_is_no_outage() {
     hand.state.mark_unchanged();
     hand.until_there_is_one(Stream::Dead).await;
     assert!(!hand.state.has_changed().unwrap(), "it waited");
-    assert_eq!(hand.stop().await.buried, 1);
+    assert_eq!(hand.stop().await.dead_lettered, 1);
 }

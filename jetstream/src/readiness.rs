@@ -1,77 +1,75 @@
-//! Whether a daemon can work now and, if not, why not.
+//! Readiness: links, publisher and worker together.
 //!
 //! ```text
-//!   link for consuming ──┐
-//!   link for publishing ─┼─► Readiness::reasons()    none: it can work
-//!   publisher's stalls ──┤    Readiness::changed()    when to look again
-//!   worker's state ──────┘
+//!   consuming link ─────┐
+//!   publishing link ────┼─► Readiness::reasons()    none: ready
+//!   publisher's stalls ─┤    Readiness::changed()    time to look again
+//!   worker's state ─────┘
 //! ```
 //!
-//! Nothing here asks a server: what is known comes from events, and is read when somebody wants to know.
+//! It sends no requests: its facts come from events.
 
 use std::{future::Future, pin::Pin};
 
 use futures_util::future::select_all;
 use tokio::sync::watch;
 
-use crate::{Connection, LinkState, Purpose, Stall, Stalls, WorkerState, connection::Link};
+use crate::{Connection, LinkRole, LinkState, Stall, Stalls, WorkerState, connection::Link};
 
-/// Why a daemon cannot work now. Its text is a line for whoever looks after the daemon, and has no secrets in it.
+/// A reason against readiness. Its text is a line for operators, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotReady {
-    /// A link is down, and sought again.
+    /// A link is down, and reconnecting.
     #[error(
-        "no connection to NATS at {servers} for {purpose}: trying again; see whether the server runs and can be reached from here"
+        "no connection to NATS at {servers} for {role}: reconnecting; check that the server runs and is reachable"
     )]
     Disconnected {
         /// The servers tried.
         servers: String,
-        /// What it is for.
-        purpose: Purpose,
+        /// The link's role.
+        role: LinkRole,
     },
-    /// The server is about to close, and no other is known.
+    /// The server is in lame duck mode, and no other is known.
     #[error(
-        "the NATS server at {servers} is about to close, and no other is known: start it again, or name another in --nats-server"
+        "the NATS server at {servers} is about to close, and no other is known: restart it, or add another to --nats-server"
     )]
     LameDuck {
         /// The servers that are known.
         servers: String,
     },
-    /// What is published does not get into its stream.
+    /// Publishing into a stream is stalled.
     #[error("publish into {stream}: {stall}")]
     Stalled {
         /// The stream's name on the server.
         stream: String,
-        /// What it waits for.
+        /// The cause.
         stall: Stall,
     },
-    /// The stream that work comes from, or its durable, does not answer.
+    /// The worker's stream or consumer is missing, or does not answer.
     #[error(
         "stream {stream} or its consumer {consumer} is missing or does not answer: if it was deleted, run `crispy setup`"
     )]
     Unbound {
         /// The stream's name on the server.
         stream: String,
-        /// The durable's name.
+        /// The consumer's name.
         consumer: String,
     },
-    /// What the work is done for is away: the bucket. The log says why.
-    #[error(
-        "the destination is away: nothing is taken from the queue until it answers; the log says why and what to do"
-    )]
-    DestinationAway,
+    /// A dependency that every message needs is unavailable: the bucket. The log has the error.
+    #[error("dependency unavailable, consumption is paused: see the log for the error and a hint")]
+    DependencyUnavailable,
 }
 
-/// Whether a daemon can work, now and from now on.
+/// The readiness of a process.
 ///
-/// A clone shares nothing but what it reads: a health endpoint and a log may each have one. While one is kept, the connection closes by
+/// A health endpoint and a log may each have a clone. While one exists, the connection closes by
 /// [`Connection::close`] only.
 #[derive(Clone, Debug)]
 pub struct Readiness {
     connection: Connection,
     consuming: watch::Receiver<LinkState>,
-    /// From the first publisher on.
+    /// Set from the first publisher on.
     publishing: Option<(watch::Receiver<LinkState>, watch::Receiver<Stalls>)>,
     worker: Option<WorkerWatch>,
 }
@@ -85,7 +83,7 @@ pub(crate) struct WorkerWatch {
 }
 
 impl Connection {
-    /// Whether its links stand and its publisher gets on. A worker has more to say: [`crate::Worker::readiness`].
+    /// The readiness of its links and its publisher. [`crate::Worker::readiness`] adds the worker.
     pub fn readiness(&self) -> Readiness {
         Readiness {
             connection: self.clone(),
@@ -102,37 +100,38 @@ impl Readiness {
         self
     }
 
-    /// Why it cannot work now; empty when it can.
+    /// The reasons against readiness now; empty when ready.
     pub fn reasons(&self) -> Vec<NotReady> {
-        let mut reasons = self.of_link(self.connection.consuming(), Purpose::Consuming);
+        let mut reasons = self.link_reasons(self.connection.consuming(), LinkRole::Consuming);
         if let Some(publisher) = self.connection.publishing() {
-            reasons.extend(self.of_link(publisher.link(), Purpose::Publishing));
-            reasons.extend(of_stalls(&publisher.stalls().borrow()));
+            reasons.extend(self.link_reasons(publisher.link(), LinkRole::Publishing));
+            reasons.extend(stall_reasons(&publisher.stalls().borrow()));
         }
         if let Some(worker) = &self.worker {
-            reasons.extend(of_worker(worker));
+            reasons.extend(worker_reasons(worker));
         }
-        // One server that closes closes both links.
+        // A closing server closes both links.
         reasons.dedup();
         reasons
     }
 
-    /// Waits until there may be something new. A publisher that is asked for meanwhile is heard of with the next news.
+    /// Waits until the reasons may have changed. A publisher that is created meanwhile is watched
+    /// from the next call on.
     pub async fn changed(&mut self) {
-        self.hear_publisher();
-        let mut news: Vec<Pin<Box<dyn Future<Output = ()> + Send + '_>>> =
+        self.watch_publisher();
+        let mut changes: Vec<Pin<Box<dyn Future<Output = ()> + Send + '_>>> =
             vec![Box::pin(next(&mut self.consuming))];
         if let Some((link, stalls)) = &mut self.publishing {
-            news.push(Box::pin(next(link)));
-            news.push(Box::pin(next(stalls)));
+            changes.push(Box::pin(next(link)));
+            changes.push(Box::pin(next(stalls)));
         }
         if let Some(worker) = &mut self.worker {
-            news.push(Box::pin(next(&mut worker.state)));
+            changes.push(Box::pin(next(&mut worker.state)));
         }
-        select_all(news).await;
+        select_all(changes).await;
     }
 
-    fn hear_publisher(&mut self) {
+    fn watch_publisher(&mut self) {
         if let (None, Some(publisher)) = (&self.publishing, self.connection.publishing()) {
             let mut link = publisher.link().state.clone();
             link.mark_changed();
@@ -140,29 +139,29 @@ impl Readiness {
         }
     }
 
-    fn of_link(&self, link: &Link, purpose: Purpose) -> Vec<NotReady> {
+    fn link_reasons(&self, link: &Link, role: LinkRole) -> Vec<NotReady> {
         let servers = self.connection.servers();
         match (link.is_connected(), link.state.borrow().lame_duck) {
-            (false, _) => vec![NotReady::Disconnected { servers, purpose }],
+            (false, _) => vec![NotReady::Disconnected { servers, role }],
             (true, true) => vec![NotReady::LameDuck { servers }],
             (true, false) => Vec::new(),
         }
     }
 }
 
-fn of_stalls(stalls: &Stalls) -> Vec<NotReady> {
-    let told = |(stream, stall): (&String, &Stall)| NotReady::Stalled {
+fn stall_reasons(stalls: &Stalls) -> Vec<NotReady> {
+    let reason = |(stream, stall): (&String, &Stall)| NotReady::Stalled {
         stream: stream.clone(),
         stall: *stall,
     };
-    // The link has said it already.
+    // The link has reported it already.
     let others = stalls
         .iter()
         .filter(|(_, stall)| **stall != Stall::Disconnected);
-    others.map(told).collect()
+    others.map(reason).collect()
 }
 
-fn of_worker(worker: &WorkerWatch) -> Vec<NotReady> {
+fn worker_reasons(worker: &WorkerWatch) -> Vec<NotReady> {
     let state = *worker.state.borrow();
     let unbound = NotReady::Unbound {
         stream: worker.stream.clone(),
@@ -170,15 +169,15 @@ fn of_worker(worker: &WorkerWatch) -> Vec<NotReady> {
     };
     let all = [
         (!state.bound, unbound),
-        (!state.destination, NotReady::DestinationAway),
+        (!state.available, NotReady::DependencyUnavailable),
     ];
-    let so = all.into_iter().filter(|(is_so, _)| *is_so);
-    so.map(|(_, reason)| reason).collect()
+    let apply = all.into_iter().filter(|(applies, _)| *applies);
+    apply.map(|(_, reason)| reason).collect()
 }
 
-/// The next news of one kind; never, once nobody tells of it any more.
-async fn next<T>(news: &mut watch::Receiver<T>) {
-    if news.changed().await.is_err() {
+/// Waits for the next change; for ever once the sender is gone.
+async fn next<T>(receiver: &mut watch::Receiver<T>) {
+    if receiver.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
 }

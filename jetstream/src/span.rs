@@ -1,7 +1,8 @@
-//! Spans of messages that the application has not named, and the trace context in headers.
+//! Spans of messages that the application does not name, and the trace context in headers.
 //!
-//! Where no traces are made a span is nothing: none of its fields is worked out, and no header is
-//! written or read. Numbers of the messaging conventions are signed: tracing exports unsigned ones as text.
+//! Where no traces are made a span is disabled: none of its fields is computed, and no header is
+//! written or read. Numbers of the messaging conventions are signed: tracing exports unsigned ones
+//! as text.
 
 use std::str::FromStr;
 
@@ -11,7 +12,7 @@ use tracing::{Span, field::Empty, info_span};
 
 use crate::{Delivery, header};
 
-/// The span of publishing a message of no kind that the application knows.
+/// The span of publishing a message.
 pub(crate) fn publish(subject: &str, headers: &HeaderMap, bytes: usize) -> Span {
     info_span!(
         "publish",
@@ -30,8 +31,8 @@ pub(crate) fn publish(subject: &str, headers: &HeaderMap, bytes: usize) -> Span 
     )
 }
 
-/// The span of handling one delivery of no kind that the application knows.
-pub(crate) fn process(delivery: &Delivery, consumer: &str, bytes: usize) -> Span {
+/// The span of handling a delivery.
+pub(crate) fn process(delivery: &Delivery, consumer: &str) -> Span {
     info_span!(
         parent: None,
         "process",
@@ -40,12 +41,12 @@ pub(crate) fn process(delivery: &Delivery, consumer: &str, bytes: usize) -> Span
         messaging.system = "nats",
         messaging.operation.name = "process",
         messaging.operation.type = "process",
-        messaging.destination.name = delivery.subject.as_str(),
+        messaging.destination.name = delivery.subject,
         messaging.destination.template = "unknown",
         messaging.consumer.group.name = consumer,
-        messaging.message.id = delivery.message_id.as_deref(),
-        messaging.message.body.size = bytes.cast_signed(),
-        stream = delivery.stream.as_str(),
+        messaging.message.id = delivery.message_id,
+        messaging.message.body.size = delivery.payload.len().cast_signed(),
+        stream = delivery.stream,
         stream_sequence = delivery.stream_sequence,
         delivery = delivery.deliveries,
         attempt = delivery.attempt,
@@ -53,7 +54,7 @@ pub(crate) fn process(delivery: &Delivery, consumer: &str, bytes: usize) -> Span
     )
 }
 
-/// Puts `span` into the trace that `headers` name, if any, and its own context into `headers`.
+/// Continues the trace in `headers`, if any, in `span`, and writes its own context into them.
 pub(crate) fn inject(span: &Span, headers: &mut HeaderMap) {
     if span.is_disabled() {
         return;
@@ -66,7 +67,7 @@ pub(crate) fn inject(span: &Span, headers: &mut HeaderMap) {
         Remote::from_headers(named).continue_in(span);
     }
     for (name, value) in span.in_scope(context::headers) {
-        // The propagators write nothing else.
+        // Propagators write legal headers only.
         if let (Ok(name), Ok(value)) = (HeaderName::from_str(&name), HeaderValue::from_str(&value))
         {
             headers.insert(name, value);
@@ -74,7 +75,7 @@ pub(crate) fn inject(span: &Span, headers: &mut HeaderMap) {
     }
 }
 
-/// Makes `span` a child of the publishing of its delivery, and links it to that.
+/// Makes `span` a child of the publishing of `delivery`, and links it to that.
 pub(crate) fn adopt(span: &Span, delivery: &Delivery) {
     if !span.is_disabled() {
         Remote::from_headers(delivery.headers.iter()).adopt(span);

@@ -19,7 +19,8 @@ use std::{
 };
 
 use async_nats::jetstream::consumer::PullConsumer;
-use crispy_jetstream::{ConnectOptions, Delivery, Failure};
+use crispy_fault::Fault;
+use crispy_jetstream::{ConnectOptions, Delivery};
 use crispy_proto::v1::ChunkReady;
 use crispy_queue::{Connection, Handler, Stage, Stream, Worker, WorkerConfig, connect, topology};
 use crispy_testbed::NatsServer;
@@ -38,7 +39,7 @@ struct Counter {
 impl Handler for Counter {
     type Message = ChunkReady;
 
-    async fn handle(&self, _: ChunkReady, _: &Delivery) -> Result<(), Failure> {
+    async fn handle(&self, _: ChunkReady, _: &Delivery) -> Result<(), Fault> {
         self.handled.fetch_add(1, Ordering::SeqCst);
         self.one_more.notify_one();
         Ok(())
@@ -127,7 +128,7 @@ struct Slow;
 impl Handler for Slow {
     type Message = ChunkReady;
 
-    async fn handle(&self, _: ChunkReady, _: &Delivery) -> Result<(), Failure> {
+    async fn handle(&self, _: ChunkReady, _: &Delivery) -> Result<(), Fault> {
         sleep(STEP).await;
         Ok(())
     }

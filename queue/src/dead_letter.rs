@@ -46,7 +46,7 @@ impl DeadLetterDraft<'_> {
             value: value.to_owned(),
         };
         v1::DeadLetter {
-            payload: self.letter.payload.to_vec(),
+            payload: self.letter.delivery.payload.to_vec(),
             headers: self.letter.delivery.headers.iter().map(header).collect(),
             subject: self.letter.delivery.subject.clone(),
             stream: self.letter.delivery.stream.clone(),
@@ -78,7 +78,6 @@ fn kind(kind: DeadLetterKind) -> Kind {
         DeadLetterKind::Undecodable => Kind::Undecodable,
         DeadLetterKind::RetriesSpent => Kind::RetriesSpent,
         DeadLetterKind::CrashGuard => Kind::CrashGuard,
-        _ => Kind::Unspecified,
     }
 }
 

@@ -108,7 +108,7 @@ impl Reader {
                 self.puller = Some(self.begin().await?);
                 continue;
             };
-            puller.want(BATCH).await;
+            puller.request(BATCH).await;
             match puller.next().await {
                 Pulled::Expired => {}
                 Pulled::Broken(_) => self.puller = None,

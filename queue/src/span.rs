@@ -47,7 +47,7 @@ pub(crate) fn publish(subject: &str, headers: &HeaderMap, bytes: usize) -> Span 
 }
 
 /// The span of one attempt: child of its publish, and linked to it.
-pub(crate) fn process(delivery: &Delivery, consumer: &str, bytes: usize) -> Span {
+pub(crate) fn process(delivery: &Delivery, consumer: &str) -> Span {
     let destination = Destination::parse(&delivery.subject);
     let span = info_span!(
         parent: None,
@@ -61,7 +61,7 @@ pub(crate) fn process(delivery: &Delivery, consumer: &str, bytes: usize) -> Span
         messaging.destination.template = %destination,
         messaging.consumer.group.name = consumer,
         messaging.message.id = delivery.message_id.as_deref(),
-        messaging.message.body.size = bytes.cast_signed(),
+        messaging.message.body.size = delivery.payload.len().cast_signed(),
         site = destination.site,
         camera = destination.camera,
         run = Empty,

@@ -112,8 +112,8 @@ impl SpoolEvents {
     /// may follow at once. Any other failure may pass: call again after a pause.
     pub async fn next(&mut self) -> Result<SpoolEvent, Fault> {
         loop {
-            self.uploaded.want(BATCH).await;
-            self.dead.want(BATCH).await;
+            self.uploaded.request(BATCH).await;
+            self.dead.request(BATCH).await;
             let (pulled, stream) = tokio::select! {
                 pulled = self.uploaded.next() => (pulled, Stream::Uploaded),
                 pulled = self.dead.next() => (pulled, Stream::Dead),

@@ -3,9 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use crispy_fault::Fault;
-use crispy_jetstream::{
-    CrashMarks, Delivery, Drained, Failure, Headers, Limits, PublishError, Readiness, WorkerState,
-};
+use crispy_jetstream::{CrashMarks, Delivery, Headers, Limits, Readiness, Summary, WorkerState};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -24,10 +22,10 @@ pub trait Handler: Send + Sync + 'static {
         &self,
         message: Self::Message,
         delivery: &Delivery,
-    ) -> impl Future<Output = Result<(), Failure>> + Send;
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Whether the destination is back. Asked every 2 s, for at most 2 s, after a
-    /// [`crispy_jetstream::Cause::Destination`].
+    /// Whether the shared dependencies are available again. It runs every 2 s while the breaker is
+    /// open, for at most 2 s.
     fn probe(&self) -> impl Future<Output = bool> + Send {
         std::future::ready(true)
     }
@@ -107,7 +105,7 @@ impl Worker {
 
     /// Works until `stop` is cancelled. Then it finishes running attempts within the grace, returns
     /// all other messages to the server, and returns a summary.
-    pub async fn run<H: Handler>(self, handler: Arc<H>, stop: CancellationToken) -> Drained {
+    pub async fn run<H: Handler>(self, handler: Arc<H>, stop: CancellationToken) -> Summary {
         let processor = Arc::new(StageProcessor {
             handler,
             connection: self.connection,
@@ -127,20 +125,16 @@ struct StageProcessor<H> {
 impl<H: Handler> crispy_jetstream::Processor for StageProcessor<H> {
     type Message = H::Message;
 
-    fn decode(
-        &self,
-        delivery: &Delivery,
-        payload: &[u8],
-    ) -> Result<H::Message, crispy_jetstream::DecodeError> {
+    fn decode(&self, delivery: &Delivery) -> Result<H::Message, crispy_jetstream::DecodeError> {
         let type_name = delivery.header(header::TYPE).unwrap_or_default();
-        let decoded = H::Message::decode(type_name, payload);
+        let decoded = H::Message::decode(type_name, &delivery.payload);
         decoded.map_err(|error| match error.needs_newer_version() {
             true => crispy_jetstream::DecodeError::NeedsUpgrade(error.into()),
             false => crispy_jetstream::DecodeError::Malformed(error.into()),
         })
     }
 
-    async fn handle(&self, message: H::Message, delivery: &Delivery) -> Result<(), Failure> {
+    async fn handle(&self, message: H::Message, delivery: &Delivery) -> Result<(), Fault> {
         self.handler.handle(message, delivery).await
     }
 
@@ -148,10 +142,7 @@ impl<H: Handler> crispy_jetstream::Processor for StageProcessor<H> {
         self.handler.probe().await
     }
 
-    async fn dead_letter(
-        &self,
-        letter: crispy_jetstream::DeadLetter<'_>,
-    ) -> Result<(), PublishError> {
+    async fn dead_letter(&self, letter: crispy_jetstream::DeadLetter<'_>) -> Result<(), Fault> {
         let publisher = self.connection.publisher().await;
         let draft = DeadLetterDraft {
             stage: self.config.stage,
@@ -160,11 +151,14 @@ impl<H: Handler> crispy_jetstream::Processor for StageProcessor<H> {
             letter,
         };
         let published = draft.publish(&publisher, self.connection.prefix()).await;
-        published.map(|_| ())
+        match published {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.into_fault("publish dead letter")),
+        }
     }
 
-    fn span(&self, delivery: &Delivery, consumer: &str, bytes: usize) -> Span {
-        span::process(delivery, consumer, bytes)
+    fn span(&self, delivery: &Delivery, consumer: &str) -> Span {
+        span::process(delivery, consumer)
     }
 
     fn label<'a>(&self, headers: &'a Headers) -> Option<&'a str> {

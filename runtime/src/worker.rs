@@ -41,13 +41,13 @@ pub async fn run_worker<H: Handler>(
     report_queue(worker.readiness());
     let metrics = queue_metrics::observe(&connection);
     crate::health::readiness().started();
-    let drained = worker.run(Arc::new(handler), stop.token()).await;
+    let summary = worker.run(Arc::new(handler), stop.token()).await;
     metrics.abort();
     info!(
-        handled = drained.handled,
-        retried = drained.retried,
-        buried = drained.buried,
-        handed_back = drained.handed_back,
+        handled = summary.handled,
+        retried = summary.retried,
+        buried = summary.dead_lettered,
+        handed_back = summary.handed_back,
         "drained"
     );
     connection.close().await;

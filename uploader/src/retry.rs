@@ -68,7 +68,7 @@ pub(crate) fn decide(step: Step, kind: &Kind, failures: u32, random: f64) -> Dec
         return Decision::Probe;
     }
     // The sum, since all clients with the same `Retry-After` would come at the same time.
-    let pause = wait + BACKOFF.pause(failures, random);
+    let pause = wait + BACKOFF.delay(failures, random);
     Decision::Retry { pause, refetch }
 }
 

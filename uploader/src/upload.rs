@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crispy_bucket::Metadata;
 use crispy_checksum::Checksums;
 use crispy_fault::{Fault, Kind};
-use crispy_jetstream::{Delivery, Failure};
+use crispy_jetstream::Delivery;
 use crispy_proto::{
     id::{ObjectKey, run_state_key},
     v1::{self, ChunkReady, ChunkUploaded, RunState},
@@ -63,12 +63,11 @@ pub struct UploadHandler {
 impl Handler for UploadHandler {
     type Message = ChunkMessage;
 
-    async fn handle(&self, message: ChunkMessage, delivery: &Delivery) -> Result<(), Failure> {
-        let handled = match message {
+    async fn handle(&self, message: ChunkMessage, delivery: &Delivery) -> Result<(), Fault> {
+        match message {
             ChunkMessage::Chunk(chunk) => self.upload_chunk(Arc::from(chunk), delivery).await,
             ChunkMessage::Run(state) => self.store_run_state(&state).await,
-        };
-        handled.map_err(Failure::from)
+        }
     }
 
     async fn probe(&self) -> bool {

@@ -143,7 +143,7 @@ fn a_failed_attempt_is_a_span_with_its_error() {
     let (object, away) = (&objects[0].path, scene.fixture.path("away"));
     fs::rename(object, &away).unwrap();
     let mut inspector = scene.inspector();
-    inspector.until_stderr("handed back");
+    inspector.until_stderr("message will be retried");
     fs::rename(&away, object).unwrap();
     let traces = scene.inspected(objects.len());
     let tried = |trace: &&Trace| trace.count("process uploaded.{camera}") > 1;
@@ -161,7 +161,7 @@ fn a_failed_attempt_is_a_span_with_its_error() {
         assert_eq!(attempt.attributes["outcome"], "retried");
         assert!(attempt.failed && attempt.error.contains("read the object back"));
     }
-    let line = &inspector.stderr_with("handed back")[0];
+    let line = &inspector.stderr_with("message will be retried")[0];
     assert!(line.contains(trace.id()), "{line}");
 }
 

@@ -199,7 +199,7 @@ fn an_unreachable_bucket_is_a_connect_error() {
     let (mut uploader, _inspector) = google.at_work();
     google.bucket.go_down();
     let ingestor = google.scene.ingestor().start();
-    uploader.until_stderr("the destination is away");
+    uploader.until_stderr("dependency unavailable, pausing consumption");
     google.bucket.come_back();
     ingestor.end().with_code(0);
     let traces = google.scene.inspected(google.chunks());

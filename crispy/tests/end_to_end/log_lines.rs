@@ -41,7 +41,9 @@ impl Told {
         stages.add_uploader();
         stages.add_inspector();
         stages.add_ingestor("front", &video::many(10));
-        stages.running_mut("inspector").until_stderr("handed back");
+        stages
+            .running_mut("inspector")
+            .until_stderr("message will be retried");
         until("two chunks are given up", || {
             let given_up = stages
                 .running("ingestor")
@@ -53,7 +55,9 @@ impl Told {
         for words in ["replayed by operator", "dropped by operator"] {
             stages.running_mut("ingestor").until_stderr(words);
         }
-        stages.running_mut("uploader").until_stderr("handed back");
+        stages
+            .running_mut("uploader")
+            .until_stderr("message will be retried");
         stages.bucket.clear_faults();
         let mut ended = vec![("ingestor", stages.take("ingestor").end().with_code(0))];
         let inspected =
@@ -120,15 +124,15 @@ impl Told {
     #[track_caller]
     fn has_every_problem(&self) {
         for (stage, words, times) in [
-            ("uploader", "given up, and kept in a dead letter", 2),
+            ("uploader", "message stored as dead letter", 2),
             ("ingestor", "chunk dead-lettered, parked", 2),
             ("ingestor", "dropped by operator", 1),
             ("ingestor", "chunk replayed by operator", 1),
-            ("inspector", "handed back", 1),
+            ("inspector", "message will be retried", 1),
         ] {
             assert_eq!(self.count(stage, words), times, "{stage}: {words}");
         }
-        assert!(self.count("uploader", "handed back") > 0);
+        assert!(self.count("uploader", "message will be retried") > 0);
     }
 }
 
@@ -181,7 +185,7 @@ fn waiting_stages_log_it_once() {
     let mut stages = Stages::start(&[]);
     stages
         .running_mut("uploader")
-        .until_stderr("the destination is away");
+        .until_stderr("dependency unavailable");
     let cut = r#"crispy_ingestor_chunks_total{camera="front",site="local"}"#;
     stages.until_value("ingestor", cut, |chunks| chunks == 30.0);
     let lines = |stages: &Stages| {

@@ -139,7 +139,7 @@ fn the_documented_permissions_suffice() {
 /// Checks the log: some programs go on without a permission.
 #[track_caller]
 fn was_refused_nothing(ended: &Exited) {
-    let refused = ended.stderr_with("the NATS server refuses this");
+    let refused = ended.stderr_with("NATS server refused a request");
     assert!(refused.is_empty(), "{refused:?}");
 }
 

@@ -1,4 +1,4 @@
-//! Why there is no connection.
+//! Errors of the first connection.
 
 use std::{error::Error, io, path::PathBuf, time::Duration};
 
@@ -6,16 +6,16 @@ use async_nats::ConnectErrorKind;
 
 use super::{ConnectOptions, Version, options};
 
-/// The first connection failed. Server URLs in it carry no secrets.
+/// The first connection failed. Its server URLs carry no secrets.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// A server URL is not one.
+    /// A server URL is malformed.
     #[error("read the server addresses {servers:?}")]
     Address {
         /// As given.
         servers: String,
-        /// What is wrong with it.
+        /// The parser's error.
         source: io::Error,
     },
     /// A file with credentials or certificates cannot be used.
@@ -23,96 +23,96 @@ pub enum ConnectError {
     Credentials {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The I/O error.
         source: io::Error,
     },
-    /// The seed that was given together with a JWT is none.
-    #[error("read the seed given with the user's JWT: it is not the seed of an nkey (SU...)")]
+    /// The seed beside a JWT is malformed.
+    #[error("read the seed of the user's JWT: not the seed of an nkey (SU...)")]
     Seed,
-    /// Nothing answered in time.
+    /// No server answered in time.
     #[error(
         "no NATS server at {servers} answered within {waited:?}: is it running, and is the address right?"
     )]
     Unreachable {
         /// The servers tried.
         servers: String,
-        /// For how long.
+        /// The time waited.
         waited: Duration,
-        /// The last attempt's error, where one ended.
+        /// The last attempt's error.
         #[source]
         source: Option<async_nats::ConnectError>,
     },
-    /// A server answered and did not let us in.
+    /// A server refused us.
     #[error("the NATS server at {servers} refused the connection: check the credentials")]
     Refused {
         /// The servers tried.
         servers: String,
-        /// What the server said.
+        /// The server's answer.
         source: async_nats::ConnectError,
     },
-    /// The encryption could not be agreed on.
+    /// The TLS handshake failed.
     #[error("agree on TLS with the NATS server at {servers}")]
     Tls {
         /// The servers tried.
         servers: String,
-        /// Why not.
+        /// The handshake's error.
         source: async_nats::ConnectError,
     },
-    /// A server answered that cannot do what is needed.
+    /// The server is too old.
     #[error(
         "nats-server {version} at {servers} is too old: {least} or newer is needed (`make setup` brings one)"
     )]
     TooOld {
         /// The servers tried.
         servers: String,
-        /// The version that answered.
+        /// The server's version.
         version: Version,
-        /// The least that is accepted.
+        /// The oldest accepted version.
         least: Version,
     },
 }
 
-/// What an attempt that failed tells.
+/// The cause of a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// A server that is just starting does this too.
-    TryAgain,
-    /// We are not let in.
+pub(super) enum Cause {
+    /// No server, or one that is starting: worth another attempt.
+    Unreachable,
+    /// The server refused us.
     Refused,
-    /// Encryption cannot be agreed on: a certificate is wrong or missing, or only one side wants it first.
+    /// A certificate is wrong or missing, or only one side starts with TLS.
     Tls,
 }
 
-impl Verdict {
-    pub(super) fn of(error: &async_nats::ConnectError) -> Self {
+impl Cause {
+    pub(super) fn new(error: &async_nats::ConnectError) -> Self {
         match error.kind() {
             ConnectErrorKind::Authentication
             | ConnectErrorKind::AuthorizationViolation
             | ConnectErrorKind::ServerParse => Self::Refused,
             ConnectErrorKind::Tls => Self::Tls,
-            // async-nats calls a handshake that fails an I/O error like any other.
+            // async-nats reports a failed handshake as an I/O error.
             _ if causes(error).any(is_tls) => Self::Tls,
-            _ => Self::TryAgain,
+            _ => Self::Unreachable,
         }
     }
 }
 
-type Cause<'a> = &'a (dyn Error + 'static);
+type Source<'a> = &'a (dyn Error + 'static);
 
-fn causes<'a>(error: Cause<'a>) -> impl Iterator<Item = Cause<'a>> {
-    std::iter::successors(Some(error), |&error: &Cause<'a>| {
-        // An io::Error that wraps another names that one's source as its own, and so passes over it.
+fn causes<'a>(error: Source<'a>) -> impl Iterator<Item = Source<'a>> {
+    std::iter::successors(Some(error), |&error: &Source<'a>| {
+        // An io::Error around another skips that one in its chain of sources.
         let wrapped = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref);
         match wrapped {
-            Some(wrapped) => Some(wrapped as Cause<'a>),
+            Some(wrapped) => Some(wrapped as Source<'a>),
             None => error.source(),
         }
     })
 }
 
-fn is_tls(error: Cause<'_>) -> bool {
+fn is_tls(error: Source<'_>) -> bool {
     error.is::<async_nats::rustls::Error>()
 }
 

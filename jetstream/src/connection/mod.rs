@@ -1,27 +1,27 @@
-//! The way to a server, kept open.
+//! A connection to NATS that lasts.
 //!
 //! ```text
-//!   Connection ─┬─ link for consuming    pulls, deliveries, acks, API requests; made at once, so that errors show here
-//!               └─ link for publishing   made when the first publisher asks for it
+//!   Connection ─┬─ consuming link    pulls, deliveries, acks, API requests; made at once, so that errors show
+//!               └─ publishing link   made when the first publisher is requested
 //! ```
 //!
-//! Two links, because a burst of publishing holds up what shares its socket: a publish that waits behind deliveries times out, is sent
-//! again, and makes the burst longer.
+//! Two links, because a burst of publishing delays everything on its socket: a publish that waits
+//! behind deliveries times out, is sent again, and prolongs the burst.
 
+mod connection_log;
 mod error;
+mod failover_timer;
 mod identity;
 mod lame_duck;
 mod link;
-mod news;
 mod options;
-mod patience;
-mod purpose;
 mod settings;
 mod version;
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::{ServerAddr, jetstream};
+use async_nats::{ServerAddr, Subject, jetstream};
+use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::{
     sync::{OnceCell, watch},
@@ -29,21 +29,24 @@ use tokio::{
 };
 
 pub use {
-    error::ConnectError, link::LinkState, options::ConnectOptions, purpose::Purpose,
+    error::ConnectError,
+    link::{LinkRole, LinkState},
+    options::ConnectOptions,
     version::Version,
 };
-pub(crate) use {link::Link, patience::Patience};
+pub(crate) use {failover_timer::FailoverTimer, link::Link};
 
 use crate::Publisher;
-use error::Verdict;
+use error::Cause;
 use settings::{API_TIMEOUT, settings};
 
-/// How long closing waits until everything is on its way, over both links together.
+/// The time limit of closing, over both links together.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A connection to NATS that lasts: once made, it is made again whenever it is lost, within half a second of the server being back.
+/// A connection to NATS. It reconnects within half a second of the server's return.
 ///
-/// Clones share it. It closes when the last one is dropped; [`Connection::close`] makes sure first that nothing is left unsent.
+/// Clones share it. It closes when the last one is dropped; [`Connection::close`] sends first what
+/// is unsent.
 #[derive(Clone, Debug)]
 pub struct Connection {
     inner: Arc<Inner>,
@@ -58,7 +61,10 @@ struct Inner {
     warning: Option<String>,
 }
 
-/// Connects, and says at once what is wrong when that cannot work: nothing there, not let in, too old.
+/// Connects. Fails at once where waiting cannot help: refused, bad credentials, too old.
+///
+/// # Errors
+/// See [`ConnectError`].
 pub async fn connect(options: &ConnectOptions) -> Result<Connection, ConnectError> {
     let addresses =
         options::addresses(&options.servers).map_err(|source| ConnectError::Address {
@@ -83,33 +89,33 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, ConnectErro
     })
 }
 
-/// Tries until a server lets us in, refuses us, or the wait is over: a server that is just starting is worth waiting for.
+/// Tries until a server accepts or refuses us, or the time is over: a server may be starting.
 async fn first_link(
     options: &ConnectOptions,
     addresses: &[ServerAddr],
 ) -> Result<Link, ConnectError> {
     let deadline = Instant::now() + options.wait;
-    let mut pause = Duration::from_millis(5);
+    let mut delay = Duration::from_millis(5);
     let bare = options::bare(addresses);
     loop {
         let (settings, link) =
-            Link::prepare(settings(options, addresses).await?, Purpose::Consuming);
+            Link::prepare(settings(options, addresses).await?, LinkRole::Consuming);
         let left = deadline.saturating_duration_since(Instant::now());
         let error = match timeout(left, settings.connect(&bare[..])).await {
             Ok(Ok(client)) => return Ok(link(client)),
             Ok(Err(error)) => error,
             Err(_) => return Err(ConnectError::unreachable(options, None)),
         };
-        match Verdict::of(&error) {
-            Verdict::Refused => return Err(ConnectError::refused(options, error)),
-            Verdict::Tls => return Err(ConnectError::tls(options, error)),
-            Verdict::TryAgain => {}
+        match Cause::new(&error) {
+            Cause::Refused => return Err(ConnectError::refused(options, error)),
+            Cause::Tls => return Err(ConnectError::tls(options, error)),
+            Cause::Unreachable => {}
         }
-        if Instant::now() + pause >= deadline {
+        if Instant::now() + delay >= deadline {
             return Err(ConnectError::unreachable(options, Some(error)));
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(100));
+        sleep(delay).await;
+        delay = (delay * 2).min(Duration::from_millis(100));
     }
 }
 
@@ -122,29 +128,29 @@ fn check_version(options: &ConnectOptions, text: &str) -> Result<Option<String>,
         }),
         Some(version) if version >= version::TESTED => Ok(None),
         _ => Ok(Some(format!(
-            "nats-server {text} is older than {}, the version that is tested: it works as far as is known; upgrade it when it suits you",
+            "nats-server {text} is older than {}, the tested version",
             version::TESTED
         ))),
     }
 }
 
 impl Connection {
-    /// What the owner of the program should log about the server that answered; `None` when all is well.
+    /// A warning about the server's version, for the log; None where all is well.
     pub fn warning(&self) -> Option<&str> {
         self.inner.warning.as_deref()
     }
 
-    /// The servers, without secrets.
+    /// The servers' URLs, without secrets.
     pub fn servers(&self) -> String {
         options::redacted(&self.inner.options.servers)
     }
 
-    /// JetStream's API, over the consuming link; a request takes at most 5 s.
+    /// JetStream's API over the consuming link. A request takes at most 5 s.
     pub fn jetstream(&self) -> &jetstream::Context {
         &self.inner.jetstream
     }
 
-    /// Whether the consuming link stands, to be watched.
+    /// The state of the consuming link, to be watched.
     pub fn state(&self) -> watch::Receiver<LinkState> {
         self.inner.consuming.state.clone()
     }
@@ -158,12 +164,12 @@ impl Connection {
         self.inner.options.api_prefix()
     }
 
-    /// The publisher, if one has been asked for.
+    /// The publisher, if one was requested.
     pub(crate) fn publishing(&self) -> Option<&Publisher> {
         self.inner.publishing.get()
     }
 
-    /// The publisher, over a link of its own. All that are asked for are one: they share its window.
+    /// The publisher, over a link of its own. All clones share its window.
     pub async fn publisher(&self) -> Publisher {
         self.inner
             .publishing
@@ -172,29 +178,33 @@ impl Connection {
             .clone()
     }
 
-    /// Never fails: the same options have connected before, and from here on a missing server is an outage that passes.
+    /// Never fails: the same options have connected before. From now on a missing server is an
+    /// outage that passes.
     async fn publishing_link(&self) -> Link {
         let options = &self.inner.options;
         let link = async {
             let addresses = options::addresses(&options.servers).ok()?;
             let settings = settings(options, &addresses).await.ok()?;
             let (settings, link) =
-                Link::prepare(settings.retry_on_initial_connect(), Purpose::Publishing);
+                Link::prepare(settings.retry_on_initial_connect(), LinkRole::Publishing);
             Some(link(
                 settings.connect(options::bare(&addresses)).await.ok()?,
             ))
         };
-        // A credentials file that has vanished since: sharing the consuming link is slower and right.
+        // Where a credentials file has vanished, the consuming link serves too, only slower.
         link.await.unwrap_or_else(|| self.consuming().clone())
     }
 
     /// Publishes `body` on the reply subject of a delivery, over the consuming link, unconfirmed.
-    pub async fn respond(&self, reply: async_nats::Subject, body: bytes::Bytes) {
-        // Fails only when the client is closed: then the message comes again.
+    pub async fn respond(&self, reply: Subject, body: Bytes) {
+        // Fails only on a closed client. The message is then delivered again.
         let _ = self.consuming().client.publish(reply, body).await;
     }
 
-    /// Waits until everything that was sent is on its way: written to its socket, not confirmed by the server.
+    /// Waits until everything is written to its socket. The server does not confirm it.
+    ///
+    /// # Errors
+    /// See [`FlushError`].
     pub async fn flush(&self) -> Result<(), FlushError> {
         let publishing = self.publishing().map(Publisher::link);
         for link in [Some(self.consuming()), publishing].into_iter().flatten() {
@@ -206,30 +216,30 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends what is unsent and closes both links, whoever still holds a clone; at most 2 s in all, and at once where there is no server.
+    /// Sends what is unsent and closes both links, also for other clones. Takes at most 2 s, and no
+    /// time without a server.
     pub async fn close(self) {
         let publishing = self.publishing().map(Publisher::link);
         let links = [Some(self.consuming()), publishing];
         let closing = links.into_iter().flatten().map(|link| async move {
-            // A server that is away cannot be told: what it has not heard, it will ask for again.
             if link.is_connected() {
                 let _ = link.client.flush().await;
             }
             let _ = link.client.drain().await;
         });
-        // What is not closed by then closes with its last clone.
+        // Links that are not closed by then close with their last clone.
         let _ = timeout(CLOSE_TIMEOUT, join_all(closing)).await;
     }
 }
 
-/// What was sent may not have reached the server.
+/// A flush that failed: data may not have reached the server.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlushError {
-    /// It could not be written within 2 s.
-    #[error("what was sent could not be written in time")]
+    /// The data could not be written within 2 s.
+    #[error("flush connection: timed out")]
     TimedOut,
     /// The connection is closed.
     #[error("flush a closed connection")]
-    Closed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Closed(#[source] crispy_fault::BoxError),
 }

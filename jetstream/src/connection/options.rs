@@ -1,18 +1,18 @@
-//! What an operator says about a server.
+//! Options of a connection.
 
 use std::{fmt, path::PathBuf, time::Duration};
 
 use async_nats::ServerAddr;
 
-/// Where the servers are and how to be let in: the settings of natscli, under its names.
+/// The servers and the credentials: the settings of natscli, under its names.
 ///
 /// Its debug form hides every secret, those inside server URLs too, so it can be logged.
 #[derive(Clone)]
 pub struct ConnectOptions {
-    /// URLs of one cluster's servers, separated by commas; `nats://127.0.0.1:4222` by default. A user and password, or a token in the
-    /// user's place, may stand in one: it is for all of them.
+    /// URLs of one cluster's servers, separated by commas; `nats://127.0.0.1:4222` by default. One of
+    /// them may have a user and password, or a token in the user's place: for all of them.
     pub servers: String,
-    /// What the server's lists of connections call this one: the program, its host and its process.
+    /// The connection's name in the server's lists: program, host and process.
     pub name: String,
     /// User name, with [`Self::password`].
     pub user: Option<String>,
@@ -34,15 +34,16 @@ pub struct ConnectOptions {
     pub tls_cert: Option<PathBuf>,
     /// File with the key of [`Self::tls_cert`].
     pub tls_key: Option<PathBuf>,
-    /// Encrypt before the server has said anything.
+    /// Starts TLS before the server's greeting.
     pub tls_first: bool,
     /// JetStream domain, as on a leaf node.
     pub domain: Option<String>,
-    /// First tokens of the subjects of JetStream's API, where an account imports it under others; [`Self::domain`] does not count then.
+    /// First tokens of the subjects of JetStream's API, for accounts that import it under others.
+    /// It overrides [`Self::domain`].
     pub js_api_prefix: Option<String>,
-    /// First tokens of the subjects on which replies are heard; `_INBOX` by default.
+    /// First tokens of the reply subjects; `_INBOX` by default.
     pub inbox_prefix: Option<String>,
-    /// How long the first connection may take. Once there has been one, a lost one is sought again for ever.
+    /// The time limit of the first connection. Later reconnects have none.
     pub wait: Duration,
 }
 
@@ -106,7 +107,7 @@ impl fmt::Debug for ConnectOptions {
     }
 }
 
-/// Server URLs without what stands before an `@`.
+/// Server URLs without the part before an `@`.
 pub(super) fn redacted(servers: &str) -> String {
     let hide = |server: &str| match server.trim().rsplit_once('@') {
         None => server.trim().to_owned(),
@@ -126,11 +127,11 @@ pub(super) fn addresses(servers: &str) -> std::io::Result<Vec<ServerAddr>> {
         .collect()
 }
 
-/// The same addresses without users and passwords: async-nats does not look at those, and writes them into its log.
+/// The addresses without users and passwords: async-nats ignores those, and logs them.
 pub(super) fn bare(addresses: &[ServerAddr]) -> Vec<ServerAddr> {
     let bare = |address: &ServerAddr| {
         let mut url = address.clone().into_inner();
-        // Refused for URLs without a host, which no server has.
+        // Fails only for URLs without a host.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         ServerAddr::from_url(url).unwrap_or_else(|_| address.clone())
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_async_nats_is_told_of_a_server_holds_no_secret() {
+    fn addresses_for_async_nats_hold_no_secret() {
         let servers = addresses("nats://ann:pw@a:4222,tls://tok@b,nats://c").unwrap();
         let bare = bare(&servers);
         let bare: Vec<_> = bare.iter().map(ServerAddr::as_url_str).collect();
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_shows_in_the_debug_form() {
+    fn the_debug_form_hides_secrets() {
         let options = ConnectOptions {
             servers: "nats://ann:hunter2@a:4222, tls://s3cret@b".into(),
             password: Some("hunter3".into()),

@@ -1,4 +1,4 @@
-//! What async-nats is told.
+//! Settings of the async-nats client.
 
 use std::{fs::File, io, path::Path, time::Duration};
 
@@ -7,16 +7,16 @@ use nkeys::KeyPair;
 
 use super::{ConnectError, ConnectOptions, identity::Identity};
 
-/// How long one request to the server's API may take. An election of a replicated stream's leader takes 4.5 to 7 s (measured), in which
-/// requests fail at once; 5 s is what natscli waits.
+/// The time limit of one API request. During the election of a stream's leader (4.5 to 7 s,
+/// measured) requests fail at once; natscli waits 5 s.
 pub(super) const API_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often the server is asked whether it is there. Dead peers are noticed after two unanswered pings; the default of 60 s leaves a cut
-/// cable unnoticed for two minutes.
-const PING: Duration = Duration::from_secs(5);
+/// The interval of pings. Dead peers are noticed after two unanswered pings; the default of 60 s
+/// leaves a cut cable unnoticed for two minutes.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
 
-/// async-nats' settings for `options`. Nothing of TLS is touched unless a server or an option asks for it: reading the system's
-/// certificates costs more than all else that a connection does.
+/// The client's settings for `options`. TLS is set up only where a server or an option asks for it:
+/// reading the system's certificates costs more than all the rest of a connection.
 pub(super) async fn settings(
     options: &ConnectOptions,
     addresses: &[ServerAddr],
@@ -24,9 +24,9 @@ pub(super) async fn settings(
     let mut settings = async_nats::ConnectOptions::new()
         .name(&options.name)
         .request_timeout(Some(API_TIMEOUT))
-        .ping_interval(PING);
-    settings = match Identity::of(options, addresses) {
-        Identity::Nobody => settings,
+        .ping_interval(PING_INTERVAL);
+    settings = match Identity::new(options, addresses) {
+        Identity::Anonymous => settings,
         Identity::User(user, password) => settings.user_and_password(user, password),
         Identity::Token(token) => settings.token(token),
     };
@@ -38,7 +38,7 @@ pub(super) async fn settings(
     Ok(settings)
 }
 
-/// What is proved by signing the server's nonce.
+/// Adds credentials that sign the server's nonce.
 async fn with_keys(
     mut settings: async_nats::ConnectOptions,
     options: &ConnectOptions,
@@ -50,13 +50,13 @@ async fn with_keys(
     if let Some(path) = &options.nkey {
         let text = std::fs::read_to_string(path).map_err(unreadable(path))?;
         let seed = seed_in(&text).ok_or_else(|| {
-            let message = "no line of it is the seed of a user's nkey (SU...)";
+            let message = "no line is the seed of a user's nkey (SU...)";
             unreadable(path)(io::Error::new(io::ErrorKind::InvalidData, message))
         })?;
         settings = settings.nkey(seed.to_owned());
     }
     if let (Some(jwt), Some(seed)) = (&options.jwt, &options.seed) {
-        // The seed's own error would repeat none of it, and says no more.
+        // The parser's error has no more details.
         let pair = KeyPair::from_seed(seed.trim()).map_err(|_| ConnectError::Seed)?;
         let pair = std::sync::Arc::new(pair);
         settings = settings.jwt(jwt.trim().to_owned(), move |nonce| {
@@ -67,7 +67,7 @@ async fn with_keys(
     Ok(settings)
 }
 
-/// The seed in a file that may have words around it, as `nsc` and `nk` write them.
+/// The seed in a file with other text around it, as `nsc` and `nk` write them.
 fn seed_in(text: &str) -> Option<&str> {
     let mut lines = text.lines().map(str::trim);
     lines.find(|line| line.starts_with("SU") && KeyPair::from_seed(line).is_ok())
@@ -77,7 +77,7 @@ fn with_tls(
     mut settings: async_nats::ConnectOptions,
     options: &ConnectOptions,
 ) -> Result<async_nats::ConnectOptions, ConnectError> {
-    // async-nats reads them while it connects, and its errors do not say which it could not read.
+    // async-nats reads these files while it connects, and its errors do not name the file.
     for path in [&options.tls_ca, &options.tls_cert, &options.tls_key]
         .into_iter()
         .flatten()

@@ -1,19 +1,19 @@
-//! Which servers will do.
+//! Accepted versions of nats-server.
 
 use std::fmt;
 
-/// The least version that is accepted: it has the consumer features that the topology uses.
+/// The oldest accepted version: the first with the consumer features in use.
 pub(super) const LEAST: Version = Version(2, 11, 0);
 
-/// The version that the tests run against.
+/// The version under test.
 pub(super) const TESTED: Version = Version(2, 15, 1);
 
-/// A server's version; what follows the three numbers (`-RC.1`) is not looked at.
+/// A server's version, without a suffix such as `-RC.1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u32, pub u32, pub u32);
 
 impl Version {
-    /// The version in `text`; `None` where it does not begin with three numbers.
+    /// Parses `text`. None where it does not begin with three numbers.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let numbers = text.split(['-', '+']).next()?;
         let mut parts = numbers.split('.').map(str::parse);
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_compare_by_number_and_not_by_letter() {
+    fn versions_compare_by_number() {
         let parse = |text| Version::parse(text).unwrap();
         assert!(parse("2.9.25") < LEAST);
         assert!(parse("2.11.0-dev") >= LEAST && parse("2.11.0") < TESTED);

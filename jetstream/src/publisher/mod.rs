@@ -1,20 +1,22 @@
-//! Getting a message into its stream, however long that takes.
+//! Publishes messages, and retries until their streams have them.
 //!
 //! ```text
-//!   publish ──► window (64) ──► connected? ──► request ──► the stream's answer ──► Published
+//!   publish ──► window (64) ──► connected? ──► request ──► acknowledgement ──► Published
 //!                                   ▲                            │
-//!                                   └──── jittered pause ◄───────┘ full, busy, no leader, no answer
+//!                                   └──── jittered delay ◄───────┘ full, busy, no leader, no answer
 //! ```
 //!
-//! The window is the back-pressure: a stream that is full keeps 64 publishes trying, and everybody else waiting outside with what they hold.
+//! The window is the back-pressure: a full stream keeps 64 publishes retrying, and all others wait
+//! for the window.
 
-mod answer;
+mod ack;
 mod stalls;
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue, RequestErrorKind, client::Request};
 use bytes::Bytes;
+use crispy_fault::{DependencyId, Fault};
 use crispy_telemetry::{
     catalogue::{QUEUE_PUBLISHED, STREAM},
     context,
@@ -25,39 +27,42 @@ use tokio::{
 };
 use tracing::{Instrument, Span};
 
-pub use {answer::Stall, stalls::Stalls};
+pub use {ack::Stall, stalls::Stalls};
 
-use answer::Verdict;
-use stalls::Trying;
+use ack::Outcome;
+use stalls::InFlightPublish;
 
 use crate::{
     backoff::Backoff,
-    connection::{Link, Patience},
+    connection::{FailoverTimer, Link},
     header, span,
 };
 
-/// Publishes that may wait for their answer at once. Measured: 64 carry 110,000 messages/s on one server, 25 times what a thousand cameras
-/// send; more only makes them wait longer.
+/// Publishes in flight. Measured: 64 carry 110,000 messages/s on one server, 25 times the load of a
+/// thousand cameras; more only prolong the wait.
 const WINDOW: usize = 64;
 
-/// How long one attempt waits for its answer. A leader that steps down forgets whom it owes one (measured: a cluster that was torn apart left
-/// whole windows unanswered, and stored them), so waiting long is in vain; asking again costs a duplicate that the stream knows by its id.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// The time limit of one attempt. A leader that steps down never answers its pending publishes
+/// (measured: a partitioned cluster left whole windows unanswered, and stored them). Another attempt
+/// costs a duplicate that the stream recognises by its id.
+const ACK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Pauses between attempts. The first is short because a message id that is still in flight on a replicated stream is settled within a
-/// round trip; the longest leaves a full stream and an election (4.5 to 7 s, measured) in peace.
-const TRYING_AGAIN: Backoff = Backoff {
+/// Delays between attempts. The first is short: a message id in flight on a replicated stream is
+/// settled within a round trip. The longest spares a full stream, and one in an election (4.5 to
+/// 7 s, measured).
+const RETRY_BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(20),
     longest: Duration::from_secs(2),
 };
 
 /// Publishes messages and waits for their streams to have them.
 ///
-/// * Ok means stored: on disk of the stream's leader, and of a majority of replicas where there are several.
-/// * It tries for ever: while the server is away, has no leader, is busy, or the stream is full. Only what can never succeed is an error.
-/// * At most 64 publishes are under way, over all clones; more wait, without a copy of their bytes being made.
-/// * Dropping the future gives up. The message may or may not have been stored then; published again under the same id it is stored once,
-///   as long as the stream remembers the id.
+/// * Ok means stored: on the disk of the stream's leader, and of a majority of its replicas.
+/// * It retries for ever while the server is unavailable or busy, has no leader, or the stream is
+///   full. Only publishes that can never succeed are errors.
+/// * At most 64 publishes are in flight, over all clones. Others wait, without a copy of their bytes.
+/// * Dropping the future gives up. The message may have been stored. Published again under the same
+///   id it is stored once, as long as the stream remembers the id.
 #[derive(Clone, Debug)]
 pub struct Publisher {
     inner: Arc<Inner>,
@@ -77,24 +82,25 @@ pub struct Outgoing<'a> {
     pub subject: &'a str,
     /// The name of the stream that must store it.
     pub stream: &'a str,
-    /// Its headers, with its id ([`header::MESSAGE_ID`]) where it has one. A `traceparent` among them puts it into that trace, and not into
-    /// the one under way.
+    /// Its headers, with its id ([`header::MESSAGE_ID`]). A `traceparent` among them puts it into that
+    /// trace, and not into the current one.
     pub headers: HeaderMap,
     /// Its content.
     pub payload: Bytes,
-    /// The span of its publishing, with the fields `stream`, `stream_sequence` and `attempt` to be filled in; a plain one where there is none.
+    /// The span of its publishing; a plain one by default. The publisher records the fields `stream`,
+    /// `stream_sequence` and `attempt`.
     pub span: Option<Span>,
 }
 
-/// The stream has the message.
+/// A stored message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
     /// The stream's name on the server.
     pub stream: String,
-    /// The message's place in it.
+    /// Its sequence in the stream.
     pub sequence: u64,
-    /// The stream remembers a message of this id and has not stored another. `sequence` is then that one's, which may have left the stream
-    /// since.
+    /// The stream remembers a message of this id, and did not store another. `sequence` is that
+    /// message's, which may have left the stream since.
     pub duplicate: bool,
 }
 
@@ -113,13 +119,16 @@ impl Publisher {
         &self.inner.link
     }
 
-    /// What keeps publishing into which stream from succeeding, from the first attempt that fails until the next that does not, or nobody
-    /// tries any more: for logs and health.
+    /// Stalled publishes, by stream, for logs and health: from the first failed attempt to success or
+    /// to the drop of the publish.
     pub fn stalls(&self) -> watch::Receiver<Stalls> {
         self.inner.stalls.subscribe()
     }
 
     /// Publishes `message`.
+    ///
+    /// # Errors
+    /// Only where the message can never be published: see [`PublishError`].
     pub async fn publish(&self, message: Outgoing<'_>) -> Result<Published, PublishError> {
         let Outgoing {
             subject,
@@ -144,7 +153,7 @@ impl Publisher {
         store.instrument(span.clone()).await
     }
 
-    /// Tries until the stream has it, or never can.
+    /// Retries until the stream has the message, or never can.
     async fn store(
         &self,
         subject: &str,
@@ -159,71 +168,74 @@ impl Publisher {
             .acquire()
             .await
             .map_err(|_| PublishError::Closed)?;
-        let trying = Trying::into(stream, &self.inner.stalls);
-        let mut patience = Patience::begins(self.inner.link.connects());
+        let publish = InFlightPublish::new(stream, &self.inner.stalls);
+        let mut timer = FailoverTimer::new(self.inner.link.connects());
         for failure in 1_u32.. {
             let connects = self.inner.link.connects();
-            match self.attempt(subject, headers, payload, &trying).await {
-                Verdict::Stored(published) => {
+            match self.attempt(subject, headers, payload, &publish).await {
+                Outcome::Stored(published) => {
                     span.record("attempt", failure);
                     return Ok(published);
                 }
-                Verdict::Refused(reason) => {
+                Outcome::Refused(reason) => {
                     return Err(PublishError::Refused {
                         subject: subject.to_owned(),
                         reason,
                     });
                 }
-                Verdict::Lost => {}
-                Verdict::Stalled(stall) => {
-                    trying.stalled(stall);
-                    if stall != Stall::Full && patience.is_over(connects) {
-                        self.inner.link.leave(connects).await;
+                Outcome::Reconnected => {}
+                Outcome::Stalled(stall) => {
+                    publish.stalled(stall);
+                    if stall != Stall::Full && timer.is_expired(connects) {
+                        self.inner.link.switch_server(connects).await;
                     }
-                    sleep(TRYING_AGAIN.pause(failure, rand::random())).await;
+                    sleep(RETRY_BACKOFF.delay(failure, rand::random())).await;
                 }
             }
         }
         Err(PublishError::Closed)
     }
 
-    /// One try. It waits for a connection first, so that nothing queues up inside the client to be sent twice, and ends when the connection
-    /// is made anew: the answer to what went before will not come.
+    /// Makes one attempt. Waits for a connection first: publishes that queue up inside the client
+    /// would be sent twice. Ends at a reconnect: the answer to the earlier request never comes.
     async fn attempt(
         &self,
         subject: &str,
         headers: &HeaderMap,
         payload: &Bytes,
-        trying: &Trying<'_>,
-    ) -> Verdict {
+        publish: &InFlightPublish<'_>,
+    ) -> Outcome {
         let link = &self.inner.link;
         if !link.is_connected() {
-            trying.stalled(Stall::Disconnected);
+            publish.stalled(Stall::Disconnected);
             link.connected().await;
         }
         let connects = link.connects();
         let request = Request::new()
             .headers(headers.clone())
             .payload(payload.clone())
-            .timeout(Some(ANSWER_TIMEOUT));
+            .timeout(Some(ACK_TIMEOUT));
         let reply = tokio::select! {
             reply = link.client.send_request(subject.to_owned(), request) => reply,
-            () = link.remade(connects) => return Verdict::Lost,
+            () = link.reconnected(connects) => return Outcome::Reconnected,
         };
         match reply {
-            Ok(reply) => answer::read(&reply.payload),
+            Ok(reply) => ack::parse(&reply.payload),
             Err(error) => match error.kind() {
-                RequestErrorKind::NoResponders => Verdict::Stalled(Stall::NoStream),
+                RequestErrorKind::NoResponders => Outcome::Stalled(Stall::NoStream),
                 RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
-                    Verdict::Refused(error.to_string())
+                    Outcome::Refused(error.to_string())
                 }
-                _ => Verdict::Stalled(Stall::NoAnswer),
+                _ => Outcome::Stalled(Stall::NoAnswer),
             },
         }
     }
 }
 
-/// Adds a header. Values may come from messages, so none may end its line.
+/// Adds a header. Values may come from messages: one with a line break is an error.
+///
+/// # Errors
+/// [`PublishError::IllegalHeader`].
 pub fn insert_header(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), PublishError> {
     let illegal = || PublishError::IllegalHeader {
         name: name.to_owned(),
@@ -234,19 +246,19 @@ pub fn insert_header(headers: &mut HeaderMap, name: &str, value: &str) -> Result
     Ok(())
 }
 
-/// The message can never be published as it is.
+/// A message that can never be published.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// Too large, or the subject is captured by somebody else's stream.
+    /// Too large, or its subject is captured by another stream.
     #[error("publish on {subject}: {reason}")]
     Refused {
         /// The subject.
         subject: String,
-        /// What the server, or the client on its behalf, said.
+        /// The refusal of the server or the client.
         reason: String,
     },
-    /// A header's name or value cannot be written down.
+    /// A header's name or value is illegal.
     #[error("publish with header {name:?}: not a legal header")]
     IllegalHeader {
         /// The header's name.
@@ -255,4 +267,15 @@ pub enum PublishError {
     /// The publisher was closed.
     #[error("publish on a closed connection")]
     Closed,
+}
+
+impl PublishError {
+    /// The failure of a publish that was made while `doing` something.
+    pub fn into_fault(self, doing: &'static str) -> Fault {
+        let fault = match &self {
+            Self::Closed => Fault::unavailable(DependencyId::Queue, doing),
+            Self::Refused { .. } | Self::IllegalHeader { .. } => Fault::rejected(doing),
+        };
+        fault.with_source(self)
+    }
 }

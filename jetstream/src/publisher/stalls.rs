@@ -1,4 +1,4 @@
-//! What publishing waits for, stream by stream: one that is full says nothing about another.
+//! Stalled publishes, by stream: a full stream does not concern another.
 
 use std::collections::BTreeMap;
 
@@ -6,32 +6,32 @@ use tokio::sync::watch;
 
 use super::Stall;
 
-/// The names of the streams into which publishing does not get on, and why.
+/// The names of streams into which publishing is stalled, and the causes.
 pub type Stalls = BTreeMap<String, Stall>;
 
-/// One message on its way into a stream; what was said of the stream is taken back when this ends, also when its publisher gives up.
-pub(super) struct Trying<'a> {
+/// A publish in flight. Its stall is cleared when it ends, also when the caller drops it.
+pub(super) struct InFlightPublish<'a> {
     stream: &'a str,
     stalls: &'a watch::Sender<Stalls>,
 }
 
-impl<'a> Trying<'a> {
-    pub(super) fn into(stream: &'a str, stalls: &'a watch::Sender<Stalls>) -> Self {
+impl<'a> InFlightPublish<'a> {
+    pub(super) fn new(stream: &'a str, stalls: &'a watch::Sender<Stalls>) -> Self {
         Self { stream, stalls }
     }
 
     pub(super) fn stalled(&self, stall: Stall) {
-        let news = |stalls: &mut Stalls| match stalls.get_mut(self.stream) {
-            Some(known) => std::mem::replace(known, stall) != stall,
-            None => stalls.insert(self.stream.to_owned(), stall).is_none(),
-        };
-        self.stalls.send_if_modified(news);
+        self.stalls
+            .send_if_modified(|stalls| match stalls.get_mut(self.stream) {
+                Some(known) => std::mem::replace(known, stall) != stall,
+                None => stalls.insert(self.stream.to_owned(), stall).is_none(),
+            });
     }
 }
 
-impl Drop for Trying<'_> {
+impl Drop for InFlightPublish<'_> {
     fn drop(&mut self) {
-        let news = |stalls: &mut Stalls| stalls.remove(self.stream).is_some();
-        self.stalls.send_if_modified(news);
+        self.stalls
+            .send_if_modified(|stalls| stalls.remove(self.stream).is_some());
     }
 }

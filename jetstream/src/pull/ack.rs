@@ -1,11 +1,11 @@
-//! What a message's reply subject says about its delivery. Pure.
+//! Parses the reply subject of a delivery. Pure.
 
 use jiff::Timestamp;
 
-/// The subject on which a delivery is acknowledged; the server writes into it what it knows of the message.
+/// The subject on which a delivery is acknowledged. The server puts facts about it into the subject.
 ///
-/// `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<published, Unix ns>.<pending>`, or with `<domain>.<account>` before the
-/// stream and perhaps more at the end (NATS ADR-15).
+/// `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<published, Unix ns>.<pending>`,
+/// or with `<domain>.<account>` before the stream and perhaps more at the end (NATS ADR-15).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AckSubject {
     /// The stream's name on the server.
@@ -18,12 +18,12 @@ pub struct AckSubject {
     pub consumer_sequence: u64,
     /// When the stream stored the message, by the server's clock.
     pub published: Timestamp,
-    /// Messages that the consumer has still to deliver.
+    /// Messages that the consumer has not delivered yet.
     pub pending: u64,
 }
 
 impl AckSubject {
-    /// What `subject` says; `None` where it is not one.
+    /// Parses `subject`.
     pub fn parse(subject: &str) -> Option<Self> {
         let tokens: Vec<&str> = subject.strip_prefix("$JS.ACK.")?.split('.').collect();
         let tokens = match tokens.len() {
@@ -50,7 +50,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_forms_say_the_same(
+        fn both_forms_are_parsed_alike(
             deliveries: u64,
             stream_sequence: u64,
             consumer_sequence: u64,
@@ -72,7 +72,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_the_parser_panic(text in ".{0,80}") {
+        fn no_text_panics_the_parser(text in ".{0,80}") {
             let _ = AckSubject::parse(&format!("$JS.ACK.{text}"));
         }
     }

@@ -1,15 +1,17 @@
-//! Taking messages from a pull consumer, exactly as many as there are hands.
+//! Pulls messages from a consumer, exactly as many as there are permits.
 //!
 //! ```text
-//!   want(3) ──► request: batch 3, expires 30 s, heartbeat 0.75 s ──► consumer ──► inbox ──► next()
-//!                                                                                  │
-//!   a fresh inbox and nothing asked for  ◄── connection made anew, silence, any refusal
+//!   request(3) ──► batch 3, expires 30 s, heartbeat 0.75 s ──► consumer ──► inbox ──► next()
+//!                                                                               │
+//!   a new inbox and nothing requested  ◄── reconnect, silence, any refusal ─────┘
 //! ```
 //!
-//! Why not the library's stream: it asks for more whenever half of its batch is gone, whatever the caller can hold, into a channel of its own,
-//! where leases run out unseen; and with several clients on one durable it can stay silent for half a minute after the server was away
-//! (measured: 14 s and more), because it takes other clients' open requests for its own. Here every doubt about what the server still owes
-//! us ends in the same way: forget it, and ask again on a fresh inbox. What was on its way to the old one comes again when its lease is over.
+//! The library's stream does not serve: it requests more whenever half of its batch is gone, into a
+//! channel of its own, where leases run out unseen. And with several clients on one consumer it can
+//! stay silent for half a minute after the server's return (measured: 14 s and more), because it
+//! takes other clients' open requests for its own. Here every doubt about open requests ends in the
+//! same way: forget them, and request again on a new inbox. Messages on their way to the old one are
+//! delivered again when their leases are over.
 
 mod ack;
 mod status;
@@ -26,60 +28,64 @@ use status::Status;
 
 use crate::{Connection, backoff::Backoff, connection::Link};
 
-/// How long one request stays open. Long, because it costs nothing while it waits.
+/// The lifetime of one request. Long, because an open request costs nothing.
 const EXPIRES: Duration = Duration::from_secs(30);
 
-/// How often the server says that it is still there while it has nothing to deliver.
+/// The interval of the server's idle heartbeats.
 const HEARTBEAT: Duration = Duration::from_millis(750);
 
-/// How long it may be silent: two heartbeats, and some for a busy machine. Whoever waits longer is silent for more than three seconds itself, when
-/// a node that is cut off has found out that it does not lead any more.
-const SILENCE: Duration = Duration::from_millis(1900);
+/// Two heartbeats, with slack for a busy machine. Must keep recovery under 3 s after a partitioned
+/// node steps down.
+const IDLE_TIMEOUT: Duration = Duration::from_millis(1900);
 
-/// Pauses after refusals, short enough to be back within a second of what was missing.
-const REFUSED: Backoff = Backoff {
+/// Delays after refusals: short enough to resume within a second of the consumer's return.
+const REFUSAL_BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(50),
     longest: Duration::from_millis(500),
 };
 
-/// How long closing waits for what is on its way.
-const CLOSING: Duration = Duration::from_secs(1);
+/// The time limit of closing, for messages on their way.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What happened.
+/// An event of a [`Puller`].
 #[derive(Debug)]
 pub enum Pulled {
-    /// A message, with one request the less open.
+    /// A message.
     Message(Message),
-    /// Fewer messages are coming than were asked for: ask again.
+    /// Fewer messages are outstanding than were requested: request again.
     Expired,
-    /// Nothing is coming any more, because of this: make sure that the consumer is there, and ask again.
+    /// All requests are lost, for this reason: check the consumer, and request again.
     Broken(&'static str),
 }
 
 /// Open requests on one consumer.
 ///
-/// It never has more messages coming than it was told to want. All waiting happens in [`Puller::next`], which may be dropped at any point.
+/// It never has more messages outstanding than were requested. All waiting happens in
+/// [`Puller::next`], which may be dropped at any point.
 #[derive(Debug)]
 pub struct Puller {
     link: Link,
     request_subject: String,
     inbox: String,
     subscription: Subscriber,
-    /// Delivered to an inbox that has been left, and not yet given out.
+    /// Messages of an earlier inbox, not yet returned.
     left_over: VecDeque<Message>,
-    /// Messages asked for that have not come.
-    coming: usize,
-    /// How often the link had been made when the inbox was opened.
+    /// Messages requested and not delivered.
+    outstanding: usize,
+    /// The number of connects of the link when the inbox was opened.
     connects: u64,
-    heard: Instant,
+    last_activity: Instant,
     refusals: u32,
     not_before: Instant,
-    /// Why what is coming may not come.
-    doubt: Option<&'static str>,
+    /// The reason to forget all requests.
+    broken: Option<&'static str>,
 }
 
 impl Puller {
-    /// A puller from `consumer` of `stream`, with nothing asked for yet.
+    /// Opens an inbox for messages of `consumer` of `stream`, and requests nothing yet.
+    ///
+    /// # Errors
+    /// On a closed connection.
     pub async fn open(
         connection: &Connection,
         stream: &str,
@@ -96,25 +102,26 @@ impl Puller {
             inbox,
             subscription,
             left_over: VecDeque::new(),
-            coming: 0,
+            outstanding: 0,
             connects,
-            heard: Instant::now(),
+            last_activity: Instant::now(),
             refusals: 0,
             not_before: Instant::now(),
-            doubt: None,
+            broken: None,
         })
     }
 
-    /// Sees to it that up to `count` messages are coming. What has been asked for cannot be taken back.
+    /// Requests messages until up to `count` are outstanding. Requests cannot be withdrawn.
     ///
-    /// It asks only when fewer than half of them are: a request for each single message would leave as many requests open as there are hands,
-    /// and each has heartbeats of its own. Nobody waits for that: the half that is coming comes at once where there is work, and then the
-    /// rest is asked for.
+    /// It does so only when fewer than half are outstanding: a request for each message would leave as
+    /// many requests open as there are permits, each with heartbeats of its own. The outstanding half
+    /// is delivered at once where there is work, and then the rest is requested.
     ///
-    /// While there is no connection, or just after a refusal, it asks for nothing; [`Self::next`] then returns when it is time to ask again.
-    pub async fn want(&mut self, count: usize) {
-        let missing = count.saturating_sub(self.coming);
-        let enough = self.coming * 2 >= count;
+    /// Without a connection, or just after a refusal, it requests nothing. [`Self::next`] then returns
+    /// when it is time to request again.
+    pub async fn request(&mut self, count: usize) {
+        let missing = count.saturating_sub(self.outstanding);
+        let enough = self.outstanding * 2 >= count;
         if enough || Instant::now() < self.not_before || !self.is_current() {
             return;
         }
@@ -124,12 +131,12 @@ impl Puller {
             idle_heartbeat: HEARTBEAT.as_nanos(),
         };
         let body = serde_json::to_vec(&request).expect("numbers are always JSON");
-        if self.coming == 0 {
-            self.heard = Instant::now();
+        if self.outstanding == 0 {
+            self.last_activity = Instant::now();
         }
-        self.coming += missing;
+        self.outstanding += missing;
         let (subject, inbox) = (self.request_subject.clone(), self.inbox.clone());
-        // Fails only when the client is closed, and then silence ends the wait.
+        // Fails only on a closed client; the idle timeout ends the wait then.
         let _ = self
             .link
             .client
@@ -137,71 +144,71 @@ impl Puller {
             .await;
     }
 
-    /// The connection stands, and is the one that the inbox was opened on.
+    /// Whether the link is still on the connection that the inbox was opened on.
     fn is_current(&self) -> bool {
         self.link.is_connected() && self.link.connects() == self.connects
     }
 
-    /// The next thing that happens.
+    /// Waits for the next event. Cancel safe.
     pub async fn next(&mut self) -> Pulled {
         loop {
             if let Some(message) = self.left_over.pop_front() {
                 return Pulled::Message(message);
             }
-            // Kept in a field until it is done, because this future may be dropped while the new inbox is being opened.
-            if let Some(reason) = self.doubt {
+            // A field, because this future may be dropped while the new inbox is being opened.
+            if let Some(reason) = self.broken {
                 self.reopen().await;
-                self.doubt = None;
+                self.broken = None;
                 return Pulled::Broken(reason);
             }
             let wake = self.wake_at();
             tokio::select! {
                 message = self.subscription.next() => match message {
-                    Some(message) => if let Some(pulled) = self.heard(message) {
+                    Some(message) => if let Some(pulled) = self.received(message) {
                         return pulled;
                     },
-                    None => self.doubt = Some("the subscription ended"),
+                    None => self.broken = Some("the subscription ended"),
                 },
-                () = self.link.remade(self.connects) => {
-                    self.doubt = Some("the connection was made anew");
+                () = self.link.reconnected(self.connects) => {
+                    self.broken = Some("reconnected");
                 }
-                () = sleep_until(wake.unwrap_or(self.heard)), if wake.is_some() => {
-                    if self.coming == 0 {
+                () = sleep_until(wake.unwrap_or(self.last_activity)), if wake.is_some() => {
+                    if self.outstanding == 0 {
                         return Pulled::Expired;
                     }
-                    // Silence is no news while there is no connection.
-                    self.heard = Instant::now();
+                    // Silence means nothing without a connection.
+                    self.last_activity = Instant::now();
                     if self.link.is_connected() {
-                        self.doubt = Some("the server was silent");
+                        self.broken = Some("the server was silent");
                     }
                 }
             }
         }
     }
 
-    /// What has happened already, without waiting. [`Self::next`] would say it too, at the price of a wait for everything else.
-    pub fn ready(&mut self) -> Option<Pulled> {
-        if self.doubt.is_some() || !self.left_over.is_empty() {
+    /// The next event, if it is there already. Cheaper than [`Self::next`], which prepares to wait.
+    pub fn try_next(&mut self) -> Option<Pulled> {
+        if self.broken.is_some() || !self.left_over.is_empty() {
             return None;
         }
         let message = self.subscription.next().now_or_never()??;
-        self.heard(message)
+        self.received(message)
     }
 
-    /// When to look up though nothing was heard: at the end of a pause, or when the silence is too long.
+    /// The end of the current delay or of the idle timeout.
     fn wake_at(&self) -> Option<Instant> {
-        match self.coming {
+        match self.outstanding {
             0 => (self.not_before > Instant::now()).then_some(self.not_before),
-            _ => Some(self.heard + SILENCE),
+            _ => Some(self.last_activity + IDLE_TIMEOUT),
         }
     }
 
-    fn heard(&mut self, message: Message) -> Option<Pulled> {
-        self.heard = Instant::now();
-        match Status::of(&message) {
+    fn received(&mut self, message: Message) -> Option<Pulled> {
+        self.last_activity = Instant::now();
+        match Status::new(&message) {
             Status::None => {
                 self.refusals = 0;
-                self.coming = self.coming.saturating_sub(1);
+                self.outstanding = self.outstanding.saturating_sub(1);
                 Some(Pulled::Message(message))
             }
             Status::Heartbeat => {
@@ -209,49 +216,50 @@ impl Puller {
                 None
             }
             Status::Expired { pending } => {
-                self.coming = self.coming.saturating_sub(pending);
+                self.outstanding = self.outstanding.saturating_sub(pending);
                 Some(Pulled::Expired)
             }
             Status::Refused(reason) => {
                 self.refusals = self.refusals.saturating_add(1);
-                self.not_before = Instant::now() + REFUSED.pause(self.refusals, rand::random());
-                self.doubt = Some(reason);
+                self.not_before =
+                    Instant::now() + REFUSAL_BACKOFF.delay(self.refusals, rand::random());
+                self.broken = Some(reason);
                 None
             }
         }
     }
 
-    /// Leaves the inbox for a fresh one. Whatever the server still had for the old one finds nobody there, and goes to others.
+    /// Replaces the inbox. Messages for the old one find no subscriber, and go to other workers.
     async fn reopen(&mut self) {
         while let Some(Some(message)) = self.subscription.next().now_or_never() {
-            if matches!(Status::of(&message), Status::None) {
+            if matches!(Status::new(&message), Status::None) {
                 self.left_over.push_back(message);
             }
         }
         let connects = self.link.connects();
         let inbox = self.link.client.new_inbox();
-        // Fails only when the client is closed; then the old, ended subscription stays and says so.
+        // Fails only on a closed client. The old, ended subscription reports that.
         if let Ok(subscription) = self.link.client.subscribe(inbox.clone()).await {
             self.subscription = subscription;
             self.inbox = inbox;
             self.connects = connects;
-            self.coming = 0;
-            self.heard = Instant::now();
+            self.outstanding = 0;
+            self.last_activity = Instant::now();
         }
     }
 
-    /// Takes nothing more, and returns what was on its way.
+    /// Stops pulling, and returns the messages on their way.
     pub async fn close(&mut self) -> Vec<Message> {
         let mut messages: Vec<Message> = self.left_over.drain(..).collect();
         if self.subscription.drain().await.is_ok() {
             let rest = async {
                 while let Some(message) = self.subscription.next().await {
-                    if matches!(Status::of(&message), Status::None) {
+                    if matches!(Status::new(&message), Status::None) {
                         messages.push(message);
                     }
                 }
             };
-            let _ = timeout(CLOSING, rest).await;
+            let _ = timeout(CLOSE_TIMEOUT, rest).await;
         }
         messages
     }

@@ -1,4 +1,4 @@
-//! What a server says on an inbox instead of delivering. Pure.
+//! Parses status messages on the inbox of a pull. Pure.
 
 use async_nats::Message;
 
@@ -7,19 +7,19 @@ use async_nats::Message;
 pub(super) enum Status {
     /// It is a delivery.
     None,
-    /// Nothing to deliver, but all is well.
+    /// An idle heartbeat.
     Heartbeat,
-    /// A request has run out, with `pending` of its messages not delivered.
+    /// A request has expired with `pending` messages undelivered.
     Expired { pending: usize },
-    /// A request will not be served, or none will.
+    /// A request, or all of them, will not be served.
     Refused(&'static str),
 }
 
-/// How much of a request was not served.
+/// The header with the undelivered messages of a request.
 const PENDING_MESSAGES: &str = "Nats-Pending-Messages";
 
 impl Status {
-    pub(super) fn of(message: &Message) -> Self {
+    pub(super) fn new(message: &Message) -> Self {
         let Some(status) = message.status else {
             return Self::None;
         };
@@ -28,20 +28,20 @@ impl Status {
             pending.as_str().parse().ok()
         };
         let description = message.description.as_deref().unwrap_or_default();
-        Self::read(status.as_u16(), description, pending())
+        Self::parse(status.as_u16(), description, pending())
     }
 
-    /// By number, and by words only where the number leaves it open: 409 is many things, told apart by their description alone.
-    fn read(status: u16, description: &str, pending: Option<usize>) -> Self {
-        let says = |words: &str| description.to_ascii_lowercase().contains(words);
+    /// By number, and by text only for 409, which has many meanings.
+    fn parse(status: u16, description: &str, pending: Option<usize>) -> Self {
+        let contains = |words: &str| description.to_ascii_lowercase().contains(words);
         match (status, pending) {
             (100, _) => Self::Heartbeat,
             (404 | 408, Some(pending)) => Self::Expired { pending },
             (503, _) => Self::Refused("the consumer is missing or has no leader"),
-            (409, _) if says("consumer deleted") => Self::Refused("the consumer was deleted"),
-            (409, _) if says("leadership change") => Self::Refused("the leader changes"),
-            (409, _) if says("server shutdown") => Self::Refused("the server is shutting down"),
-            (409, _) if says("maxwaiting") => {
+            (409, _) if contains("consumer deleted") => Self::Refused("the consumer was deleted"),
+            (409, _) if contains("leadership change") => Self::Refused("the leader changes"),
+            (409, _) if contains("server shutdown") => Self::Refused("the server is shutting down"),
+            (409, _) if contains("maxwaiting") => {
                 Self::Refused("too many requests wait on the consumer")
             }
             _ => Self::Refused("the server refused a request"),
@@ -54,11 +54,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_heartbeat_and_an_expiry_leave_other_requests_open() {
-        let read = Status::read;
-        assert_eq!(read(100, "Idle Heartbeat", None), Status::Heartbeat);
+    fn other_statuses_than_heartbeat_and_expiry_are_refusals() {
+        let parse = Status::parse;
+        assert_eq!(parse(100, "Idle Heartbeat", None), Status::Heartbeat);
         assert_eq!(
-            read(408, "Request Timeout", Some(3)),
+            parse(408, "Request Timeout", Some(3)),
             Status::Expired { pending: 3 }
         );
         for (status, description) in [
@@ -72,7 +72,7 @@ mod tests {
             (400, "Bad Request"),
         ] {
             assert!(
-                matches!(read(status, description, None), Status::Refused(_)),
+                matches!(parse(status, description, None), Status::Refused(_)),
                 "{status} {description}"
             );
         }

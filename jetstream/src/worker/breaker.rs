@@ -1,16 +1,17 @@
-//! Whether the destination is there, as far as is known. Pure.
+//! The circuit breaker of a worker's shared dependencies, pure.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The switch between working and waiting.
+/// A circuit breaker.
 ///
-/// It opens at the first word that the destination is away, and closes when a probe says that it is back. While it is open nothing is pulled
-/// and nothing handled; one probe at a time asks, not sooner than a set time after the one before.
+/// It opens at the first failure of a shared dependency, and closes after a successful probe. While
+/// it is open nothing is pulled and nothing handled. One probe runs at a time, and they start at
+/// least a fixed interval apart.
 #[derive(Debug)]
 pub(super) struct Breaker {
-    every: Duration,
+    interval: Duration,
     open: Option<Open>,
 }
 
@@ -21,43 +22,47 @@ struct Open {
 }
 
 impl Breaker {
-    pub(super) fn new(every: Duration) -> Self {
-        Self { every, open: None }
+    pub(super) fn new(interval: Duration) -> Self {
+        Self {
+            interval,
+            open: None,
+        }
     }
 
     pub(super) fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
-    /// The destination is away. True when that is news.
+    /// Opens it. True where it was closed.
     pub(super) fn open(&mut self, now: Instant) -> bool {
-        let news = self.open.is_none();
+        let was_closed = self.open.is_none();
         self.open.get_or_insert(Open {
-            next_probe: now + self.every,
+            next_probe: now + self.interval,
             probing: false,
         });
-        news
+        was_closed
     }
 
-    /// When to probe next; None while closed, or while a probe is under way.
+    /// The time of the next probe. None while it is closed, or while a probe runs.
     pub(super) fn probe_at(&self) -> Option<Instant> {
         let open = self.open.as_ref().filter(|open| !open.probing);
         open.map(|open| open.next_probe)
     }
 
-    pub(super) fn probe_begins(&mut self, now: Instant) {
+    /// Records the start of a probe.
+    pub(super) fn start_probe(&mut self, now: Instant) {
         if let Some(open) = &mut self.open {
             open.probing = true;
-            open.next_probe = now + self.every;
+            open.next_probe = now + self.interval;
         }
     }
 
-    /// A probe has ended. True when the destination is back.
-    pub(super) fn probe_ended(&mut self, back: bool) -> bool {
+    /// Records the end of a probe. True where that closes the breaker.
+    pub(super) fn end_probe(&mut self, available: bool) -> bool {
         if let Some(open) = &mut self.open {
             open.probing = false;
         }
-        back && self.open.take().is_some()
+        available && self.open.take().is_some()
     }
 }
 
@@ -66,27 +71,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_probe_at_a_time_and_not_too_often() {
+    fn one_probe_runs_at_a_time_and_not_too_often() {
         let start = Instant::now();
-        let every = Duration::from_secs(2);
-        let mut breaker = Breaker::new(every);
+        let interval = Duration::from_secs(2);
+        let mut breaker = Breaker::new(interval);
         assert_eq!(breaker.probe_at(), None);
-        assert!(breaker.open(start) && !breaker.open(start + every));
-        assert_eq!(breaker.probe_at(), Some(start + every));
-        breaker.probe_begins(start + every);
+        assert!(breaker.open(start) && !breaker.open(start + interval));
+        assert_eq!(breaker.probe_at(), Some(start + interval));
+        breaker.start_probe(start + interval);
         assert_eq!(breaker.probe_at(), None);
-        assert!(!breaker.probe_ended(false));
-        assert_eq!(breaker.probe_at(), Some(start + every * 2));
+        assert!(!breaker.end_probe(false));
+        assert_eq!(breaker.probe_at(), Some(start + interval * 2));
         assert!(breaker.is_open());
     }
 
     #[test]
-    fn it_closes_when_the_destination_is_back() {
+    fn a_successful_probe_closes_it_once() {
         let mut breaker = Breaker::new(Duration::from_secs(2));
         breaker.open(Instant::now());
-        breaker.probe_begins(Instant::now());
-        assert!(breaker.probe_ended(true));
+        breaker.start_probe(Instant::now());
+        assert!(breaker.end_probe(true));
         assert!(!breaker.is_open());
-        assert!(!breaker.probe_ended(true), "it closes once");
+        assert!(!breaker.end_probe(true));
     }
 }

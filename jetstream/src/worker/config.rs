@@ -1,26 +1,27 @@
-//! How a worker works.
+//! Settings of a worker.
 
 use std::time::Duration;
 
 /// Settings of a [`crate::Worker`].
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
-    /// The name of the stream that its work comes from.
+    /// The name of the stream to take messages from.
     pub stream: String,
-    /// The name of its consumer, which all workers of one kind share; their metrics carry it as `stage`.
+    /// The name of its consumer, shared by all workers of one kind. Metrics carry it as `stage`.
     pub consumer: String,
-    /// Where the crash guard keeps its marks.
+    /// The place of the crash guard's marks.
     pub crash_marks: CrashMarks,
     /// Messages handled at once, at least 1.
     pub concurrency: usize,
-    /// How long a stopping worker lets what is under way finish. Where the server is there and does not answer, it stops up to 2 s later.
+    /// The time that a stopping worker gives to running attempts. Where the server does not answer,
+    /// it stops up to 2 s later.
     pub grace: Duration,
-    /// When a message is given up.
+    /// Limits of retries and delays.
     pub limits: Limits,
 }
 
 impl WorkerConfig {
-    /// The settings by default: 8 at once, 25 s of grace (five less than Kubernetes gives).
+    /// Default settings: 8 messages at once, 25 s of grace (Kubernetes gives 30 s).
     pub fn new(stream: String, consumer: String, crash_marks: CrashMarks) -> Self {
         Self {
             stream,
@@ -33,53 +34,56 @@ impl WorkerConfig {
     }
 }
 
-/// Where the crash guard keeps its marks: one message for each message that may be killing its workers.
+/// The place of the crash guard's marks: one message per suspicious message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrashMarks {
-    /// The name of the stream, which must keep one message a subject and allow to purge them.
+    /// The name of the stream. It keeps the last message of each subject and allows purges.
     pub stream: String,
-    /// First tokens of the marks' subjects.
+    /// The first tokens of the marks' subjects.
     pub subject: String,
 }
 
-/// When a worker gives a message up, and how long it waits before that.
+/// Limits of retries and delays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Retries, counted by this worker, at or over which a message is given up, if [`Self::retrying`] has passed too.
+    /// Retries after which a message becomes a dead letter, if [`Self::retry_period`] has passed
+    /// too. This worker counts them.
     pub retries: u32,
-    /// Time since the first of them.
-    pub retrying: Duration,
-    /// Deliveries by the server's count, at or over which a message that this worker has never seen the end of may be killing its workers: it
-    /// is marked while it is handled.
-    pub suspicion: u64,
-    /// Marked handlings that never ended, at which it is given up unhandled.
-    pub deaths: u32,
-    /// The pause after a message's first retry; it doubles from there.
-    pub first_pause: Duration,
-    /// The longest pause between retries.
-    pub longest_pause: Duration,
-    /// The longest pause of a message whose owner is away, or that needs a newer version.
-    pub longest_absence: Duration,
-    /// Time between two probes of a destination that is away.
-    pub probe_every: Duration,
-    /// How long a dead letter may take to be stored. A message whose letter takes longer (the stream of dead letters is missing, or full) goes
-    /// back and is given up later: poison must not fill all that a worker may hold.
-    pub burying: Duration,
+    /// The least time from the first retry to the dead letter.
+    pub retry_period: Duration,
+    /// Deliveries, by the server's count, from which the crash guard marks a message before it is
+    /// handled, unless this worker has seen an attempt at it end.
+    pub suspicious_deliveries: u64,
+    /// Marked attempts that never ended after which a message becomes a dead letter, unhandled.
+    pub crashes: u32,
+    /// The delay after the first retry. It doubles from there.
+    pub first_delay: Duration,
+    /// The longest delay between retries.
+    pub longest_delay: Duration,
+    /// The longest delay of a message whose dependency is unavailable, or that needs a newer
+    /// version.
+    pub longest_wait: Duration,
+    /// The time between two probes of an unavailable dependency.
+    pub probe_interval: Duration,
+    /// The longest time to store a dead letter. After that (the stream of dead letters is missing,
+    /// or full) the message goes back and is given up later: poison must not fill the worker.
+    pub dead_letter_timeout: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             retries: 8,
-            retrying: Duration::from_secs(600),
-            // With a lease of 30 s a deadly message is given up after four minutes: four deaths unmarked, three marked.
-            suspicion: 5,
-            deaths: 3,
-            first_pause: Duration::from_secs(1),
-            longest_pause: Duration::from_secs(120),
-            longest_absence: Duration::from_secs(60),
-            probe_every: Duration::from_secs(2),
-            burying: Duration::from_secs(10),
+            retry_period: Duration::from_secs(600),
+            // With a lease of 30 s a deadly message is given up after four minutes: four crashes
+            // without a mark, three with one.
+            suspicious_deliveries: 5,
+            crashes: 3,
+            first_delay: Duration::from_secs(1),
+            longest_delay: Duration::from_secs(120),
+            longest_wait: Duration::from_secs(60),
+            probe_interval: Duration::from_secs(2),
+            dead_letter_timeout: Duration::from_secs(10),
         }
     }
 }

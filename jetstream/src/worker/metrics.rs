@@ -1,4 +1,4 @@
-//! What a worker measures. Where nobody reads it, nothing is.
+//! Metrics of a worker. They cost nothing where none are exported.
 
 use std::time::Duration;
 
@@ -7,61 +7,60 @@ use crispy_telemetry::catalogue::{
     QUEUE_REDELIVERED, QUEUE_SETTLED, STAGE,
 };
 
-use super::{held::Parcel, history::Attempt, outcome::Decision};
+use super::{Delivery, decision::Decision, retry_history::Attempt};
 
-/// Nothing has happened yet, which is a number too: an alert hears of the first time as of an increase.
-pub(super) fn begins(stage: &str) {
-    let of = [(STAGE, stage)];
+/// Exports counters at 0, so that `increase()` sees the first event.
+pub(super) fn init_at_zero(consumer: &str) {
     for counter in [&QUEUE_DELIVERED, &QUEUE_REDELIVERED, &QUEUE_DEAD] {
-        counter.add(0, &of);
+        counter.add(0, &[(STAGE, consumer)]);
     }
-    let retries = [Attempt::Failed, Attempt::Waited].map(Attempt::outcome);
-    for outcome in ["acked", "dead"].into_iter().chain(retries) {
-        QUEUE_SETTLED.add(0, &[(STAGE, stage), (OUTCOME, outcome)]);
-    }
-}
-
-/// A message has come.
-pub(super) fn delivered(stage: &str, parcel: &Parcel) {
-    let stage = [(STAGE, stage)];
-    QUEUE_DELIVERED.add(1, &stage);
-    if parcel.facts.deliveries > 1 {
-        QUEUE_REDELIVERED.add(1, &stage);
+    let unfinished = [Attempt::Counted, Attempt::Uncounted].map(Attempt::outcome);
+    for outcome in ["acked", "dead"].into_iter().chain(unfinished) {
+        QUEUE_SETTLED.add(0, &[(STAGE, consumer), (OUTCOME, outcome)]);
     }
 }
 
-/// The handling of one delivery has ended.
-pub(super) fn handled(stage: &str, took: Duration, decision: &Decision) {
-    let attributes = [(STAGE, stage), (OUTCOME, decision.outcome())];
-    QUEUE_HANDLING.record(took.as_secs_f64(), &attributes);
+/// Counts a delivery.
+pub(super) fn delivered(consumer: &str, delivery: &Delivery) {
+    let labels = [(STAGE, consumer)];
+    QUEUE_DELIVERED.add(1, &labels);
+    if delivery.deliveries > 1 {
+        QUEUE_REDELIVERED.add(1, &labels);
+    }
 }
 
-/// A message is acknowledged.
-pub(super) fn acked(stage: &str) {
-    settled(stage, "acked");
+/// Records the duration of an attempt.
+pub(super) fn attempted(consumer: &str, elapsed: Duration, decision: &Decision) {
+    let labels = [(STAGE, consumer), (OUTCOME, decision.outcome())];
+    QUEUE_HANDLING.record(elapsed.as_secs_f64(), &labels);
 }
 
-/// A dead letter is written.
-pub(super) fn buried(stage: &str) {
-    QUEUE_DEAD.add(1, &[(STAGE, stage)]);
-    settled(stage, "dead");
+/// Counts an acknowledged message.
+pub(super) fn acked(consumer: &str) {
+    settled(consumer, "acked");
 }
 
-/// A message went back, by its own fault or not.
-pub(super) fn gave_back(stage: &str, attempt: Attempt) {
-    settled(stage, attempt.outcome());
+/// Counts a dead letter.
+pub(super) fn dead_lettered(consumer: &str) {
+    QUEUE_DEAD.add(1, &[(STAGE, consumer)]);
+    settled(consumer, "dead");
 }
 
-/// So many messages are held.
-pub(super) fn holds(stage: &str, messages: usize) {
-    QUEUE_IN_FLIGHT.set(messages as f64, &[(STAGE, stage)]);
+/// Counts a message that went back.
+pub(super) fn returned(consumer: &str, attempt: Attempt) {
+    settled(consumer, attempt.outcome());
 }
 
-/// Whether the work is paused.
-pub(super) fn paused(stage: &str, paused: bool) {
-    QUEUE_BREAKER.set(f64::from(u8::from(paused)), &[(STAGE, stage)]);
+/// Sets the number of messages in flight.
+pub(super) fn in_flight(consumer: &str, messages: usize) {
+    QUEUE_IN_FLIGHT.set(messages as f64, &[(STAGE, consumer)]);
 }
 
-fn settled(stage: &str, outcome: &str) {
-    QUEUE_SETTLED.add(1, &[(STAGE, stage), (OUTCOME, outcome)]);
+/// Sets the breaker's state.
+pub(super) fn breaker(consumer: &str, open: bool) {
+    QUEUE_BREAKER.set(f64::from(u8::from(open)), &[(STAGE, consumer)]);
+}
+
+fn settled(consumer: &str, outcome: &str) {
+    QUEUE_SETTLED.add(1, &[(STAGE, consumer), (OUTCOME, outcome)]);
 }

@@ -1,121 +1,128 @@
-//! Doing a stage's work: at least once, and never stuck.
+//! A worker: processes the messages of a consumer at least once, and is never stuck.
 //!
 //! ```text
-//!   durable ──► pull (free hands only) ──► held ──► job: decode, handle, decide ──► closing: ack │ dead letter, term;  nak
-//!                                           │ ▲                                          │
-//!                              +WPI each third of the lease                              └─ destination away: stays held,
-//!                                                                                           pulling pauses, probe every 2 s
+//!   consumer ──► pull (free permits only) ──► in flight ──► attempt: decode, handle, decide ──► settle: ack │ dead letter, term;  nak
+//!                                               │ ▲                       │
+//!                                  +WPI each third of the lease           └─ dependency unavailable: stays in flight,
+//!                                                                            pulling pauses, probe every 2 s
 //! ```
 //!
-//! One task owns everything (`shift`): what is held, what runs, what is remembered. Jobs run beside it and tell it what is to become of their
-//! messages; a hand is free again then, while `closing` waits for the server. Decisions are pure functions (`outcome`, `breaker`), `suspects`
-//! tells a message that kills its workers from one that only waits, `ground` a stream from its successor, and only `settle` speaks to the server
-//! about a message. A `nak` is sent by the task itself, never by a job: sent from beside it, a progress sign might overtake it and undo its pause.
+//! * One task owns all state (`run`): messages in flight, running attempts, the retry history.
+//! * Attempts run beside it and end with a decision; their permits are free again while `settle`
+//!   waits for the server.
+//! * Decisions are pure functions (`decision`, `breaker`).
+//! * `crash_guard` tells a message that kills its workers from one that only waits, and
+//!   `stream_epoch` a stream from its successor.
+//! * Only `settle` sends acknowledgements. Only the run loop sends `-NAK`: from a task, a later
+//!   `+WPI` could cancel its delay.
 
-mod bench;
+mod attempt;
 mod bind;
 mod breaker;
-mod closing;
 mod config;
+mod crash_guard;
+mod decision;
 mod delivery;
-mod failure;
-mod ground;
-mod held;
-mod history;
-mod job;
+mod in_flight;
 mod metrics;
-mod outcome;
-mod place;
 mod processor;
 mod report;
+mod retry_history;
+mod run;
 mod settle;
-mod shift;
-mod suspects;
+mod shared;
+mod stream_epoch;
 
 use std::sync::Arc;
 
-use async_nats::Subscriber;
+use async_nats::{SubscribeError, Subscriber};
+use crispy_fault::{DependencyId, Fault};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use {
-    bind::BindError,
     config::{CrashMarks, Limits, WorkerConfig},
     delivery::{Delivery, Headers},
-    failure::{Cause, Failure},
-    processor::{BoxError, DeadLetter, DeadLetterKind, DecodeError, Processor},
+    processor::{DeadLetter, DeadLetterKind, DecodeError, Processor},
 };
 
 use crate::{Connection, Readiness, pull::Puller, readiness::WorkerWatch};
 use bind::Binding;
 
-/// A worker of a stage, bound to the durable that all workers of the stage share.
+/// A worker, bound to the consumer that it shares with other workers of its kind.
 ///
-/// * A message is done only when its handler said Ok and the server has confirmed the acknowledgement; until then it comes again.
-/// * It never holds more than twice as many messages as it may handle at once, and keeps the lease of each for as long as it holds it.
-/// * A message that cannot be handled ends as a dead letter, and leaves the work only after the dead letter is stored.
-/// * An outage, of the server, the destination or an owner, is waited out; nothing is counted against a message.
+/// * A message is done only when its handler returned Ok and the server has confirmed the
+///   acknowledgement. Until then it is delivered again.
+/// * It holds at most twice as many messages as it may handle at once, and extends the lease of
+///   each for as long as it holds it.
+/// * A message that cannot be handled ends as a dead letter, and leaves its stream only after the
+///   dead letter is stored.
+/// * An outage of the server or of a dependency is waited out. It never counts against a message.
 #[derive(Debug)]
 pub struct Worker {
     connection: Connection,
     config: WorkerConfig,
     binding: Binding,
     puller: Puller,
-    /// Word that the stream was deleted. Whoever may not hear it learns of it by its requests.
+    /// Advisories that the stream was deleted. A user who may not subscribe to them learns of the
+    /// deletion by failing requests.
     deletions: Subscriber,
     state: watch::Sender<WorkerState>,
 }
 
-/// Whether a worker can work, for health and status.
+/// The state of a worker, for health and status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerState {
-    /// Its durable answers.
+    /// Its consumer answers.
     pub bound: bool,
-    /// The destination is there, as far as is known.
-    pub destination: bool,
+    /// The dependencies that every message needs are available, as far as is known.
+    pub available: bool,
 }
 
-/// What a worker did, from start to stop.
+/// The work of a worker from start to stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Drained {
+pub struct Summary {
     /// Messages handled and acknowledged.
     pub handled: u64,
-    /// Messages that went back to be tried again, each time they did.
+    /// Deliveries that went back for a retry.
     pub retried: u64,
-    /// Messages given up as dead letters.
-    pub buried: u64,
-    /// Messages that were held at the stop and went back unhandled, or unfinished when the grace was over.
+    /// Messages that ended as dead letters.
+    pub dead_lettered: u64,
+    /// Messages that were held at the stop and went back, unhandled or unfinished.
     pub handed_back: u64,
 }
 
 impl Worker {
-    /// Binds to the durable of `config`'s stage. Makes nothing: what is missing is for `crispy setup` to make.
-    pub async fn bind(connection: &Connection, config: WorkerConfig) -> Result<Self, BindError> {
-        let binding = bind::look(connection, &config).await?;
-        let puller = Puller::open(connection, &config.stream, &config.consumer)
-            .await
-            .map_err(BindError::Closed)?;
+    /// Binds to the consumer of `config`. Creates nothing.
+    ///
+    /// # Errors
+    /// `NotFound` where the stream or its consumer is missing, `Unavailable` where the server does
+    /// not answer.
+    pub async fn bind(connection: &Connection, config: WorkerConfig) -> Result<Self, Fault> {
+        let found = bind::find(connection, &config).await;
+        let binding = found.map_err(bind::BindFailure::into_fault)?;
+        let puller = Puller::open(connection, &config.stream, &config.consumer).await;
         let advisory = format!("$JS.EVENT.ADVISORY.STREAM.DELETED.{}", config.stream);
         let deletions = connection.consuming().client.subscribe(advisory);
         Ok(Self {
-            deletions: deletions.await.map_err(BindError::Closed)?,
+            deletions: deletions.await.map_err(closed)?,
             connection: connection.clone(),
             config,
             binding,
-            puller,
+            puller: puller.map_err(closed)?,
             state: watch::Sender::new(WorkerState {
                 bound: true,
-                destination: true,
+                available: true,
             }),
         })
     }
 
-    /// Whether it can work, to be watched while it does.
+    /// Its state, to be watched while it works.
     pub fn state(&self) -> watch::Receiver<WorkerState> {
         self.state.subscribe()
     }
 
-    /// Whether its stage can work now and, if not, why not.
+    /// Its readiness: links, publisher and worker together.
     pub fn readiness(&self) -> Readiness {
         self.connection.readiness().with_worker(WorkerWatch {
             stream: self.config.stream.clone(),
@@ -124,8 +131,13 @@ impl Worker {
         })
     }
 
-    /// Works until `stop` is cancelled, then finishes what is under way within the grace, hands back the rest, and says what it did.
-    pub async fn run<P: Processor>(self, processor: Arc<P>, stop: CancellationToken) -> Drained {
-        shift::Shift::new(self, processor).run(&stop).await
+    /// Works until `stop` is cancelled, then finishes running attempts within the grace period and
+    /// hands back the rest.
+    pub async fn run<P: Processor>(self, processor: Arc<P>, stop: CancellationToken) -> Summary {
+        run::Run::new(self, processor).run(&stop).await
     }
+}
+
+fn closed(error: SubscribeError) -> Fault {
+    Fault::unavailable(DependencyId::Queue, "bind on a closed connection").with_source(error)
 }

@@ -2,66 +2,80 @@
 
 use std::future::{Future, ready};
 
-use bytes::Bytes;
+use crispy_fault::{BoxError, Fault};
 use tracing::Span;
 
-use super::{Delivery, Failure, Headers};
-use crate::{PublishError, span};
-
-/// Any error: `anyhow::Error` and every `thiserror` enum turn into it.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use super::{Delivery, Headers};
+use crate::span;
 
 /// Processes the messages of one consumer.
 ///
-/// * [`Self::handle`] is called with up to [`crate::WorkerConfig::concurrency`] messages at once.
-/// * A message may come more than once, also while an earlier attempt still runs somewhere: handling it twice must do no harm.
-/// * While a message is handled the worker extends its lease, however long that takes.
-/// * Its future is dropped when a stopping worker's grace is over, and when another message finds the destination unavailable: that may be at
-///   any await, and must do no more harm than a process that is killed there. A panic is a [`Failure::Retry`].
+/// * [`Self::handle`] runs for up to [`crate::WorkerConfig::concurrency`] messages at once.
+/// * A message may come more than once, also while an earlier attempt still runs elsewhere:
+///   handling it twice must do no harm.
+/// * The worker extends the lease of a message while it is handled, however long that takes.
+/// * The future of `handle` is dropped when a stopping worker's grace period is over, and when
+///   another message finds a shared dependency unavailable. That may happen at any await, and must
+///   do no more harm than a process that is killed there.
 pub trait Processor: Send + Sync + 'static {
-    /// What it understands.
+    /// A decoded message.
     type Message: Send;
 
-    /// The message in `payload`.
-    fn decode(&self, delivery: &Delivery, payload: &[u8]) -> Result<Self::Message, DecodeError>;
+    /// Decodes the payload of `delivery`.
+    ///
+    /// # Errors
+    /// See [`DecodeError`] for the consequences.
+    fn decode(&self, delivery: &Delivery) -> Result<Self::Message, DecodeError>;
 
-    /// Handles `message`. Ok means that every effect of it is there to stay.
+    /// Handles `message`. Ok means that all its effects are durable.
+    ///
+    /// # Errors
+    /// The fault's kind alone decides. A panic is a `Transient`.
+    ///
+    /// | kind | consequence |
+    /// |---|---|
+    /// | `Transient` | a retry, after a jittered delay and not before its `retry_after`; a dead letter once it has failed too often for too long |
+    /// | `Rejected`, `Corrupt`, `Conflict`, `NotFound` | a dead letter |
+    /// | `Unavailable`, shared | the breaker opens: pulling pauses, other attempts are cancelled, [`Self::probe`] closes it |
+    /// | `Unavailable`, not shared | this message alone is delayed, and no attempt is counted |
     fn handle(
         &self,
         message: Self::Message,
         delivery: &Delivery,
-    ) -> impl Future<Output = Result<(), Failure>> + Send;
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Whether the destination is back. Asked every 2 s, for at most 2 s, after a [`super::Cause::Destination`].
+    /// Whether the shared dependencies are available again. It runs every 2 s while the breaker is
+    /// open, for at most 2 s.
     fn probe(&self) -> impl Future<Output = bool> + Send {
         ready(true)
     }
 
     /// Stores a dead letter. The message leaves its stream only after Ok.
-    fn dead_letter(
-        &self,
-        letter: DeadLetter<'_>,
-    ) -> impl Future<Output = Result<(), PublishError>> + Send;
+    ///
+    /// # Errors
+    /// After any error the message is delayed, and the dead letter is tried again later.
+    fn dead_letter(&self, letter: DeadLetter<'_>)
+    -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// The span of handling a delivery of `bytes` to `consumer`, with the field `outcome` to be filled in.
-    fn span(&self, delivery: &Delivery, consumer: &str, bytes: usize) -> Span {
-        span::process(delivery, consumer, bytes)
+    /// The span of handling `delivery` for `consumer`. The worker records the field `outcome`.
+    fn span(&self, delivery: &Delivery, consumer: &str) -> Span {
+        span::process(delivery, consumer)
     }
 
-    /// The chunk, or other thing, that a message is about, for the worker's log.
+    /// The subject matter of a message, for the worker's log lines (their field `chunk`).
     fn label<'a>(&self, headers: &'a Headers) -> Option<&'a str> {
         let _ = headers;
         None
     }
 }
 
-/// A message cannot be decoded.
+/// A message that cannot be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// It never can: a dead letter.
+    /// No version of the program can decode it: it becomes a dead letter.
     #[error(transparent)]
     Malformed(BoxError),
-    /// A newer version of the program may: it is handed back with a delay.
+    /// A newer version of the program may decode it: it goes back with a delay.
     #[error(transparent)]
     NeedsUpgrade(BoxError),
 }
@@ -71,11 +85,9 @@ pub enum DecodeError {
 pub struct DeadLetter<'a> {
     /// Its last delivery.
     pub delivery: &'a Delivery,
-    /// Its content.
-    pub payload: &'a Bytes,
-    /// Why, as one of a few.
+    /// The class of the reason.
     pub kind: DeadLetterKind,
-    /// Why, in words.
+    /// The reason: an error and its causes.
     pub reason: &'a str,
     /// Unix microseconds.
     pub first_failure_us: i64,
@@ -83,11 +95,10 @@ pub struct DeadLetter<'a> {
     pub last_failure_us: i64,
 }
 
-/// Why a message is given up.
+/// The reasons for a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum DeadLetterKind {
-    /// Its handler says that it can never succeed.
+    /// The handler's fault can never go away.
     Rejected,
     /// It cannot be decoded.
     Undecodable,

@@ -1,72 +1,59 @@
-//! What an operator is told of how a message ended. What went well is the stage's to tell.
+//! Log lines about messages that were not handled at the first attempt.
 
 use std::time::Duration;
 
 use tracing::{error, warn};
 
-use super::{closing::Closed, held::Parcel, history::Attempt};
+use super::{Delivery, decision::Reason, retry_history::Attempt, settle::Settled};
 
-/// What an operator finds a message by.
-struct Named<'a> {
-    chunk: Option<&'a str>,
-    subject: &'a str,
-    sequence: u64,
-}
-
-impl<'a> Named<'a> {
-    fn of(parcel: &'a Parcel, chunk: Option<&'a str>) -> Self {
-        Self {
-            chunk,
-            subject: &parcel.subject,
-            sequence: parcel.place.sequence,
-        }
-    }
-}
-
-/// It goes back, for another attempt by anybody.
-pub(super) fn handed_back(
-    parcel: &Parcel,
+/// Logs that a message goes back.
+pub(super) fn returned(
+    delivery: &Delivery,
     chunk: Option<&str>,
-    pause: Duration,
+    delay: Duration,
     attempt: Attempt,
-    reason: &str,
+    reason: &Reason,
 ) {
-    let message = Named::of(parcel, chunk);
     warn!(
-        chunk = message.chunk,
-        subject = message.subject,
-        stream_sequence = message.sequence,
-        delivery = parcel.facts.deliveries,
-        ?pause,
-        counts = attempt == Attempt::Failed,
-        error = reason,
-        "handed back, to be tried again after the pause: if it comes to that often, see to what the error names"
+        chunk,
+        subject = delivery.subject,
+        stream_sequence = delivery.stream_sequence,
+        delivery = delivery.deliveries,
+        ?delay,
+        counted = attempt == Attempt::Counted,
+        error = reason.error,
+        hint = reason.hint.as_deref(),
+        "message will be retried"
     );
 }
 
-/// It was to be done, or given up, for good.
-pub(super) fn closed(parcel: &Parcel, chunk: Option<&str>, closed: &Closed) {
-    let message = Named::of(parcel, chunk);
-    match closed {
-        Closed::Acked { confirmed: true } => {}
-        Closed::Acked { confirmed: false } => warn!(
-            chunk = message.chunk,
-            subject = message.subject,
-            stream_sequence = message.sequence,
-            "done, but the server did not confirm it: the message will come again, and whoever gets it finds it done; nothing to do"
+/// Logs the end of a message, unless it was handled.
+pub(super) fn settled(delivery: &Delivery, chunk: Option<&str>, settled: &Settled) {
+    match settled {
+        Settled::Acked { confirmed: true } => {}
+        // The next attempt finds the work done.
+        Settled::Acked { confirmed: false } => warn!(
+            chunk,
+            subject = delivery.subject,
+            stream_sequence = delivery.stream_sequence,
+            "acknowledgement not confirmed, message will be delivered again"
         ),
-        Closed::Buried { kind, reason } => error!(
-            chunk = message.chunk,
-            subject = message.subject,
-            stream_sequence = message.sequence,
+        Settled::DeadLettered { kind, reason } => error!(
+            chunk,
+            subject = delivery.subject,
+            stream_sequence = delivery.stream_sequence,
             kind = kind.as_str(),
-            error = reason,
-            "given up, and kept in a dead letter: mend what the error names, then `crispy dead replay`"
+            error = reason.error,
+            hint = reason
+                .hint
+                .as_deref()
+                .unwrap_or("fix the cause, then run `crispy dead replay`"),
+            "message stored as dead letter"
         ),
-        Closed::Unburied {
-            pause,
+        Settled::Returned {
+            delay,
             attempt,
             reason,
-        } => handed_back(parcel, chunk, *pause, *attempt, reason),
+        } => returned(delivery, chunk, *delay, *attempt, reason),
     }
 }

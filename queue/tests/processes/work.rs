@@ -7,7 +7,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crispy_jetstream::{Delivery, Failure};
+use crispy_fault::Fault;
+use crispy_jetstream::Delivery;
 use crispy_proto::v1::{ChunkReady, ChunkUploaded};
 use crispy_queue::{Connection, Handler, Publisher, Stage, Worker, WorkerConfig, message_id};
 use tokio::time::sleep;
@@ -69,7 +70,7 @@ struct Worked {
 impl Handler for Worked {
     type Message = ChunkReady;
 
-    async fn handle(&self, chunk: ChunkReady, _: &Delivery) -> Result<(), Failure> {
+    async fn handle(&self, chunk: ChunkReady, _: &Delivery) -> Result<(), Fault> {
         let sequence = chunk.id.as_ref().unwrap().sequence;
         say("begun", sequence);
         match self.manner {

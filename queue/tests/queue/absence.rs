@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crispy_jetstream::{Delivery, Failure};
+use crispy_fault::{DependencyId, Fault};
+use crispy_jetstream::Delivery;
 use crispy_proto::v1::ChunkReady;
 use crispy_queue::Stream;
 use futures_util::future::join_all;
@@ -17,6 +18,14 @@ use crate::scene::{LEASE, PATIENCE, Scene, chunk, eventually, publish, quick};
 
 /// Messages of an owner that is away.
 const AWAY: u64 = 5000;
+
+/// An outage of the bucket, which every message needs.
+fn unavailable() -> Fault {
+    Fault::unavailable(
+        DependencyId::Bucket("gs://videos".into()),
+        "the bucket is unavailable",
+    )
+}
 
 #[tokio::test]
 async fn an_absent_destination_pauses_everything_and_costs_no_message_anything() {
@@ -36,7 +45,7 @@ async fn an_absent_destination_pauses_everything_and_costs_no_message_anything()
         async move {
             match here {
                 true => Ok(()),
-                false => Err(Failure::destination("the bucket is away")),
+                false => Err(unavailable()),
             }
         }
     };
@@ -48,7 +57,7 @@ async fn an_absent_destination_pauses_everything_and_costs_no_message_anything()
     };
     let mut hand = scene.worker_with_probe(quick(), act, probe).await;
     let state = hand.state.clone();
-    eventually(async || !state.borrow().destination).await;
+    eventually(async || !state.borrow().available).await;
     // As many probes as a minute has, and as many leases.
     eventually(async || probes.load(Ordering::SeqCst) >= 30).await;
     sleep(LEASE).await;
@@ -59,15 +68,15 @@ async fn an_absent_destination_pauses_everything_and_costs_no_message_anything()
     );
     here.store(true, Ordering::SeqCst);
     scene.until_count(Stream::Chunks, 0).await;
-    assert!(hand.state.borrow_and_update().destination);
+    assert!(hand.state.borrow_and_update().available);
     let info = scene.consumer().await;
     assert_eq!(
         info.delivered.consumer_sequence, 500,
         "each was delivered once"
     );
     assert_eq!(scene.count(Stream::Dead).await, 0);
-    let drained = hand.stop().await;
-    assert_eq!((drained.handled, drained.retried), (500, 0));
+    let summary = hand.stop().await;
+    assert_eq!((summary.handled, summary.retried), (500, 0));
 }
 
 /// As puts into a black hole do: they would hang until their time-outs, with the destination long back.
@@ -84,7 +93,7 @@ async fn what_hangs_at_an_absent_destination_is_cut_short_and_done_when_it_is_ba
         async move {
             match call {
                 0..3 => std::future::pending().await,
-                3 => Err(Failure::destination("the bucket is away")),
+                3 => Err(unavailable()),
                 _ => Ok(()),
             }
         }
@@ -116,7 +125,7 @@ async fn one_that_was_cut_short_late_does_not_hold_up_what_goes_on() {
                     });
                     std::future::pending().await
                 }
-                1 => Err(Failure::destination("the bucket is away")),
+                1 => Err(unavailable()),
                 _ => {
                     back.store(true, Ordering::SeqCst);
                     Ok(())
@@ -144,7 +153,10 @@ async fn an_absent_owner_holds_up_only_its_own() {
         let away = chunk.id.unwrap().sequence < 90 && !looking.load(Ordering::SeqCst);
         async move {
             match away {
-                true => Err(Failure::owner("s1", "its host is away")),
+                true => Err(Fault::unavailable_to_some(
+                    DependencyId::Spool("s1".into()),
+                    "its host is away",
+                )),
                 false => Ok(()),
             }
         }
@@ -153,7 +165,7 @@ async fn an_absent_owner_holds_up_only_its_own() {
     scene.until_count(Stream::Chunks, 90).await;
     home.store(true, Ordering::SeqCst);
     scene.until_count(Stream::Chunks, 0).await;
-    assert_eq!(hand.stop().await.buried, 0);
+    assert_eq!(hand.stop().await.dead_lettered, 0);
 }
 
 #[tokio::test]
@@ -161,9 +173,12 @@ async fn an_absent_owner_of_five_thousand_messages_delays_nobody() {
     let scene = Scene::new().await;
     let mut config = quick();
     // They come again throughout: a thousand deliveries a second that lead nowhere.
-    config.limits.longest_absence = Duration::from_secs(5);
+    config.limits.longest_wait = Duration::from_secs(5);
     let act = async |chunk: ChunkReady, _| match chunk.id.unwrap().sequence {
-        0..AWAY => Err(Failure::owner("s1", "its host is away")),
+        0..AWAY => Err(Fault::unavailable_to_some(
+            DependencyId::Spool("s1".into()),
+            "its host is away",
+        )),
         _ => Ok(()),
     };
     let mut hand = scene.worker(config, act).await;

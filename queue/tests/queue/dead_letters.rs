@@ -1,7 +1,7 @@
 //! Dead letters: list, replay, drop.
 
-use crispy_fault::Kind;
-use crispy_jetstream::{Delivery, Failure};
+use crispy_fault::{Fault, Kind};
+use crispy_jetstream::Delivery;
 use crispy_proto::v1::{ChunkReady, DeadLetterDecision, Producer, dead_letter_decision::Decision};
 use crispy_queue::{
     DeadLetterFilter, DeadLetters, SpoolEventKind, SpoolEvents, Stage, StoredDeadLetter, Stream,
@@ -26,8 +26,8 @@ async fn rejected(sequences: std::ops::Range<u64>) -> Scene {
     scene
 }
 
-async fn reject(_: ChunkReady, _: Delivery) -> Result<(), Failure> {
-    Err(Failure::reject("no such thing"))
+async fn reject(_: ChunkReady, _: Delivery) -> Result<(), Fault> {
+    Err(Fault::rejected("no such thing"))
 }
 
 fn kept(sequence: u64) -> ChunkReady {

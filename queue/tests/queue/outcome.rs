@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use crispy_jetstream::{Delivery, Failure, Limits};
+use crispy_fault::Fault;
+use crispy_jetstream::{Delivery, Limits};
 use crispy_proto::v1::{ChunkReady, RunState, dead_letter::Kind};
 use crispy_queue::{Message, Stage, Stream, message_id};
 use tokio::time::sleep;
@@ -30,7 +31,7 @@ async fn a_retry_comes_again_after_a_pause_and_counts_as_an_attempt() {
     let scene = Scene::new().await;
     scene.publish(0..1).await;
     let act = async |_, delivery: Delivery| match delivery.attempt {
-        1 => Err(Failure::retry("not yet")),
+        1 => Err(Fault::transient("not yet")),
         _ => Ok(()),
     };
     let mut hand = scene.worker(quick(), act).await;
@@ -38,8 +39,8 @@ async fn a_retry_comes_again_after_a_pause_and_counts_as_an_attempt() {
     let (_, delivery) = hand.next().await;
     assert_eq!((delivery.attempt, delivery.deliveries), (2, 2));
     scene.until_count(Stream::Chunks, 0).await;
-    let drained = hand.stop().await;
-    assert_eq!((drained.handled, drained.retried), (1, 1));
+    let summary = hand.stop().await;
+    assert_eq!((summary.handled, summary.retried), (1, 1));
 }
 
 #[tokio::test]
@@ -53,9 +54,9 @@ async fn a_handler_that_panics_is_retried_and_takes_nobody_with_it() {
     };
     let hand = scene.worker(quick(), act).await;
     scene.until_count(Stream::Chunks, 0).await;
-    let drained = hand.stop().await;
+    let summary = hand.stop().await;
     assert_eq!(
-        (drained.handled, drained.retried, drained.buried),
+        (summary.handled, summary.retried, summary.dead_lettered),
         (5, 1, 0)
     );
 }
@@ -64,7 +65,7 @@ async fn a_handler_that_panics_is_retried_and_takes_nobody_with_it() {
 async fn retries_over_the_limit_end_in_one_dead_letter() {
     let scene = Scene::new().await;
     scene.publish(0..1).await;
-    let act = async |_, _| Err(Failure::retry("never works"));
+    let act = async |_, _| Err(Fault::transient("never works"));
     let hand = scene.worker(quick(), act).await;
     scene.until_count(Stream::Chunks, 0).await;
     let (letter, _) = scene.dead_letter(1).await;
@@ -83,10 +84,10 @@ async fn many_retries_in_a_short_time_are_not_given_up() {
     scene.publish(0..1).await;
     let mut config = quick();
     config.limits = Limits {
-        retrying: Duration::from_secs(600),
+        retry_period: Duration::from_secs(600),
         ..config.limits
     };
-    let act = async |_, _| Err(Failure::retry("not yet"));
+    let act = async |_, _| Err(Fault::transient("not yet"));
     let mut hand = scene.worker(config, act).await;
     for attempt in 1..=20 {
         assert_eq!(hand.next().await.1.attempt, attempt);
@@ -103,7 +104,7 @@ async fn a_reject_is_a_dead_letter_with_all_that_is_needed_to_send_it_again() {
         .stream_created(Stream::Chunks)
         .await
         .unwrap();
-    let act = async |_, _| Err(Failure::reject("no such thing"));
+    let act = async |_, _| Err(Fault::rejected("no such thing"));
     let hand = scene.worker(quick(), act).await;
     scene.until_count(Stream::Chunks, 0).await;
     let (letter, id) = scene.dead_letter(1).await;
@@ -122,7 +123,7 @@ async fn a_reject_is_a_dead_letter_with_all_that_is_needed_to_send_it_again() {
     assert_eq!(letter.producer.unwrap().instance, "host/1");
     let kept = |name: &str| letter.headers.iter().any(|header| header.name == name);
     assert!(kept("Crispy-Type") && kept("Nats-Msg-Id"));
-    assert_eq!(hand.stop().await.buried, 1);
+    assert_eq!(hand.stop().await.dead_lettered, 1);
 }
 
 #[tokio::test]
@@ -132,9 +133,9 @@ async fn a_message_is_not_given_up_before_its_dead_letter_is_stored() {
     let jetstream = scene.connection.jetstream();
     jetstream.delete_stream("CRISPY_DEAD").await.unwrap();
     scene.publish(0..1).await;
-    let act = async |_, _| Err(Failure::reject("no such thing"));
+    let act = async |_, _| Err(Fault::rejected("no such thing"));
     let mut config = quick();
-    config.limits.burying = Duration::from_secs(60);
+    config.limits.dead_letter_timeout = Duration::from_secs(60);
     let mut hand = scene.worker(config, act).await;
     hand.next().await;
     // Longer than the lease: it is kept alive while its dead letter finds no stream.
@@ -144,7 +145,7 @@ async fn a_message_is_not_given_up_before_its_dead_letter_is_stored() {
     scene.set_up().await;
     scene.until_count(Stream::Chunks, 0).await;
     assert_eq!(scene.count(Stream::Dead).await, 1);
-    assert_eq!(hand.stop().await.buried, 1);
+    assert_eq!(hand.stop().await.dead_lettered, 1);
 }
 
 #[tokio::test]
@@ -160,8 +161,8 @@ async fn poison_bytes_go_to_a_dead_letter_and_block_nobody() {
         let (letter, _) = scene.dead_letter(sequence).await;
         assert_eq!(letter.kind(), Kind::Undecodable);
     }
-    let drained = hand.stop().await;
-    assert_eq!((drained.handled, drained.buried), (1, 2));
+    let summary = hand.stop().await;
+    assert_eq!((summary.handled, summary.dead_lettered), (1, 2));
 }
 
 /// More of it than a worker may hold.
@@ -198,15 +199,15 @@ async fn what_a_newer_version_sent_waits_for_it_and_is_never_given_up() {
     )
     .await;
     let mut config = quick();
-    config.limits.suspicion = 3;
-    config.limits.longest_absence = Duration::from_millis(20);
+    config.limits.suspicious_deliveries = 3;
+    config.limits.longest_wait = Duration::from_millis(20);
     let hand = scene.worker(config, async |_, _| Ok(())).await;
     // Far beyond every limit there is.
     eventually(async || scene.consumer().await.delivered.consumer_sequence > 20).await;
     assert_eq!(scene.count(Stream::Dead).await, 0);
     assert_eq!(scene.count(Stream::Chunks).await, 2);
-    let drained = hand.stop().await;
-    assert_eq!((drained.handled, drained.buried), (0, 0));
+    let summary = hand.stop().await;
+    assert_eq!((summary.handled, summary.dead_lettered), (0, 0));
 }
 
 async fn publish_raw(scene: &Scene, type_name: &str, payload: &[u8]) {

@@ -1,6 +1,6 @@
 //! The state of the queue.
 
-use crispy_jetstream::Failure;
+use crispy_fault::Fault;
 use crispy_queue::{Overview, Stage, Stream, message_id};
 use crispy_proto::v1::ChunkUploaded;
 use crispy_testbed::NatsOptions;
@@ -45,7 +45,7 @@ async fn work_dead_letters_and_last_uploads_are_counted() {
     assert_eq!(work.in_flight_limit, 100_000);
     assert_eq!(Vec::from_iter(before.cameras.keys()), [&camera()]);
 
-    let reject = async |_, _| Err(Failure::reject("no such thing"));
+    let reject = async |_, _| Err(Fault::rejected("no such thing"));
     let worker = scene.worker(quick(), reject).await;
     scene.until_count(Stream::Chunks, 0).await;
     let after = read(&scene).await;

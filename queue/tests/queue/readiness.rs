@@ -36,8 +36,8 @@ async fn a_worker_is_ready_but_for_the_time_that_its_server_or_its_stream_is_awa
     scene.server.kill9();
     let lost = until(&mut readiness, |reasons| reasons.len() >= 2).await;
     let url = scene.server.url();
-    for purpose in ["consuming", "publishing"] {
-        let line = format!("no connection to NATS at {url} for {purpose}: trying again");
+    for role in ["consuming", "publishing"] {
+        let line = format!("no connection to NATS at {url} for {role}: reconnecting");
         assert!(text(&lost).contains(&line), "{}", text(&lost));
     }
     scene.server.restart();

@@ -3,7 +3,8 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use async_nats::jetstream::consumer::{self, pull};
-use crispy_jetstream::{ConnectOptions, Delivery, Drained, Failure, Limits};
+use crispy_fault::Fault;
+use crispy_jetstream::{ConnectOptions, Delivery, Limits, Summary};
 use crispy_proto::v1::{ChunkReady, DeadLetter};
 use crispy_queue::{
     Connection, Handler, Publisher, Stage, Stream, Worker, WorkerConfig, message_id,
@@ -141,7 +142,7 @@ impl Scene {
     pub(crate) async fn worker<F, Fut>(&self, config: WorkerConfig, act: F) -> Hand
     where
         F: Fn(ChunkReady, Delivery) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), Failure>> + Send + 'static,
+        Fut: Future<Output = Result<(), Fault>> + Send + 'static,
     {
         self.worker_with_probe(config, act, || true).await
     }
@@ -159,7 +160,7 @@ impl Scene {
     ) -> Hand
     where
         F: Fn(ChunkReady, Delivery) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), Failure>> + Send + 'static,
+        Fut: Future<Output = Result<(), Fault>> + Send + 'static,
         P: Fn() -> bool + Send + Sync + 'static,
     {
         hire(self.connect().await, config, act, probe).await
@@ -189,7 +190,7 @@ pub(crate) async fn hire<F, Fut, P>(
 ) -> Hand
 where
     F: Fn(ChunkReady, Delivery) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<(), Failure>> + Send + 'static,
+    Fut: Future<Output = Result<(), Fault>> + Send + 'static,
     P: Fn() -> bool + Send + Sync + 'static,
 {
     let worker = Worker::bind(&connection, config).await.unwrap();
@@ -209,7 +210,7 @@ where
 
 /// A running worker.
 pub(crate) struct Hand {
-    pub(crate) task: JoinHandle<Drained>,
+    pub(crate) task: JoinHandle<Summary>,
     pub(crate) stop: CancellationToken,
     pub(crate) state: tokio::sync::watch::Receiver<crispy_jetstream::WorkerState>,
     pub(crate) readiness: crispy_jetstream::Readiness,
@@ -233,7 +234,7 @@ impl Hand {
             .collect()
     }
 
-    pub(crate) async fn stop(self) -> Drained {
+    pub(crate) async fn stop(self) -> Summary {
         self.stop.cancel();
         timeout(PATIENCE, self.task)
             .await
@@ -251,12 +252,12 @@ struct Scripted<F, P> {
 impl<F, Fut, P> Handler for Scripted<F, P>
 where
     F: Fn(ChunkReady, Delivery) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<(), Failure>> + Send + 'static,
+    Fut: Future<Output = Result<(), Fault>> + Send + 'static,
     P: Fn() -> bool + Send + Sync + 'static,
 {
     type Message = ChunkReady;
 
-    async fn handle(&self, chunk: ChunkReady, delivery: &Delivery) -> Result<(), Failure> {
+    async fn handle(&self, chunk: ChunkReady, delivery: &Delivery) -> Result<(), Fault> {
         let sequence = chunk.id.as_ref().unwrap().sequence;
         let _ = self
             .sender
@@ -275,14 +276,14 @@ pub(crate) fn quick() -> WorkerConfig {
         grace: Duration::from_secs(5),
         limits: Limits {
             retries: 3,
-            retrying: Duration::ZERO,
-            suspicion: 5,
-            deaths: 3,
-            first_pause: Duration::from_millis(20),
-            longest_pause: Duration::from_millis(50),
-            longest_absence: Duration::from_millis(200),
-            probe_every: Duration::from_millis(50),
-            burying: Duration::from_secs(1),
+            retry_period: Duration::ZERO,
+            suspicious_deliveries: 5,
+            crashes: 3,
+            first_delay: Duration::from_millis(20),
+            longest_delay: Duration::from_millis(50),
+            longest_wait: Duration::from_millis(200),
+            probe_interval: Duration::from_millis(50),
+            dead_letter_timeout: Duration::from_secs(1),
         },
         instance: "host/1".into(),
         ..WorkerConfig::new(Stage::Uploader)

@@ -2,7 +2,7 @@
 
 use std::{sync::LazyLock, thread, time::Duration};
 
-use crispy_jetstream::Failure;
+use crispy_fault::Fault;
 use crispy_proto::v1::ChunkReady;
 use crispy_queue::Stream;
 use opentelemetry::trace::{Status, TracerProvider};
@@ -75,7 +75,7 @@ async fn a_span_says_how_its_handling_ended_also_when_the_grace_was_over_first()
     scene.publish(0..3).await;
     let act = async |chunk: ChunkReady, _| match chunk.id.unwrap().sequence {
         0 => Ok(()),
-        1 => Err(Failure::reject("no such thing")),
+        1 => Err(Fault::rejected("no such thing")),
         _ => std::future::pending().await,
     };
     let mut config = quick();

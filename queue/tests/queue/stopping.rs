@@ -35,8 +35,8 @@ async fn a_stopping_worker_finishes_what_runs_and_hands_back_what_does_not() {
     }
     hand.stop.cancel();
     gate.add_permits(4);
-    let drained = hand.stop().await;
-    assert_eq!((drained.handled, drained.handed_back), (4, 4));
+    let summary = hand.stop().await;
+    assert_eq!((summary.handled, summary.handed_back), (4, 4));
     // Not when their lease of 30 s is over: at once.
     let begun = Instant::now();
     let other = scene.worker(quick(), async |_, _| Ok(())).await;

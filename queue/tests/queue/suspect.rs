@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crispy_jetstream::Failure;
+use crispy_fault::{DependencyId, Fault};
 use crispy_proto::v1::dead_letter::Kind;
 use crispy_queue::Stream;
 
@@ -14,7 +14,7 @@ async fn a_message_that_nobody_lived_to_tell_of_is_given_up_unhandled() {
     scene.lease(Duration::from_millis(100)).await;
     scene.publish(0..1).await;
     let mut config = quick();
-    config.limits.suspicion = 1;
+    config.limits.suspicious_deliveries = 1;
     for _ in 0..3 {
         let stuck = async |_, _| std::future::pending().await;
         let mut hand = scene.worker(config.clone(), stuck).await;
@@ -33,8 +33,13 @@ async fn a_message_that_waited_for_its_owner_150_times_is_handled_by_a_fresh_wor
     let scene = Scene::new().await;
     scene.publish(0..1).await;
     let mut config = quick();
-    config.limits.longest_absence = Duration::from_millis(2);
-    let away = async |_, _| Err(Failure::owner("s1", "host is away"));
+    config.limits.longest_wait = Duration::from_millis(2);
+    let away = async |_, _| {
+        Err(Fault::unavailable_to_some(
+            DependencyId::Spool("s1".into()),
+            "host is away",
+        ))
+    };
     let mut hand = scene.worker(config.clone(), away).await;
     while hand.next().await.1.deliveries < 150 {}
     hand.stop().await;
@@ -52,7 +57,7 @@ async fn a_worker_that_is_stopped_in_mid_handling_accuses_nobody() {
     scene.publish(0..1).await;
     let mut config = quick();
     config.grace = Duration::from_millis(50);
-    (config.limits.suspicion, config.limits.deaths) = (1, 1);
+    (config.limits.suspicious_deliveries, config.limits.crashes) = (1, 1);
     let stuck = async |_, _| std::future::pending().await;
     let mut hand = scene.worker(config.clone(), stuck).await;
     hand.next().await;
@@ -86,7 +91,7 @@ async fn a_deadly_message_whose_dead_letter_is_refused_stays_unhandled() {
     scene.lease(Duration::from_millis(100)).await;
     scene.publish(0..1).await;
     let mut config = quick();
-    (config.limits.suspicion, config.limits.deaths) = (1, 1);
+    (config.limits.suspicious_deliveries, config.limits.crashes) = (1, 1);
     let stuck = async |_, _| std::future::pending().await;
     let mut hand = scene.worker(config.clone(), stuck).await;
     hand.next().await;

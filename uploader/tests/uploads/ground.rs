@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crispy_bucket::{Bucket, BucketOptions};
 use crispy_checksum::Checksums;
-use crispy_jetstream::{ConnectOptions, Drained, Limits, WorkerState};
+use crispy_jetstream::{ConnectOptions, Limits, Summary, WorkerState};
 use crispy_proto::{
     id::{ChunkId, ObjectKey},
     v1::{self, ChunkReady, ChunkUploaded},
@@ -99,11 +99,11 @@ impl Ground {
         let config = WorkerConfig {
             limits: Limits {
                 retries: 3,
-                retrying: Duration::ZERO,
-                first_pause: Duration::from_millis(20),
-                longest_pause: Duration::from_secs(2),
-                probe_every: Duration::from_millis(50),
-                burying: Duration::from_secs(10),
+                retry_period: Duration::ZERO,
+                first_delay: Duration::from_millis(20),
+                longest_delay: Duration::from_secs(2),
+                probe_interval: Duration::from_millis(50),
+                dead_letter_timeout: Duration::from_secs(10),
                 ..Limits::default()
             },
             grace: Duration::from_secs(5),
@@ -150,7 +150,7 @@ impl Ground {
 
 /// A running worker.
 pub(crate) struct Hand {
-    task: JoinHandle<Drained>,
+    task: JoinHandle<Summary>,
     stop: CancellationToken,
     state: watch::Receiver<WorkerState>,
 }
@@ -158,7 +158,7 @@ pub(crate) struct Hand {
 impl Hand {
     /// Whether the worker comes to wait for the bucket.
     pub(crate) async fn waits(&mut self) -> bool {
-        let waits = self.state.wait_for(|state| !state.destination);
+        let waits = self.state.wait_for(|state| !state.available);
         timeout(PATIENCE, waits).await.is_ok()
     }
 
@@ -167,10 +167,10 @@ impl Hand {
         self.state.has_changed().unwrap()
     }
 
-    pub(crate) async fn stop(self) -> Drained {
+    pub(crate) async fn stop(self) -> Summary {
         self.stop.cancel();
-        let drained = timeout(PATIENCE, self.task).await;
-        drained.expect("the worker stops").unwrap()
+        let summary = timeout(PATIENCE, self.task).await;
+        summary.expect("the worker stops").unwrap()
     }
 }
 

@@ -31,7 +31,7 @@ async fn a_chunk_that_always_fails_delays_no_other() {
     ground.until_count(Stream::Dead, 1).await;
     ground.until_count(Stream::Chunks, 0).await;
     assert!(!hand.has_waited(), "the bucket was never taken for away");
-    let drained = hand.stop().await;
-    assert_eq!((drained.handled, drained.buried), (GOOD, 1));
+    let summary = hand.stop().await;
+    assert_eq!((summary.handled, summary.dead_lettered), (GOOD, 1));
     assert_eq!(server.counts().created, GOOD);
 }

@@ -2,7 +2,8 @@
 
 use crispy_bucket::{Bucket, Metadata};
 use crispy_checksum::Checksums;
-use crispy_jetstream::{Cause, Delivery, Failure};
+use crispy_fault::{Dependency, DependencyId, Fault, Kind};
+use crispy_jetstream::Delivery;
 use crispy_proto::{
     id::ChunkId,
     v1::{ChunkReady, RunState},
@@ -38,7 +39,7 @@ impl Scene {
     }
 
     /// Hands the chunk over for the `n`th time.
-    async fn deliver(&self, n: u64) -> Result<(), Failure> {
+    async fn deliver(&self, n: u64) -> Result<(), Fault> {
         let message_id = Some(format!("sending-{n}"));
         let delivery = Delivery {
             message_id,
@@ -102,7 +103,10 @@ async fn a_lost_chunk_is_rejected() {
     let scene = Scene::open().await;
     scene.free();
     let outcome = scene.deliver(1).await;
-    assert!(matches!(outcome, Err(Failure::Reject(_))), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Err(fault) if *fault.kind() == Kind::Rejected),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]
@@ -117,7 +121,10 @@ async fn other_bytes_under_the_key_are_rejected_and_stay() {
         .unwrap();
     for delivery in [1, 2] {
         let outcome = scene.deliver(delivery).await;
-        assert!(matches!(outcome, Err(Failure::Reject(_))), "{outcome:?}");
+        assert!(
+            matches!(&outcome, Err(fault) if *fault.kind() == Kind::Rejected),
+            "{outcome:?}"
+        );
     }
     let size = other.len() as u64;
     assert_eq!(
@@ -131,8 +138,15 @@ async fn a_spool_of_another_host_delays_only_its_chunks() {
     let mut scene = Scene::open().await;
     scene.chunk.spool_id = "somewhere-else".into();
     match scene.deliver(1).await {
-        Err(Failure::Unavailable(Cause::Owner(spool), _)) => assert_eq!(spool, "somewhere-else"),
-        outcome => panic!("{outcome:?}"),
+        Err(fault) => assert_eq!(
+            fault.dependency(),
+            Some(&Dependency {
+                id: DependencyId::Spool("somewhere-else".into()),
+                shared: false,
+                retry_after: None,
+            })
+        ),
+        Ok(()) => panic!("handled"),
     }
 }
 

@@ -1,46 +1,44 @@
-//! What a stream answers to a publish, and what follows from it.
+//! The stream's acknowledgement of a publish. Pure.
 
 use serde::Deserialize;
 
 use super::Published;
 
-/// Why publishing does not get on.
+/// The cause of a stalled publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Stall {
-    /// There is no connection.
+    /// The link is down.
     #[error("not connected")]
     Disconnected,
-    /// Nobody listens on the subject: the stream is missing, or is choosing a leader.
+    /// No responders: the stream is missing, or is electing a leader.
     #[error("the stream is missing or has no leader: if it was deleted, run `crispy setup`")]
     NoStream,
-    /// The stream, or the store under it, has no room.
-    #[error(
-        "the stream is full: what waits stays in the spool; see why its readers are slow, or give it more room"
-    )]
+    /// The stream, or the server's store, is full.
+    #[error("the stream is full: chunks wait in the spool; check its readers, or raise its limit")]
     Full,
-    /// The server asks for patience, or is still storing a message of this id.
+    /// The server is busy, or is still storing a message of this id.
     #[error("the server is busy")]
     Busy,
-    /// No answer came, or none that can be read.
+    /// No answer came, or an unreadable one.
     #[error("the server does not answer")]
     NoAnswer,
 }
 
-/// How one attempt ended.
+/// The result of one attempt.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Outcome {
     Stored(Published),
-    /// Worth another attempt, after a pause.
+    /// Worth another attempt, after a delay.
     Stalled(Stall),
-    /// The connection was made anew meanwhile: worth another attempt at once.
-    Lost,
+    /// The link reconnected meanwhile: worth another attempt at once.
+    Reconnected,
     /// No attempt can succeed.
     Refused(String),
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct PubAck {
     error: Option<ApiError>,
     #[serde(default)]
     stream: String,
@@ -67,19 +65,20 @@ mod code {
     pub(super) const INSUFFICIENT_RESOURCES: u16 = 10023;
     /// The server's limit.
     pub(super) const STORAGE_RESOURCES: u16 = 10047;
-    /// "maximum bytes exceeded", and whatever else keeps the store from taking a message.
+    /// "maximum bytes exceeded", and other failures of the store.
     pub(super) const STORE_FAILED: u16 = 10077;
     /// A message of this id is in flight.
     pub(super) const ID_IN_FLIGHT: u16 = 10158;
 }
 
-pub(super) fn read(payload: &[u8]) -> Verdict {
-    let Ok(answer) = serde_json::from_slice::<Answer>(payload) else {
-        return Verdict::Stalled(Stall::NoAnswer);
+/// Parses the answer to a publish.
+pub(super) fn parse(payload: &[u8]) -> Outcome {
+    let Ok(answer) = serde_json::from_slice::<PubAck>(payload) else {
+        return Outcome::Stalled(Stall::NoAnswer);
     };
     match answer.error {
-        Some(error) => error.verdict(),
-        None => Verdict::Stored(Published {
+        Some(error) => error.outcome(),
+        None => Outcome::Stored(Published {
             stream: answer.stream,
             sequence: answer.seq,
             duplicate: answer.duplicate,
@@ -88,8 +87,8 @@ pub(super) fn read(payload: &[u8]) -> Verdict {
 }
 
 impl ApiError {
-    /// By number: the words differ between versions.
-    fn verdict(self) -> Verdict {
+    /// By number: texts differ between versions.
+    fn outcome(self) -> Outcome {
         match (self.err_code, self.code) {
             (
                 code::STORE_FAILED
@@ -97,9 +96,9 @@ impl ApiError {
                 | code::INSUFFICIENT_RESOURCES
                 | code::STORAGE_RESOURCES,
                 _,
-            ) => Verdict::Stalled(Stall::Full),
-            (code::ID_IN_FLIGHT, _) | (_, 408 | 429 | 500..) => Verdict::Stalled(Stall::Busy),
-            _ => Verdict::Refused(format!("{} ({})", self.description, self.err_code)),
+            ) => Outcome::Stalled(Stall::Full),
+            (code::ID_IN_FLIGHT, _) | (_, 408 | 429 | 500..) => Outcome::Stalled(Stall::Busy),
+            _ => Outcome::Refused(format!("{} ({})", self.description, self.err_code)),
         }
     }
 }
@@ -109,12 +108,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_answer_that_passes_is_waited_out_and_no_other() {
+    fn only_passing_errors_are_waited_out() {
         let error = |code: u16, err_code: u16| {
             let text = format!(
-                r#"{{"error":{{"code":{code},"err_code":{err_code},"description":"said so"}},"stream":"S","seq":0}}"#
+                r#"{{"error":{{"code":{code},"err_code":{err_code},"description":"why"}},"stream":"S","seq":0}}"#
             );
-            read(text.as_bytes())
+            super::parse(text.as_bytes())
         };
         for (code, err_code, expected) in [
             (503, 10077, Stall::Full),
@@ -127,33 +126,33 @@ mod tests {
         ] {
             assert_eq!(
                 error(code, err_code),
-                Verdict::Stalled(expected),
+                Outcome::Stalled(expected),
                 "{err_code}"
             );
         }
         for (code, err_code) in [(400, 10054), (400, 10060)] {
             assert!(
-                matches!(error(code, err_code), Verdict::Refused(_)),
+                matches!(error(code, err_code), Outcome::Refused(_)),
                 "{err_code}"
             );
         }
     }
 
     #[test]
-    fn a_stored_message_has_its_place() {
-        let read = |text: &str| read(text.as_bytes());
+    fn a_stored_message_has_its_sequence() {
+        let parse = |text: &str| super::parse(text.as_bytes());
         let stored = |duplicate| {
-            Verdict::Stored(Published {
+            Outcome::Stored(Published {
                 stream: "S".into(),
                 sequence: 7,
                 duplicate,
             })
         };
-        assert_eq!(read(r#"{"stream":"S","seq":7}"#), stored(false));
+        assert_eq!(parse(r#"{"stream":"S","seq":7}"#), stored(false));
         assert_eq!(
-            read(r#"{"stream":"S","seq":7,"duplicate":true,"domain":"hub"}"#),
+            parse(r#"{"stream":"S","seq":7,"duplicate":true,"domain":"hub"}"#),
             stored(true)
         );
-        assert_eq!(read("+OK"), Verdict::Stalled(Stall::NoAnswer));
+        assert_eq!(parse("+OK"), Outcome::Stalled(Stall::NoAnswer));
     }
 }

@@ -1,4 +1,5 @@
-//! The ingestor's work up to a rung: `ladder cut|hash|keep FILE [SPOOL]`. What a step costs is the difference of two rungs (`make bench`).
+//! The ingestor's work up to a step: `ladder cut|hash|keep FILE [SPOOL]`. The cost of a step is the
+//! difference of two runs (`make bench`).
 //!
 //! ```text
 //!   cut    chunks cut and muxed in memory, then dropped
@@ -47,7 +48,7 @@ impl Step {
     fn take(&self, chunk: &Chunk, sequence: u64) -> anyhow::Result<()> {
         match self {
             Step::Cut => {}
-            // The compiler must not find out that nobody wants the sums.
+            // The compiler must not find out that the sums are not used.
             Step::Hash => _ = std::hint::black_box(Checksums::new(&chunk.bytes)),
             Step::Keep(spool) => {
                 let descriptor = describe(chunk, sequence, spool);

@@ -28,7 +28,7 @@ pub struct Config {
 /// Commands other than recording.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Tell what a video file or URL is, how it would be cut and what to look out for; nothing is recorded
+    /// Report on a video file or URL, its cutting and its problems; nothing is recorded
     Probe(Box<Probe>),
 }
 

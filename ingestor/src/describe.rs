@@ -26,7 +26,8 @@ pub(crate) struct Context {
 
 /// The descriptor of `chunk`.
 ///
-/// All times follow from the run's origin, never from the chunk before, so that rounding does not add up.
+/// All times follow from the run's origin, never from the chunk before, so that rounding does not
+/// add up.
 pub(crate) fn describe(chunk: &Chunk, checksums: &Checksums, context: Context) -> v1::ChunkReady {
     let cut = &chunk.cut;
     let since_origin = |ticks: i64| cut.timebase.microseconds(ticks - cut.origin_ticks);

@@ -217,7 +217,7 @@ fn advice(status: StatusCode) -> &'static str {
 }
 
 impl FetchError {
-    /// Whether the same request may succeed in a moment.
+    /// True if the same request may succeed in a moment.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::Broken { .. } | Self::Silent { .. } => true,
@@ -228,7 +228,7 @@ impl FetchError {
         }
     }
 
-    /// Whether the server says that there is no such file.
+    /// True if the server says that there is no such file.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Status { status, .. } if matches!(status.as_u16(), 404 | 410))
     }

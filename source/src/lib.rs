@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!   location ─┬─ path ────────► file ────────────────────────────────────────────┐
-//!             └─ http(s) URL ─► http: any order by Range, resumes where it broke ┼─► OpenSource
-//!                               hls: segments one after another, none skipped ───┘   chunks, identity
+//!             └─ http(s) URL ─► http: any order by Range, resumes where it broke ┼─► OpenSource:
+//!                               hls: segments one after another, none skipped ───┘   chunks and
+//!                                                                                    identity
 //! ```
 //!
 //! FFmpeg could fetch URLs itself. It does not get the chance, because its behaviour there cannot
@@ -53,7 +54,7 @@ struct RemoteInput {
     index_may_be_late: bool,
 }
 
-/// Whether a location is fetched over HTTP.
+/// True if a location is fetched over HTTP.
 pub fn is_url(location: &str) -> bool {
     let scheme = location.split_once("://").map(|(scheme, _)| scheme);
     scheme.is_some_and(|scheme| ["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()))

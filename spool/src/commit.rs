@@ -18,21 +18,22 @@ use super::{Spool, error::io_fault, index::Held, layout};
 pub enum Committed {
     /// The chunk is there now. These are the bytes of its descriptor's file.
     Fresh(Bytes),
-    /// An earlier commit had the same bytes: nothing was written, and the descriptor of that commit,
-    /// this one, stays the chunk's.
+    /// An earlier commit had the same bytes: nothing was written, and the descriptor of that
+    /// commit, this one, stays the chunk's.
     AlreadyThere(Box<v1::ChunkReady>),
 }
 
 impl Committed {
-    /// Whether this commit wrote the chunk.
+    /// True if this commit wrote the chunk.
     pub fn is_fresh(&self) -> bool {
         matches!(self, Self::Fresh(_))
     }
 }
 
 impl Spool {
-    /// Writes a chunk and its descriptor. When this returns without an error, the chunk survives any
-    /// crash and any power cut. After an error nothing of it is left, as far as the disk allows.
+    /// Writes a chunk and its descriptor. When this returns without an error, the chunk survives
+    /// any crash and any power cut. After an error nothing of it is left, as far as the disk
+    /// allows.
     ///
     /// # Errors
     /// `Unavailable` when the disk is full ([`is_disk_full`](crate::is_disk_full)), read-only or
@@ -80,9 +81,9 @@ impl Spool {
         Ok(Committed::Fresh(encoded))
     }
 
-    /// Compares a descriptor with its bytes, as far as that costs next to nothing. A wrong one would
-    /// only be found on another host, when it is too late to tell which of the two is wrong. SHA-256
-    /// is checked when the bytes are read.
+    /// Compares a descriptor with its bytes, as far as that costs next to nothing. A wrong one
+    /// would only be found on another host, when it is too late to tell which of the two is wrong.
+    /// SHA-256 is checked when the bytes are read.
     fn check(&self, id: &ChunkId, chunk: &v1::ChunkReady, bytes: &[u8]) -> Result<PathBuf, Fault> {
         let misfit = |field| {
             Fault::rejected(format!(

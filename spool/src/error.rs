@@ -14,7 +14,7 @@ pub(crate) fn io_fault(spool: impl fmt::Display, doing: String, error: io::Error
     fault.with_source(error)
 }
 
-/// Whether a full disk, or a quota, is the cause: the same commit succeeds once something has been
+/// True if a full disk, or a quota, is the cause: the same commit succeeds once something has been
 /// freed.
 pub fn is_disk_full(fault: &Fault) -> bool {
     let mut cause = fault.source();

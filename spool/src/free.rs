@@ -11,10 +11,10 @@ impl Spool {
     /// Removes a chunk; `false` when it is not here, which is no error, since a confirmation may
     /// come twice.
     ///
-    /// When this returns without an error, the chunk does not come back, not even after a power cut.
-    /// The folder of its run stays until the camera's next run begins, or the next start-up: a live
-    /// camera's spool is empty between any two chunks, and making the folder for each of them would
-    /// cost one more sync.
+    /// After a return without an error, the chunk does not come back, not even after a power
+    /// cut. The folder of its run stays until the camera's next run begins, or the next start-up: a
+    /// live camera's spool is empty between any two chunks, and making the folder for each of them
+    /// would cost one more sync.
     ///
     /// # Errors
     /// `Unavailable`: it was not freed, or not surely. Freeing it again is right.
@@ -64,7 +64,8 @@ impl Spool {
     }
 }
 
-/// Removes a file that may be gone already, by an earlier attempt that failed later or from outside.
+/// Removes a file that may be gone already, by an earlier attempt that failed later or from
+/// outside.
 pub(super) fn remove_file(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

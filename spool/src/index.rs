@@ -1,5 +1,5 @@
-//! The index of committed chunks, in memory: some 40 bytes a chunk, so that hours of an outage with a
-//! thousand cameras fit.
+//! The index of committed chunks, in memory: some 40 bytes a chunk, so that hours of an outage with
+//! a thousand cameras fit.
 
 use std::{
     collections::BTreeMap,

@@ -9,7 +9,8 @@ use crispy_proto::{
 
 /// The spool's id, one line of text.
 pub(super) const ID: &str = "spool.id";
-/// Locked by the owner as long as it lives; holds its process id, for the message to a second owner.
+/// Locked by the owner as long as it lives; holds its process id, for the message to a second
+/// owner.
 pub(super) const LOCK: &str = "spool.lock";
 /// Committed chunks.
 pub(super) const CHUNKS: &str = "chunks";
@@ -50,7 +51,8 @@ pub(super) fn bytes(id: &ChunkId, container: Container) -> Option<PathBuf> {
     Some(run_folder(id).join(FileName::Bytes(id.sequence, container).to_string()))
 }
 
-/// The name of a file before it is renamed to its own. One is enough: a run has one writer at a time.
+/// The name of a file before it is renamed to its own. One is enough: a run has one writer at a
+/// time.
 pub(super) fn temporary(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(TEMPORARY);

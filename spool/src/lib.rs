@@ -9,8 +9,8 @@
 //!          damaged/...                                     chunks that failed the start-up scan
 //! ```
 //!
-//! The spool is the source of truth and the queue a hint: a committed chunk is sent again until it is
-//! answered. Three orders carry that (parking keeps an order of its own, see `park`):
+//! The spool is the source of truth and the queue a hint: a committed chunk is sent again until it
+//! is answered. Three orders carry that (parking keeps an order of its own, see `park`):
 //!
 //! * **Commit**: bytes under a temporary name, synced, renamed; the descriptor the same way and
 //!   last; then the folder, synced. A crash at any point leaves a whole chunk, or one without a
@@ -89,8 +89,9 @@ impl Spool {
     /// processes.
     ///
     /// # Errors
-    /// `Conflict` when another process owns it; `Unavailable` when it cannot be written (permissions,
-    /// a read-only or full disk, a file in its place); `Corrupt` when its id is damaged or missing.
+    /// `Conflict` when another process owns it; `Unavailable` when it cannot be written
+    /// (permissions, a read-only or full disk, a file in its place); `Corrupt` when its id is
+    /// damaged or missing.
     pub fn open(root: &Path) -> Result<Self, Fault> {
         let not_writable = |source| {
             io_fault(

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Spool;
 
-/// Interval at which a waiting thread checks for a stop: a person who presses Ctrl-C does not notice
-/// a tenth of a second.
+/// Interval at which a waiting thread checks for a stop: a person who presses Ctrl-C does not
+/// notice a tenth of a second.
 const CHECK: Duration = Duration::from_millis(100);
 
 /// The largest size of a spool.
@@ -16,7 +16,7 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// Whether a chunk fits beside the held and reserved bytes. One that is larger than the limit
+    /// True if a chunk fits beside the held and reserved bytes. One that is larger than the limit
     /// itself passes when it is alone: waiting for space that cannot come would stop its camera for
     /// ever.
     fn admits(self, taken: u64, size: u64) -> bool {

@@ -22,7 +22,7 @@ impl Spool {
     /// Marks a chunk as parked because of `letter`; `false` when the chunk is not (or no longer)
     /// here. A later letter replaces an earlier one.
     ///
-    /// When this returns without an error, the chunk is parked after any crash and any power cut.
+    /// After a return without an error, the chunk is parked after any crash and any power cut.
     ///
     /// # Errors
     /// `Unavailable`: it was not parked, or not surely. Parking it again is right.
@@ -53,7 +53,7 @@ impl Spool {
         Ok(true)
     }
 
-    /// Whether a chunk is here and parked.
+    /// True if a chunk is here and parked.
     pub fn is_parked(&self, id: &ChunkId) -> bool {
         self.state().index.get(id).is_some_and(|held| held.parked)
     }

@@ -160,8 +160,8 @@ fn read_whole(mut file: File, size: u64) -> io::Result<Option<(Bytes, Checksums)
 /// Memory for one chunk.
 ///
 /// Guarantee: that of a large one goes back to the system when it is dropped. An allocator keeps it
-/// for the thread that asked, and each of a dozen reading threads would hold twice its largest chunk
-/// (glibc's, measured: 96 MiB where 48 MiB were in use).
+/// for the thread that asked, and each of a dozen reading threads would hold twice its largest
+/// chunk (glibc's, measured: 96 MiB where 48 MiB were in use).
 enum Memory {
     Heap(Vec<u8>),
     Map(MmapMut),

@@ -85,8 +85,8 @@ struct Files {
 }
 
 impl Scanner<'_> {
-    /// Names in a folder; none where there is no folder. A file among the folders of sites, cameras or
-    /// runs is unknown.
+    /// Names in a folder; none where there is no folder. A file among the folders of sites, cameras
+    /// or runs is unknown.
     fn entries(&mut self, folder: &Path) -> Result<Vec<OsString>, ScanError> {
         let names = fs::read_dir(folder)
             .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
@@ -220,8 +220,8 @@ fn check(root: &Path, id: &ChunkId) -> Result<Result<Option<Held>, String>, Scan
     }
 }
 
-/// Moves a chunk's files out of the way. It never deletes them: they are the only trace of video that
-/// was promised to be kept.
+/// Moves a chunk's files out of the way. It never deletes them: they are the only trace of video
+/// that was promised to be kept.
 fn set_aside(folders: &Folders, id: &ChunkId, files: &Files) -> Result<PathBuf, ScanError> {
     let from = layout::run_folder(id);
     let below = from.strip_prefix(layout::CHUNKS).unwrap_or(&from);

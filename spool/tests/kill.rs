@@ -1,8 +1,8 @@
-//! A process that is killed while it commits, again and again: every chunk that it reported is there,
-//! whole, and nothing half done is.
+//! A process that is killed while it commits, again and again: every chunk that it reported is
+//! there, whole, and nothing half done is.
 //!
-//! This test is a program of its own (`harness = false`), since it starts itself as the process to be
-//! killed.
+//! This test is a program of its own (`harness = false`), since it starts itself as the process to
+//! be killed.
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"

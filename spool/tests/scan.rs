@@ -42,8 +42,8 @@ fn any_damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// Writes a chunk as a commit would, with this damage. Without the spool, since syncing thousands of
-/// files would take minutes.
+/// Writes a chunk as a commit would, with this damage. Without the spool, since syncing thousands
+/// of files would take minutes.
 fn write_chunk(folder: &Path, sequence: u64, damage: Damage) {
     let bytes = vec![sequence as u8; 100 + sequence as usize];
     let chunk = ChunkReady {
@@ -67,7 +67,8 @@ fn write_chunk(folder: &Path, sequence: u64, damage: Damage) {
     }
     match damage {
         Damage::HalfWritten | Damage::NeverDescribed => return,
-        // The first bytes are the id: any other value in them is another chunk, or no descriptor at all.
+        // The first bytes are the id: any other value in them is another chunk, or no descriptor at
+        // all.
         Damage::Garbled(noise) => descriptor[..40]
             .iter_mut()
             .for_each(|byte| *byte ^= noise | 1),

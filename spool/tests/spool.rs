@@ -426,7 +426,8 @@ fn a_second_owner_is_refused_by_name() {
     Spool::open(&root).unwrap();
 }
 
-/// A file in the folder's place stops every user; permission bits do not stop root, as whom tests may run.
+/// A file in the folder's place stops every user; permission bits do not stop root, as whom tests
+/// may run.
 #[test]
 fn an_unwritable_spool_is_unavailable() {
     let (dir, _) = root();
@@ -655,7 +656,8 @@ fn a_marker_goes_with_its_chunk() {
     assert!(!spool.park(&id(&chunks[0]), &letter("late")).unwrap());
     assert!(!freed.exists(), "a chunk that is not here cannot be parked");
 
-    // As a free that was killed after its first step, and a parking that was killed before its rename.
+    // As a free that was killed after its first step, and a parking that was killed before its
+    // rename.
     let orphan = file(&spool, &chunks[1], "parked");
     fs::remove_file(file(&spool, &chunks[1], "pb")).unwrap();
     let half = file(&spool, &chunks[2], "parked.tmp");

@@ -6,8 +6,8 @@
 //!                                                             └─► /readyz: no camera, a full spool
 //! ```
 //!
-//! One lost camera of many is an alert. Only when none is recorded does the ingestor have nothing to
-//! do, and is not ready.
+//! One lost camera of many is an alert. Only when none is recorded does the ingestor have nothing
+//! to do, and is not ready.
 
 use std::{
     collections::BTreeMap,

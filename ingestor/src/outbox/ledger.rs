@@ -88,7 +88,7 @@ impl Ledger {
         self.unsent.push_back(id);
     }
 
-    /// Whether any chunk is queued.
+    /// True if any chunk is queued.
     pub(super) fn has_unsent(&self) -> bool {
         !self.unsent.is_empty()
     }
@@ -192,7 +192,7 @@ impl Ledger {
         self.entries.get(id).map_or("", |entry| &entry.traceparent)
     }
 
-    /// Whether this commit of the chunk is here.
+    /// True if this commit of the chunk is here.
     pub(super) fn tracks(&self, id: &ChunkId, committed_us: i64) -> bool {
         self.entries
             .get(id)
@@ -208,7 +208,7 @@ impl Ledger {
         }
     }
 
-    /// Whether it is here and parked.
+    /// True if it is here and parked.
     pub(super) fn is_parked(&self, id: &ChunkId) -> bool {
         self.entries
             .get(id)

@@ -58,7 +58,7 @@ impl Letters {
         }
     }
 
-    /// Whether each marker has a letter, or one that is being published.
+    /// True if each marker has a letter, or one that is being published.
     pub(super) fn are_known(&self) -> bool {
         !self.unsure
     }

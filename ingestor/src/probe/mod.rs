@@ -1,4 +1,5 @@
-//! `crispy-ingestor probe`: a report on a source and its cutting, the first question about a camera.
+//! `crispy-ingestor probe`: a report on a source and its cutting, the first question about a
+//! camera.
 //!
 //! ```text
 //!   open (as for recording) ─► crispy_media::analyze ─► Report ─► table or JSON
@@ -24,7 +25,7 @@ use report::Report;
 /// Default limit for URLs: enough for every habit of a camera to show, and a few seconds to fetch.
 const URL_LIMIT: Duration = Duration::from_secs(60);
 
-/// Tell what a video file or URL is, how it would be cut and what to look out for; nothing is recorded
+/// Report on a video file or URL, its cutting and its problems; nothing is recorded
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Probe {
@@ -32,15 +33,16 @@ pub(crate) struct Probe {
     #[arg(value_name = "FILE|URL")]
     source: String,
 
-    /// How it would be cut.
+    /// Its cutting.
     #[command(flatten)]
     cut: CutFlags,
 
-    /// How much of it to read, as 60s, or `none` for all of it [default: all of a file, 60s of a URL]
+    /// Length to read, as 60s, or `none` for all of it [default: all of a file, 60s of a
+    /// URL]
     #[arg(long, value_name = "DURATION", value_parser = limit)]
     limit: Option<Limit>,
 
-    /// How to say it
+    /// Format of the report
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Output,
 }
@@ -53,7 +55,7 @@ Examples:
 
 It ends with the exit code with which recording the source would end.";
 
-/// How much is read.
+/// The length to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Limit {
     /// All of it.

@@ -116,7 +116,7 @@ fn time(analysis: &Analysis, origin: ClockOrigin) -> Vec<Warning> {
         all.push(warn(
             "times_inferred",
             message,
-            "a container with times (mp4, mkv, MPEG-TS) says better when each was taken",
+            "a container with times (mp4, mkv, MPEG-TS) gives exact ones",
         ));
     }
     if origin == ClockOrigin::Host {
@@ -189,7 +189,7 @@ fn groups(analysis: &Analysis, cut: &CutFlags) -> Vec<Warning> {
     all
 }
 
-/// Whether browsers play a codec in any container.
+/// True if browsers play a codec in any container.
 fn plays_in_browsers(codec: Codec) -> bool {
     matches!(
         codec,
@@ -232,7 +232,7 @@ fn playing(analysis: &Analysis) -> Vec<Warning> {
     all
 }
 
-/// Whether it is PQ or HLG, made for brighter screens than usual.
+/// True if it is PQ or HLG, made for brighter screens than usual.
 pub(super) fn is_hdr(format: &VideoFormat) -> bool {
     ["smpte2084", "arib-std-b67"].contains(&format.color.transfer.as_str())
 }

@@ -39,7 +39,7 @@ pub(super) struct Plan {
     pub canonical: String,
 }
 
-/// Whether these are the first bytes of a playlist. RFC 8216 requires exactly this; the content
+/// True if these are the first bytes of a playlist. RFC 8216 requires exactly this; the content
 /// types of servers are not reliable.
 pub(crate) fn is_playlist(head: &[u8]) -> bool {
     without_byte_order_mark(head).starts_with(b"#EXTM3U")

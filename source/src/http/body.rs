@@ -20,13 +20,13 @@ use crate::FetchError;
 pub(super) struct Body {
     /// Its address after redirects; with user and password, for its references.
     pub url: Url,
-    /// Whether the server answered with a range, and not with all of the file.
+    /// True if the server answered with a range, and not with all of the file.
     pub partial: bool,
     /// The length of the whole, where the server gives it.
     pub length: Option<u64>,
     /// The position after its last byte, where the server gives it. Some send less than requested.
     pub end: Option<u64>,
-    /// Whether an end can be told from a broken connection.
+    /// True if an end can be told from a broken connection.
     pub end_is_certain: bool,
     /// The server's name for this state of the file: `ETag`, else `Last-Modified`; else empty.
     pub validator: String,

@@ -21,8 +21,8 @@ const BREAKS: u32 = 4;
 /// The bytes of one URL.
 ///
 /// Both ends are kept in memory (1 MiB each): they are read first, for the fingerprint, and then
-/// once more by FFmpeg, which looks for the index there. In between there is one connection, resumed
-/// where it broke, as long as server and file stay the same.
+/// once more by FFmpeg, which looks for the index there. In between there is one connection,
+/// resumed where it broke, as long as server and file stay the same.
 #[derive(Debug)]
 pub(crate) struct HttpFile {
     client: HttpClient,
@@ -128,7 +128,7 @@ impl HttpFile {
         self.state.modified_us
     }
 
-    /// Whether it can be read in any order.
+    /// True if it can be read in any order.
     pub(super) fn takes_ranges(&self) -> bool {
         self.state.ranges
     }
@@ -213,7 +213,7 @@ impl HttpFile {
         }
     }
 
-    /// Whether the server sent all of a piece that is shorter than requested.
+    /// True if the server sent all of a piece that is shorter than requested.
     fn has_more(&self, finished: &Connection) -> bool {
         finished.body.partial
             && finished.body.end == Some(finished.at)

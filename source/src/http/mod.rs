@@ -1,7 +1,7 @@
 //! Files on a server, read by position.
 //!
 //! ```text
-//!   URL ─► HttpClient ─► Body: status, length, validator ─► HttpFile: Read + Seek ─► crispy_media::Input
+//!   URL ─► HttpClient ─► Body: checked headers ─► HttpFile: Read + Seek ─► crispy_media::Input
 //! ```
 //!
 //! * Bytes of two different states of a file are never mixed: validators (`ETag`, `Last-Modified`)
@@ -55,7 +55,7 @@ pub(crate) fn open(mut file: HttpFile) -> Result<RemoteInput, FetchError> {
     })
 }
 
-/// Whether these are the first bytes of an mp4 or mov: the name of a box that may come first.
+/// True if these are the first bytes of an mp4 or mov: the name of a box that may come first.
 fn is_mp4(head: &[u8]) -> bool {
     let name = head.get(4..8).unwrap_or_default();
     [b"ftyp", b"mdat", b"wide", b"free", b"skip"].contains(&name.try_into().unwrap_or(b"    "))

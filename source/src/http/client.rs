@@ -3,7 +3,7 @@
 use std::{
     io,
     ops::Range,
-    sync::{Arc, Once},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -67,10 +67,8 @@ impl Drop for Inner {
 }
 
 impl HttpClient {
+    /// A client. The process has to have installed a provider of cryptography for rustls.
     pub(crate) fn new(timeout: Duration, stop: StopFlag) -> Result<Self, FetchError> {
-        static PROVIDER: Once = Once::new();
-        // Fails where another provider has been installed, which serves as well.
-        PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
         let runtime = Builder::new_current_thread().enable_all().build();
         let client = builder(timeout).build();
         // A machine without certificates (a bare container) can still speak http; it then trusts

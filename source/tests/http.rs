@@ -260,7 +260,11 @@ fn redirects_are_followed_over_http_only() {
     let server = folder.serve(&faults);
     assert_eq!(whole(open(&server.url("/moved.mp4"))).len(), 4);
     let (error, text) = fetch_error(&server.url("/elsewhere.mp4"));
-    assert!(matches!(error, FetchError::Redirects { .. }), "{text}");
+    assert!(matches!(error, FetchError::Status { .. }), "{text}");
+    assert!(
+        text.contains("it redirects to what is no http://"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn the_variant_of_the_highest_bandwidth_is_recorded() {
 }
 
 #[test]
-fn what_does_not_end_or_is_not_all_there_is_error() {
+fn endless_and_incomplete_playlists_are_refused() {
     for (text, expected) in [
         (SEGMENTS.to_owned(), "#EXT-X-ENDLIST"),
         (
@@ -125,7 +125,7 @@ fn a_byte_order_mark_is_skipped() {
 }
 
 #[test]
-fn variables_are_error_and_not_asked_for_by_their_names() {
+fn variables_are_refused() {
     let text = format!("{}{END}", SEGMENTS.replace("a.ts", "{$where}/a.ts"));
     assert!(error_of(&text).contains("EXT-X-DEFINE"));
 }

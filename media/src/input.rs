@@ -7,7 +7,7 @@ use crate::ffi::{LibavError, Reader};
 
 /// A source's bytes from a reader, instead of from a path or URL that FFmpeg opens itself.
 ///
-/// * Nothing else is opened, whatever the bytes contain: a playlist or list of files in them cannot
+/// * Nothing else is opened, for any bytes: a playlist or list of files in them cannot
 ///   make FFmpeg read this machine's files or network.
 /// * A reader's error ends the recording with that very error, never with a shorter recording.
 ///   Errors of the kinds `NotFound`, `PermissionDenied` and `TimedOut` become those of

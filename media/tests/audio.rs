@@ -58,7 +58,7 @@ fn packets(path: &Path) -> Vec<String> {
 #[track_caller]
 fn assert_tail(found: &[u8], whole: &[u8], dropped: u32) {
     let hidden = whole.len() - found.len();
-    // A part of the last of these packets may be heard.
+    // A part of the last of these packets may be played.
     let most = 2 * 1024 * (dropped as usize + 1);
     assert!(
         dropped <= 4 && hidden < most,
@@ -186,12 +186,15 @@ fn audio_beyond_the_pictures_is_kept_for_a_second() {
     assert_pictures(&clips, &chunks, &source);
     let found = each(&clips, &chunks, samples);
     assert_same_samples(&found, &samples(&source)[..found.len()]);
-    let heard = found.len() / 2;
-    assert!((9 * 48_000..9 * 48_000 + 1024).contains(&heard), "{heard}");
+    let played = found.len() / 2;
+    assert!(
+        (9 * 48_000..9 * 48_000 + 1024).contains(&played),
+        "{played}"
+    );
     assert_eq!(
-        heard + 1024 * dropped as usize,
+        played + 1024 * dropped as usize,
         12 * 48_000 + 512,
-        "each packet is heard or counted"
+        "each packet is played or counted"
     );
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!   pictures   |--------- chunk 0 ---------|--------- chunk 1 ---------|      cut at key frames
 //!   audio     p[ a ][ a ][ a ][ a ][ a ][ a  ][ b ][ b ][ b ][ b ][ b ][ b ]
-//!                                         '-> p: repeated before chunk 1, decoded but not heard
+//!                                         '-> p: repeated before chunk 1, decoded but not played
 //! ```
 //!
 //! An audio packet belongs to the chunk in whose interval it begins. Most codecs need the previous
@@ -55,7 +55,7 @@ pub(crate) struct AudioPacket<P, T = i64> {
     pub(crate) pts: T,
     /// Duration in ticks.
     pub(crate) duration: i64,
-    /// Decoded but not heard: the source's own run-up.
+    /// Decoded but not played: the source's own preroll.
     pub(crate) hidden: bool,
     /// Size of the payload in bytes.
     pub(crate) size: usize,
@@ -72,12 +72,12 @@ impl<P> AudioPacket<P> {
 /// The audio of one cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AudioSegment<P> {
-    /// Packets to decode first without hearing them: the source's run-up in front of a run, else
+    /// Packets to decode first without hearing them: the source's preroll in front of a run, else
     /// the previous packet.
     pub(crate) before: Vec<AudioPacket<P>>,
     /// The packets that begin in the cut's interval, in order.
     pub(crate) packets: Vec<AudioPacket<P>>,
-    /// True at the start of a run: there the end of a packet that began earlier is heard here
+    /// True at the start of a run: there the end of a packet that began earlier is played here
     /// first.
     pub(crate) begins_run: bool,
     /// Packets since the previous cut that belong to no picture, and so are in no chunk.
@@ -87,7 +87,7 @@ pub(crate) struct AudioSegment<P> {
 /// Assigns audio packets to cuts.
 ///
 /// Every pushed packet is among the `packets` of exactly one segment, or counted as dropped by one
-/// or by [`AudioSegmenter::dropped`] after the last. The exception is the source's own run-up,
+/// or by [`AudioSegmenter::dropped`] after the last. The exception is the source's own preroll,
 /// which is no audio. No packet is in a segment of another run than the one in whose time it came.
 pub(crate) struct AudioSegmenter<V, P> {
     video: Timebase,
@@ -339,13 +339,13 @@ impl<V, P: Clone> AudioSegmenter<V, P> {
             if first.timeline < timeline || !begins_run {
                 self.drop_first();
             } else if let Some(packet) = self.take_first() {
-                self.add_run_up(packet);
+                self.add_preroll(packet);
             }
         }
     }
 
     /// In front of a run, keeps the last packet, or all packets that the source itself hides.
-    fn add_run_up(&mut self, packet: AudioPacket<P>) {
+    fn add_preroll(&mut self, packet: AudioPacket<P>) {
         if !packet.hidden {
             self.dropped = self.dropped.saturating_add(1);
         }

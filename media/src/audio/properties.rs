@@ -121,12 +121,12 @@ proptest! {
         let pushed = count_audio(&stored);
         let (segments, left) = segment(stored);
         let mut numbers: Vec<u32> = segments.iter().flat_map(|(_, segment)| &segment.packets).map(|packet| packet.payload).collect();
-        let heard = numbers.len();
+        let played = numbers.len();
         numbers.sort_unstable();
         numbers.dedup();
-        prop_assert_eq!(numbers.len(), heard, "a packet is in two segments");
+        prop_assert_eq!(numbers.len(), played, "a packet is in two segments");
         let counted: usize = segments.iter().map(|(_, segment)| segment.dropped as usize).sum();
-        prop_assert_eq!(heard + counted + left as usize, pushed);
+        prop_assert_eq!(played + counted + left as usize, pushed);
     }
 
     #[test]
@@ -135,7 +135,7 @@ proptest! {
         let pushed = count_audio(&stored);
         let (segments, left) = segment(stored);
         prop_assert_eq!(left, 0);
-        let mut heard = 0;
+        let mut played = 0;
         let mut previous: Option<AudioPacket<u32>> = None;
         for (cut, segment) in &segments {
             let ticks = |ticks: i64| base(VIDEO).convert_up(ticks, base(AUDIO));
@@ -143,10 +143,10 @@ proptest! {
             prop_assert!(segment.packets.iter().all(|packet| interval.contains(&packet.pts)));
             prop_assert_eq!(segment.before.first(), previous.as_ref());
             prop_assert_eq!(segment.dropped, 0);
-            heard += segment.packets.len();
+            played += segment.packets.len();
             previous = segment.packets.last().cloned();
         }
-        prop_assert_eq!(heard, pushed);
+        prop_assert_eq!(played, pushed);
     }
 
     #[test]
@@ -156,8 +156,8 @@ proptest! {
         stored.extend(stretch(60.0 + step, 10, (0.0, 10.0), late));
         let pushed = count_audio(&stored);
         let (segments, _) = segment(stored);
-        let heard: usize = segments.iter().map(|(_, segment)| segment.packets.len()).sum();
-        prop_assert_eq!(heard, pushed, "no packet is lost");
+        let played: usize = segments.iter().map(|(_, segment)| segment.packets.len()).sum();
+        prop_assert_eq!(played, pushed, "no packet is lost");
         for (cut, segment) in &segments {
             for packet in segment.packets.iter().chain(&segment.before) {
                 prop_assert_eq!(u32::from(packet.payload >= first), cut.facts.run, "{:?}", packet);
@@ -212,9 +212,9 @@ fn audio_continues_after_a_pause() {
     let pushed = count_audio(&stored) + count_audio(&late);
     stored.extend(late);
     let (segments, left) = segment(stored);
-    let heard: usize = segments
+    let played: usize = segments
         .iter()
         .map(|(_, segment)| segment.packets.len())
         .sum();
-    assert_eq!((heard, left), (pushed, 0));
+    assert_eq!((played, left), (pushed, 0));
 }

@@ -27,11 +27,11 @@ pub struct AudioFormat {
 pub struct AudioTrack {
     /// Its format.
     pub format: Arc<AudioFormat>,
-    /// Packets in the file, including those that are not heard.
+    /// Packets in the file, including those that are not played.
     pub packets: u32,
-    /// Samples of each channel that are heard.
+    /// Samples of each channel that are played.
     pub samples: u64,
-    /// Samples of each channel in front that are decoded and not heard.
+    /// Samples of each channel in front that are decoded and not played.
     pub preroll_samples: u64,
 }
 

@@ -1,7 +1,7 @@
 //! The audio of a chunk as a track of its file.
 //!
 //! ```text
-//!   in front of a run    [ -2112 ][ -1088 ][ -64  ][ 960  ]      not heard before zero
+//!   in front of a run    [ -2112 ][ -1088 ][ -64  ][ 960  ]      not played before zero
 //!   later in the run              [ before ][ 137  ][ 1161 ]     previous packet ends at zero
 //! ```
 //!
@@ -147,9 +147,9 @@ impl<'a> Interleaver<'a> {
 }
 
 /// Moves the hidden packets: in a run's later chunks right before zero, so that exactly they are
-/// hidden; in front of a run right before the first heard packet, unless there is a gap.
-fn move_before(before: &mut [Stamp], heard: &[Stamp], begins_run: bool, rounding: i64) {
-    let first = heard.first().map_or(0, |first| first.pts);
+/// hidden; in front of a run right before the first played packet, unless there is a gap.
+fn move_before(before: &mut [Stamp], played: &[Stamp], begins_run: bool, rounding: i64) {
+    let first = played.first().map_or(0, |first| first.pts);
     let ends = before.last().map_or(0, |last| last.pts + last.duration);
     let mut end = match begins_run {
         false => 0,

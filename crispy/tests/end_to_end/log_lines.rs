@@ -45,10 +45,8 @@ impl Told {
             .running_mut("inspector")
             .until_stderr("message will be retried");
         until("two chunks are given up", || {
-            let given_up = stages
-                .running("ingestor")
-                .stderr_with("dead-lettered, parked");
-            given_up.len() == 2
+            let ingestor = stages.running("ingestor");
+            ingestor.stderr_with("dead-lettered, parked").len() == 2
         });
         rule(&stages, REPLAYED, "replay");
         rule(&stages, DROPPED, "drop");

@@ -62,7 +62,7 @@ fn an_idle_uploader_is_unready_while_its_bucket_fails() {
     let mut stages = Stages::new(&[]);
     stages.bucket.inject(Fault::new(Effect::Status(503)));
     stages.add_uploader();
-    stages.until_unready("uploader", "bucket: it has failed");
+    stages.until_unready("uploader", "bucket: the bucket has failed since startup");
     stages.bucket.clear_faults();
     stages.until_ready("uploader");
 }

@@ -282,16 +282,17 @@ fn chunks_filter(which: LogChunks) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
 }
 
 fn log_panic(panic: &panic::PanicHookInfo<'_>) {
-    let message = panic.payload_as_str().unwrap_or("(no message)");
+    let payload = panic.payload_as_str().unwrap_or("(no message)");
     let place = panic.location().map(ToString::to_string);
     let backtrace = Backtrace::capture();
     let backtrace =
         (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
     error!(
+        panic = payload,
         place,
         backtrace,
         hint = "report this bug with this line",
-        "panicked: {message}"
+        "panicked"
     );
 }
 

@@ -101,7 +101,7 @@ pub enum LogChunks {
 }
 
 /// Our own parts of a level. A test compares them with the workspace.
-const PARTS: [&str; 16] = [
+const PARTS: [&str; 17] = [
     "crispy",
     "crispy_bucket",
     "crispy_checksum",
@@ -114,6 +114,7 @@ const PARTS: [&str; 16] = [
     "crispy_proto",
     "crispy_queue",
     "crispy_runtime",
+    "crispy_source",
     "crispy_spool",
     "crispy_telemetry",
     "crispy_testbed",

@@ -1,8 +1,9 @@
 //! A cluster that loses its leader, and one that is partitioned.
 //!
-//! The servers determine the length of an election, and how long a partitioned node believes that it
-//! leads. The worker's time begins after that: `Observer`s ask each node for the leader all the time,
-//! and a worker's silence counts from the last moment at which its node could not name the leader.
+//! The servers determine the length of an election, and how long a partitioned node believes that
+//! it leads. The worker's time begins after that: `Observer`s ask each node for the leader all the
+//! time, and a worker's silence counts from the last moment at which its node could not name the
+//! leader.
 
 use std::{
     sync::{Arc, Mutex},

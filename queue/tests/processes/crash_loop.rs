@@ -1,5 +1,5 @@
-//! A message that crashes every process that handles it becomes a dead letter, and its neighbours do
-//! not.
+//! A message that crashes every process that handles it becomes a dead letter, and its neighbours
+//! do not.
 
 use std::{process::ExitStatus, time::Duration};
 

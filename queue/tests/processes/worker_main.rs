@@ -25,7 +25,8 @@ pub(crate) enum Behavior {
     OnSignal,
     /// Publishes an event, and finishes when a line comes in.
     Announce,
-    /// Finishes when others have begun too. One chunk aborts the process, as a crash in C code would.
+    /// Finishes when others have begun too. One chunk aborts the process, as a crash in C code
+    /// would.
     CrashOnOne,
 }
 

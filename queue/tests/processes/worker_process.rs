@@ -91,8 +91,8 @@ impl WorkerProcess {
         kib.parse().unwrap()
     }
 
-    /// The longest time in which it began nothing. A gap counts from the servers' last mistake in it, by
-    /// `last_mistake` before a moment.
+    /// The longest time in which it began nothing. A gap counts from the servers' last mistake in
+    /// it, by `last_mistake` before a moment.
     pub(crate) fn silence(
         &self,
         during: &Range<SystemTime>,

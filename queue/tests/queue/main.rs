@@ -1,6 +1,7 @@
 //! The queue's guarantees, against real nats-servers.
 //!
-//! `fixture` has a server for each test, streams and scripted workers. The other modules are claims.
+//! `fixture` has a server for each test, streams and scripted workers. The other modules are
+//! claims.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that cannot go on says so by panicking"

@@ -113,7 +113,8 @@ async fn a_late_cancellation_does_not_open_the_breaker_again() {
             match call {
                 0 => {
                     let until = Instant::now() + TIMEOUT;
-                    // In place: other tasks may be queued on this thread, and no other thread takes them.
+                    // In place: other tasks may be queued on this thread, and no other thread takes
+                    // them.
                     block_in_place(|| {
                         while !back.load(Ordering::SeqCst) && Instant::now() < until {
                             std::thread::sleep(Duration::from_millis(1));

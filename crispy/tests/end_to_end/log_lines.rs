@@ -44,11 +44,9 @@ impl StageLogs {
         stages
             .running_mut("inspector")
             .until_stderr("message will be retried");
-        until("two chunks are given up", || {
-            let given_up = stages
-                .running("ingestor")
-                .stderr_with("dead-lettered, parked");
-            given_up.len() == 2
+        until("two chunks are parked", || {
+            let ingestor = stages.running("ingestor");
+            ingestor.stderr_with("dead-lettered, parked").len() == 2
         });
         resolve(&stages, REPLAYED, "replay");
         resolve(&stages, DROPPED, "drop");
@@ -69,16 +67,9 @@ impl StageLogs {
             stages.running(name).signal(Signal::TERM);
             exited.push((name, stages.take(name).end().with_code(0)));
         }
-        let cuts = receiver.spans();
-        let cuts = cuts.iter().filter(|span| span.name == "cut chunk");
         Self {
             lines: exited.iter().flat_map(lines_of).collect(),
-            traces: cuts
-                .map(|cut| {
-                    let sequence = cut.attributes["sequence"].parse();
-                    (sequence.unwrap(), cut.trace_id.clone())
-                })
-                .collect(),
+            traces: traces_by_sequence(&receiver),
         }
     }
 
@@ -135,6 +126,16 @@ impl StageLogs {
         }
         assert!(self.count("uploader", "message will be retried") > 0);
     }
+}
+
+fn traces_by_sequence(receiver: &OtlpReceiver) -> BTreeMap<u64, String> {
+    let spans = receiver.spans().into_iter();
+    let cuts = spans.filter(|span| span.name == "cut chunk");
+    let pairs = cuts.map(|cut| {
+        let sequence = cut.attributes["sequence"].parse();
+        (sequence.unwrap(), cut.trace_id)
+    });
+    pairs.collect()
 }
 
 /// Injects a fault for each of these chunks.

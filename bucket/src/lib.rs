@@ -72,8 +72,8 @@ const PROBE: &str = ".crispy-probe";
 ///   succeeds.
 /// * `Transient`: a server error, a timeout or a broken connection, of the bucket or of this object
 ///   only. Check the bucket, then try again: the next put finds one that succeeded after all.
-/// * `Corrupt`: a put's bytes arrived without their checksum. Read them again from their origin, and
-///   send them again.
+/// * `Corrupt`: a put's bytes arrived without their checksum. Read them again from their origin,
+///   and send them again.
 /// * `Rejected`: a key, range, size or metadata that is not allowed. Give up.
 /// * `NotFound`: an absent object, never by a put or a look-up.
 ///

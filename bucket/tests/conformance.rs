@@ -1,8 +1,9 @@
-//! What every kind of bucket promises: the same claims, held against each.
+//! The promises of every kind of bucket: the same claims, tested on each.
 //!
 //! ```text
 //!   memory   folder                          on this machine
-//!   google   google_without_generations      the simulator: as it is, and as emulators that answer a PUT without a generation
+//!   google                          the simulator
+//!   google_without_generations      the simulator as an emulator without generations in answers
 //!   amazon   azure                           moto and Azurite
 //! ```
 //!
@@ -33,7 +34,7 @@ use proptest::{
 
 const KEY: &str = "v1/demo/front/2026/11/22/19/1763839803000-3000000-01KAF3-0000000007.mp4";
 
-/// A bucket, and whatever has to live as long as it does.
+/// A bucket, and the servers that must outlive it.
 struct Subject {
     bucket: Bucket,
     _keep: Option<Box<dyn Any + Send>>,
@@ -94,7 +95,7 @@ fn google_without_generations(_: &str) -> Subject {
 /// it ends.
 struct Shared {
     url: String,
-    /// Both are there until it is dropped.
+    /// Both are `Some` until it is dropped.
     in_use: Option<mpsc::Sender<()>>,
     keeper: Option<thread::JoinHandle<()>>,
 }
@@ -253,11 +254,11 @@ async fn the_same_bytes_again_are_mine(bucket: &Bucket) {
 }
 
 async fn other_bytes_are_foreign_and_change_nothing(bucket: &Bucket) {
-    let _ = put(bucket, KEY, b"first", &metadata(&[("who", "first")])).await;
+    let _ = put(bucket, KEY, b"first", &metadata(&[("writer", "first")])).await;
     let before = head(bucket, KEY).await;
     for other in [&b"other"[..], b"longer than the first", b""] {
         let Put::Foreign(ForeignObject { size, .. }) =
-            put(bucket, KEY, other, &metadata(&[("who", "other")])).await
+            put(bucket, KEY, other, &metadata(&[("writer", "other")])).await
         else {
             panic!("{other:?} was not foreign")
         };
@@ -408,7 +409,7 @@ async fn hostile_metadata_comes_back_as_it_was(bucket: &Bucket) {
     }
 }
 
-/// All characters, the longest there are, and some that nobody thought of, the same in every run.
+/// All characters, the longest keys, and random ones, the same in every run.
 fn legal_keys(bucket: &Bucket) -> HashSet<String> {
     let legal: String = (' '..='~')
         .filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c))

@@ -1,6 +1,5 @@
-//! Who we are, by every way that Google, S3 and Azure know, as far as it can be walked on this
-//! machine: what gives tokens is played by a door of this file, which writes down who came with
-//! what.
+//! Credentials of every kind that Google, S3 and Azure have, as far as this machine can test them:
+//! servers of tokens are played by a listener that records its requests.
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"
@@ -27,37 +26,37 @@ use serde_json::json;
 use tempfile::TempDir;
 
 const SECRET: &str = "hush";
-/// Where a service account's token is lent: its name is read from there.
-const LEND: &str = "POST /v1/projects/-/serviceAccounts/robot:generateAccessToken";
+/// The request for a service account's token, with the account's name.
+const IMPERSONATE: &str = "POST /v1/projects/-/serviceAccounts/robot:generateAccessToken";
 
 /// Answers requests by their paths, and writes them down, heads and bodies. It ends with the
 /// process.
-struct Door {
+struct RecordingServer {
     url: String,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
-impl Door {
+impl RecordingServer {
     /// `answer` has the method and path, and gives status and body.
     fn open(answer: impl Fn(&str) -> (u16, String) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Arc::<Mutex<Vec<String>>>::default();
-        let log = Arc::clone(&asked);
+        let requests = Arc::<Mutex<Vec<String>>>::default();
+        let log = Arc::clone(&requests);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // Who goes away early wants no answer.
+                // A closed connection needs no answer.
                 let _ = serve(stream, &answer, &log);
             }
         });
-        Self { url, asked }
+        Self { url, requests }
     }
 
-    fn asked(&self, path: &str) -> Vec<String> {
-        let asked = self.asked.lock().unwrap();
-        asked
+    fn requests(&self, path: &str) -> Vec<String> {
+        let requests = self.requests.lock().unwrap();
+        requests
             .iter()
-            .filter(|asked| asked.contains(path))
+            .filter(|requests| requests.contains(path))
             .cloned()
             .collect()
     }
@@ -89,9 +88,9 @@ fn serve(
     )
 }
 
-/// A store that takes everything, so that who came can be read.
-fn any_store() -> Door {
-    Door::open(|_| (200, String::new()))
+/// A store that accepts everything, and records the credentials.
+fn any_store() -> RecordingServer {
+    RecordingServer::open(|_| (200, String::new()))
 }
 
 fn strict() -> GcsServer {
@@ -158,7 +157,7 @@ async fn a_users_file_names_its_token_server() {
     let options = google(server.url())
         .with_variable("GOOGLE_APPLICATION_CREDENTIALS", named.to_str().unwrap());
     assert!(matches!(put(&gs(), &options).await, Ok(Put::Stored { .. })));
-    // And gcloud's own, where none is named.
+    // gcloud's own file, where none is named.
     file(
         &folder,
         ".config/gcloud/application_default_credentials.json",
@@ -190,25 +189,26 @@ async fn a_service_account_signs_its_own_token() {
     let options =
         google(&store.url).with_variable("GOOGLE_APPLICATION_CREDENTIALS", path.to_str().unwrap());
     let _ = put("gs://b", &options).await.unwrap();
-    let asked = &store.asked("PUT /b/key")[0];
-    let (_, bearer) = asked
+    let requests = &store.requests("PUT /b/key")[0];
+    let (_, bearer) = requests
         .split_once("Bearer ")
-        .or(asked.split_once("bearer "))
+        .or(requests.split_once("bearer "))
         .unwrap();
     let claims = bearer.split('.').nth(1).unwrap();
     let claims = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
     assert!(claims.contains("robot@project.example"), "{claims}");
     assert!(claims.contains("devstorage.read_write"), "{claims}");
     assert!(
-        asked.contains("x-goog-hash: crc32c=") && asked.contains("x-goog-if-generation-match: 0"),
-        "{asked}"
+        requests.contains("x-goog-hash: crc32c=")
+            && requests.contains("x-goog-if-generation-match: 0"),
+        "{requests}"
     );
 }
 
-/// What exchanges tokens, and what lends a service account's: both give tokens of `server`.
-fn exchange(server: &GcsServer) -> Door {
+/// The exchange of tokens, and the impersonation of a service account: both give tokens of `server`.
+fn exchange(server: &GcsServer) -> RecordingServer {
     let token = server.token_for(&Permission::ALL);
-    Door::open(move |target| match target {
+    RecordingServer::open(move |target| match target {
         "POST /sts" => {
             let answer = json!({
                 "access_token": token, "expires_in": 3600, "token_type": "Bearer",
@@ -220,7 +220,7 @@ fn exchange(server: &GcsServer) -> Door {
             200,
             json!({"access_token": token, "expires_in": 3600, "token_type": "Bearer"}).to_string(),
         ),
-        LEND => {
+        IMPERSONATE => {
             let answer = json!({"accessToken": token, "expireTime": "2099-01-01T00:00:00Z"});
             (200, answer.to_string())
         }
@@ -231,20 +231,24 @@ fn exchange(server: &GcsServer) -> Door {
 #[tokio::test]
 async fn a_workload_identity_is_exchanged_and_may_impersonate() {
     let (server, folder) = (strict(), tempfile::tempdir().unwrap());
-    let door = exchange(&server);
+    let server_of_tokens = exchange(&server);
     let subject = file(&folder, "subject", "the-workload-s-own-token");
-    for (lent, key) in [
+    for (impersonated, key) in [
         (None, "direct"),
         (
-            Some(format!("{}{}", door.url, LEND.trim_start_matches("POST "))),
+            Some(format!(
+                "{}{}",
+                server_of_tokens.url,
+                IMPERSONATE.trim_start_matches("POST ")
+            )),
             "lent",
         ),
     ] {
         let mut config = json!({
-            "type": "external_account", "audience": "//iam.googleapis.com/pool", "token_url": format!("{}/sts", door.url),
+            "type": "external_account", "audience": "//iam.googleapis.com/pool", "token_url": format!("{}/sts", server_of_tokens.url),
             "subject_token_type": "urn:ietf:params:oauth:token-type:jwt", "credential_source": {"file": subject},
         });
-        if let Some(url) = lent {
+        if let Some(url) = impersonated {
             config["service_account_impersonation_url"] = json!(url);
         }
         let path = file(&folder, key, config.to_string());
@@ -256,28 +260,34 @@ async fn a_workload_identity_is_exchanged_and_may_impersonate() {
             "{key}"
         );
     }
-    let exchanged = door.asked("POST /sts");
+    let exchanged = server_of_tokens.requests("POST /sts");
     assert!(
         exchanged[0].contains("the-workload-s-own-token"),
         "{exchanged:?}"
     );
-    assert_eq!((exchanged.len(), door.asked(LEND).len()), (2, 1));
+    assert_eq!(
+        (
+            exchanged.len(),
+            server_of_tokens.requests(IMPERSONATE).len()
+        ),
+        (2, 1)
+    );
 }
 
 #[tokio::test]
 async fn a_user_may_impersonate_a_service_account() {
     let (server, folder) = (strict(), tempfile::tempdir().unwrap());
-    let door = exchange(&server);
+    let server_of_tokens = exchange(&server);
     let config = json!({
-        "type": "impersonated_service_account", "service_account_impersonation_url": format!("{}{}", door.url, LEND.trim_start_matches("POST ")),
-        "source_credentials": serde_json::from_str::<serde_json::Value>(&authorized_user(&format!("{}/user", door.url))).unwrap(),
+        "type": "impersonated_service_account", "service_account_impersonation_url": format!("{}{}", server_of_tokens.url, IMPERSONATE.trim_start_matches("POST ")),
+        "source_credentials": serde_json::from_str::<serde_json::Value>(&authorized_user(&format!("{}/user", server_of_tokens.url))).unwrap(),
     });
     let path = file(&folder, "lent.json", config.to_string());
     let options = google(server.url())
         .with_variable("GOOGLE_APPLICATION_CREDENTIALS", path.to_str().unwrap());
     let stored = put(&gs(), &options).await;
     assert!(matches!(stored, Ok(Put::Stored { .. })), "{stored:?}");
-    assert_eq!(door.asked(LEND).len(), 1);
+    assert_eq!(server_of_tokens.requests(IMPERSONATE).len(), 1);
 }
 
 #[tokio::test]
@@ -301,8 +311,8 @@ async fn an_expired_token_is_replaced_and_nothing_is_lost() {
     let tokens = server
         .requests()
         .into_iter()
-        .filter(|asked| asked.path.contains("/token"));
-    assert_eq!(tokens.count(), 3, "one for all whose token was too old");
+        .filter(|requests| requests.path.contains("/token"));
+    assert_eq!(tokens.count(), 3, "one for all with a stale token");
 }
 
 #[tokio::test]
@@ -316,7 +326,7 @@ async fn a_refused_token_is_refreshed_once() {
     let puts = server
         .requests()
         .into_iter()
-        .filter(|asked| asked.method == "PUT");
+        .filter(|requests| requests.method == "PUT");
     assert_eq!(puts.count(), 2);
 }
 
@@ -354,12 +364,12 @@ async fn credentials_without_a_token_are_an_outage_until_fixed() {
 
 #[tokio::test]
 async fn missing_credentials_are_reported_as_missing() {
-    let nobody = TcpListener::bind("127.0.0.1:0")
+    let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
     let store = any_store();
-    let options = google(&store.url).with_variable("GCE_METADATA_HOST", &nobody.to_string());
+    let options = google(&store.url).with_variable("GCE_METADATA_HOST", &closed.to_string());
     let refused = put("gs://b", &options).await.unwrap_err();
     assert!(refused.is_unavailable(), "{refused:?}");
     assert!(
@@ -385,18 +395,18 @@ async fn an_s3_key_signs_and_a_machine_role_provides_one() {
         .with_variable("AWS_ACCESS_KEY_ID", "the-key-id")
         .with_variable("AWS_SECRET_ACCESS_KEY", SECRET);
     let _ = put("s3://b", &keys).await.unwrap();
-    let asked = &store.asked("PUT /b/key")[0];
+    let requests = &store.requests("PUT /b/key")[0];
     assert!(
-        asked.contains("Credential=the-key-id/") && asked.contains("/eu-central-1/s3/"),
-        "{asked}"
+        requests.contains("Credential=the-key-id/") && requests.contains("/eu-central-1/s3/"),
+        "{requests}"
     );
     assert!(
-        asked.contains("x-amz-checksum-sha256: ") && asked.contains("if-none-match: *"),
-        "{asked}"
+        requests.contains("x-amz-checksum-sha256: ") && requests.contains("if-none-match: *"),
+        "{requests}"
     );
-    assert!(!asked.contains(SECRET), "{asked}");
+    assert!(!requests.contains(SECRET), "{requests}");
 
-    let machine = Door::open(|target| match target {
+    let machine = RecordingServer::open(|target| match target {
         "PUT /latest/api/token" => (200, "session".into()),
         target if target.ends_with("/security-credentials/") => (200, "role".into()),
         target if target.ends_with("/security-credentials/role") => {
@@ -409,17 +419,17 @@ async fn an_s3_key_signs_and_a_machine_role_provides_one() {
     });
     let role = options.with_variable("AWS_METADATA_ENDPOINT", &machine.url);
     let _ = put("s3://b", &role).await.unwrap();
-    let asked = store.asked("the-role-s");
+    let requests = store.requests("the-role-s");
     assert!(
-        asked[0].contains("x-amz-security-token: session-token"),
-        "{asked:?}"
+        requests[0].contains("x-amz-security-token: session-token"),
+        "{requests:?}"
     );
 }
 
 #[tokio::test]
 async fn azure_secrets_and_machine_identities_give_tokens() {
     let store = any_store();
-    let token = Door::open(|target| {
+    let token = RecordingServer::open(|target| {
         let until = "4070908800";
         let answer = json!({
             "access_token": format!("token-for{}", target.contains("/tenant/")), "expires_in": 3600, "expires_on": until, "token_type": "Bearer",
@@ -438,15 +448,15 @@ async fn azure_secrets_and_machine_identities_give_tokens() {
     let _ = put("az://c", &client).await.unwrap();
     let machine = options.with_variable("AZURE_MSI_ENDPOINT", &token.url);
     let _ = put("az://c", &machine).await.unwrap();
-    assert_eq!(store.asked("Bearer token-fortrue").len(), 1);
-    assert_eq!(store.asked("Bearer token-forfalse").len(), 1);
+    assert_eq!(store.requests("Bearer token-fortrue").len(), 1);
+    assert_eq!(store.requests("Bearer token-forfalse").len(), 1);
 }
 
 #[tokio::test]
 async fn no_error_and_no_debug_form_shows_a_secret() {
     let folder = tempfile::tempdir().unwrap();
-    // A server that repeats all that it should not.
-    let rude = Door::open(|target| {
+    // A server that repeats secrets in its answer.
+    let leaky = RecordingServer::open(|target| {
         let words = format!("Bearer ya29.hush and sig=hush and {target}?sig=hush");
         (
             403,
@@ -456,18 +466,18 @@ async fn no_error_and_no_debug_form_shows_a_secret() {
     let user = file(
         &folder,
         "user.json",
-        authorized_user(&format!("{}/token", rude.url)),
+        authorized_user(&format!("{}/token", leaky.url)),
     );
     let options = [
         (
             "gs://b",
-            google(&rude.url)
+            google(&leaky.url)
                 .with_variable("GOOGLE_APPLICATION_CREDENTIALS", user.to_str().unwrap()),
         ),
         (
             "s3://b",
             BucketOptions::new()
-                .with_variable("AWS_ENDPOINT_URL", &rude.url)
+                .with_variable("AWS_ENDPOINT_URL", &leaky.url)
                 .with_variable("AWS_ACCESS_KEY_ID", "id")
                 .with_variable("AWS_SECRET_ACCESS_KEY", SECRET)
                 .with_variable("AWS_SESSION_TOKEN", SECRET),
@@ -475,7 +485,7 @@ async fn no_error_and_no_debug_form_shows_a_secret() {
         (
             "az://c",
             BucketOptions::new()
-                .with_variable("AZURE_STORAGE_ENDPOINT", &rude.url)
+                .with_variable("AZURE_STORAGE_ENDPOINT", &leaky.url)
                 .with_variable("AZURE_STORAGE_ACCOUNT_NAME", "account")
                 .with_variable("AZURE_STORAGE_SAS_TOKEN", "sv=2021&sig=hush"),
         ),

@@ -65,7 +65,7 @@ async fn an_object_is_a_file_and_its_metadata_a_hidden_one() {
     assert_eq!(
         fs::read_dir(root.join("a")).unwrap().count(),
         2,
-        "nothing else lies there"
+        "there are other files"
     );
 }
 
@@ -152,7 +152,7 @@ async fn removed_folders_are_created_again() {
     ));
 }
 
-/// A disk that is not mounted must look like an outage, and never like a bucket without objects.
+/// An unmounted disk must be an outage, never a bucket without objects.
 #[tokio::test]
 async fn a_bucket_without_its_folder_is_unavailable() {
     let (_dir, bucket, root) = bucket();
@@ -196,8 +196,8 @@ async fn a_file_in_place_of_a_folder_concerns_only_its_keys() {
     ));
 }
 
-/// A file in the folder's place stops every user; permission bits do not stop root, as whom tests
-/// may run.
+/// A file in the folder's place stops every user; permission bits do not stop root, which may run the
+/// tests.
 #[test]
 fn an_unwritable_folder_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
@@ -236,8 +236,8 @@ async fn the_next_put_restores_names_lost_in_a_power_cut() {
     assert_eq!(bucket.head("a/b").await.unwrap(), whole);
 }
 
-/// Watches the system calls of a put, of itself in another process: what has no name yet is synced,
-/// then named; folders last.
+/// Traces the system calls of a put, by this test in another process: unnamed files are synced, then
+/// named; folders are synced last.
 #[test]
 fn bytes_metadata_and_their_names_are_synced_before_a_put_answers() {
     if let Ok(root) = std::env::var("CRISPY_PUT_INTO") {
@@ -291,7 +291,7 @@ fn put_between_marks(dir: &Path) {
     assert!(matches!(stored, Ok(Put::Stored { .. })));
 }
 
-/// What a system call was about.
+/// The meaning of a system call.
 fn name_of(line: &str, dir: &Path) -> Option<&'static str> {
     let root = dir.join("root").display().to_string();
     let is = |call: &str| line.contains(&format!(" {call}("));

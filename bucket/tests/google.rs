@@ -1,5 +1,4 @@
-//! What a put does where Google's service, or the way there, does not do its part: the simulator is
-//! told what shall go wrong.
+//! Puts under failures of Google's service or of the network, by faults of the simulator.
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"
@@ -30,7 +29,7 @@ fn kind<T>(result: &Result<T, Fault>) -> &'static str {
 
 fn bucket(server: &GcsServer) -> Bucket {
     let options = BucketOptions::new().with_variable("STORAGE_EMULATOR_HOST", server.url());
-    // Impatient, so that tests are not slow.
+    // A short timeout, so that tests are fast.
     let options = options.with_option("answer_timeout=500ms").unwrap();
     Bucket::open_with(&format!("gs://{}/site", GcsServer::BUCKET), &options).unwrap()
 }
@@ -58,7 +57,7 @@ fn text(fault: &Fault) -> String {
 
 #[tokio::test]
 async fn a_put_with_a_lost_answer_is_found_done() {
-    for harm in [
+    for effect in [
         Effect::LoseResponse,
         Effect::CommitThenStatus(503),
         Effect::CommitThenStatus(500),
@@ -66,38 +65,38 @@ async fn a_put_with_a_lost_answer_is_found_done() {
     ] {
         let server = GcsServer::start();
         let bucket = bucket(&server);
-        server.inject(gcs::Fault::new(harm).on_method("PUT").times(1));
+        server.inject(gcs::Fault::new(effect).on_method("PUT").times(1));
         let Ok(Put::AlreadyMine { generation }) = put(&bucket).await else {
-            panic!("{harm:?}")
+            panic!("{effect:?}")
         };
         assert!(!generation.is_empty());
         assert_eq!(bucket.head(KEY).await.unwrap().generation, generation);
-        assert_eq!(server.counts().created, 1, "{harm:?}");
-        assert_eq!(server.counts().overwritten, 0, "{harm:?}");
+        assert_eq!(server.counts().created, 1, "{effect:?}");
+        assert_eq!(server.counts().overwritten, 0, "{effect:?}");
     }
 }
 
 #[tokio::test]
 async fn a_passing_error_is_transient_and_the_next_put_stores() {
-    let mut harms = vec![Effect::BlackHole, Effect::ResetRequest(5)];
-    harms.extend([408, 429, 500, 502, 503, 504].map(Effect::Status));
-    for harm in harms {
+    let mut effects = vec![Effect::BlackHole, Effect::ResetRequest(5)];
+    effects.extend([408, 429, 500, 502, 503, 504].map(Effect::Status));
+    for effect in effects {
         let server = GcsServer::start();
         let bucket = bucket(&server);
-        server.inject(gcs::Fault::new(harm).on_method("PUT").times(1));
+        server.inject(gcs::Fault::new(effect).on_method("PUT").times(1));
         let begun = Instant::now();
         let refused = put(&bucket).await.unwrap_err();
-        assert!(refused.is_transient(), "{harm:?}: {refused:?}");
-        assert!(begun.elapsed() < Duration::from_secs(20), "{harm:?}");
+        assert!(refused.is_transient(), "{effect:?}: {refused:?}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{effect:?}");
         let puts = server
             .requests()
             .into_iter()
             .filter(|asked| asked.method == "PUT");
-        assert_eq!(puts.count(), 1, "{harm:?}: retried in hiding");
+        assert_eq!(puts.count(), 1, "{effect:?}: hidden retries");
         let stored = put(&bucket).await;
         assert!(
             matches!(stored, Ok(Put::Stored { .. })),
-            "{harm:?}: {stored:?}"
+            "{effect:?}: {stored:?}"
         );
     }
 }
@@ -106,15 +105,15 @@ async fn a_passing_error_is_transient_and_the_next_put_stores() {
 async fn retry_after_is_reported_up_to_a_minute() {
     let server = GcsServer::start();
     let bucket = bucket(&server);
-    for (asked, heard) in [(7, 7), (3600, 60)] {
+    for (seconds, expected) in [(7, 7), (3600, 60)] {
         server.clear_faults();
         server.inject(gcs::Fault::new(Effect::StatusRetryAfter(
             503,
-            Duration::from_secs(asked),
+            Duration::from_secs(seconds),
         )));
-        let heard = Some(Duration::from_secs(heard));
-        assert_eq!(put(&bucket).await.unwrap_err().retry_after(), heard);
-        assert_eq!(lookup(&bucket).await.unwrap_err().retry_after(), heard);
+        let expected = Some(Duration::from_secs(expected));
+        assert_eq!(put(&bucket).await.unwrap_err().retry_after(), expected);
+        assert_eq!(lookup(&bucket).await.unwrap_err().retry_after(), expected);
     }
 }
 
@@ -133,7 +132,7 @@ async fn bytes_that_change_on_the_way_are_refused_and_sent_again() {
 
 #[tokio::test]
 async fn errors_of_every_object_are_outages_with_a_hint() {
-    for (harm, words) in [
+    for (effect, words) in [
         (Effect::Status(401), "GOOGLE_APPLICATION_CREDENTIALS"),
         (Effect::Status(403), "roles/storage.objectCreator"),
         (Effect::BillingClosed, "billing"),
@@ -142,22 +141,22 @@ async fn errors_of_every_object_are_outages_with_a_hint() {
     ] {
         let server = GcsServer::start();
         let bucket = bucket(&server);
-        server.inject(gcs::Fault::new(harm).on_method("PUT"));
+        server.inject(gcs::Fault::new(effect).on_method("PUT"));
         let refused = put(&bucket).await.unwrap_err();
-        assert!(refused.is_unavailable(), "{harm:?}: {refused:?}");
+        assert!(refused.is_unavailable(), "{effect:?}: {refused:?}");
         assert!(
             text(&refused).contains(words),
-            "{harm:?}: {}",
+            "{effect:?}: {}",
             text(&refused)
         );
-        // Reading works, and must not fool the probe.
-        assert!(bucket.check_writable(0).await.is_err(), "{harm:?}");
+        // Reads succeed, but the probe must fail.
+        assert!(bucket.check_writable(0).await.is_err(), "{effect:?}");
         server.clear_faults();
         bucket.check_writable(0).await.unwrap();
         assert_eq!(
             server.counts().created,
             0,
-            "{harm:?}: the probe wrote something"
+            "{effect:?}: the probe created an object"
         );
     }
 }
@@ -218,7 +217,7 @@ async fn the_check_names_the_missing_right() {
     );
 }
 
-/// Whichever of right and condition Google looks at first.
+/// In both orders of right and condition.
 #[tokio::test]
 async fn a_writer_that_may_not_overwrite_learns_the_content() {
     for conditions_before_permissions in [true, false] {
@@ -248,7 +247,7 @@ async fn an_object_that_may_exist_is_never_called_absent() {
     assert!(kind(&lookup(&bucket).await) == "unavailable");
     server.allow(&Permission::ALL);
     assert_eq!(lookup(&bucket).await.unwrap(), Lookup::Absent);
-    // A HEAD has no words: the bucket that is missing looks like the object.
+    // A HEAD has no body: a missing bucket looks like a missing object.
     let options = BucketOptions::new().with_variable("STORAGE_EMULATOR_HOST", server.url());
     let missing = Bucket::open_with("gs://no-such-bucket", &options).unwrap();
     let refused = lookup(&missing).await.unwrap_err();
@@ -329,8 +328,7 @@ async fn a_media_link_leads_to_the_bytes_of_this_generation() {
     assert!(answer.ends_with(BYTES), "{link}");
 }
 
-/// Somebody kept the metadata and not the bytes, or the store did: what it computed of what it has
-/// counts.
+/// The store's own checksum decides, whether a writer or the store kept metadata without its bytes.
 #[tokio::test]
 async fn an_object_that_contradicts_its_metadata_is_foreign() {
     let server = GcsServer::start();

@@ -16,7 +16,7 @@ use crispy_bucket::{Bucket, BucketOptions, Metadata};
 use crispy_checksum::Checksums;
 use crispy_fault::Fault;
 
-/// Where everything is sent.
+/// The target of every redirect.
 const ELSEWHERE: &str = "/elsewhere";
 
 /// The kind of a failure; `ok` without one.
@@ -30,16 +30,16 @@ fn kind<T>(result: &Result<T, Fault>) -> &'static str {
 fn serve(status: u16) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let (asked, seen) = (Arc::default(), url.clone());
-    let log: Arc<Mutex<Vec<String>>> = Arc::clone(&asked);
+    let (requests, own) = (Arc::default(), url.clone());
+    let log: Arc<Mutex<Vec<String>>> = Arc::clone(&requests);
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let (log, url) = (Arc::clone(&log), seen.clone());
-            // A connection that ends is no news.
+            let (log, url) = (Arc::clone(&log), own.clone());
+            // A closed connection ends its thread.
             thread::spawn(move || while answer(stream.as_ref().unwrap(), status, &url, &log) {});
         }
     });
-    (url, asked)
+    (url, requests)
 }
 
 /// Answers one request, unless there is none.
@@ -77,7 +77,7 @@ fn answer(mut stream: &TcpStream, status: u16, url: &str, log: &Mutex<Vec<String
 async fn a_redirected_put_is_not_followed_and_never_called_stored() {
     for status in [301, 302, 303, 307, 308] {
         for scheme in ["gs", "s3", "az"] {
-            let (url, asked) = serve(status);
+            let (url, requests) = serve(status);
             let mut options = BucketOptions::new()
                 .with_variable("AWS_ACCESS_KEY_ID", "id")
                 .with_variable("AWS_SECRET_ACCESS_KEY", "key")
@@ -97,8 +97,8 @@ async fn a_redirected_put_is_not_followed_and_never_called_stored() {
                 bucket.check_writable(0).await.is_err(),
                 "{scheme}, {status}"
             );
-            let asked = asked.lock().unwrap();
-            let followed = asked.iter().find(|first| first.contains(ELSEWHERE));
+            let requests = requests.lock().unwrap();
+            let followed = requests.iter().find(|first| first.contains(ELSEWHERE));
             assert_eq!(followed, None, "{scheme}, {status}");
         }
     }

@@ -1,7 +1,7 @@
 //! The inspector: reads uploaded objects back, and compares them with their descriptors.
 //!
 //! ```text
-//!   JetStream ── ChunkUploaded ─► inspect ── ranges of the object ── compare ─► log, ChunkInspected
+//!   JetStream ── ChunkUploaded ─► inspect ── ranges ── compare ─► log, ChunkInspected
 //! ```
 //!
 //! An upload is proved by another process than its uploader. The inspector reads just enough of

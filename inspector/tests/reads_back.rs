@@ -36,8 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const OBJECT: &str = "v1/demo/front/chunk.mp4";
 
-/// A chunk, its descriptor, and an inspector that is about to hear of it.
-struct Scene {
+/// A chunk, its descriptor, and the handler of an inspector.
+struct Fixture {
     _server: NatsServer,
     connection: Connection,
     handler: InspectHandler,
@@ -46,12 +46,12 @@ struct Scene {
     descriptor: ChunkReady,
 }
 
-impl Scene {
-    async fn open() -> Self {
-        Self::over(Bucket::open("memory://").unwrap()).await
+impl Fixture {
+    async fn new() -> Self {
+        Self::with_bucket(Bucket::open("memory://").unwrap()).await
     }
 
-    async fn over(bucket: Bucket) -> Self {
+    async fn with_bucket(bucket: Bucket) -> Self {
         let server = NatsServer::start();
         let options = ConnectOptions {
             servers: server.url(),
@@ -74,8 +74,8 @@ impl Scene {
         }
     }
 
-    /// Has a worker inspect this event.
-    async fn work(self, event: &ChunkUploaded) -> Hand {
+    /// Starts a worker, and publishes this event.
+    async fn work(self, event: &ChunkUploaded) -> RunningWorker {
         let camera = ChunkId::from_wire(self.descriptor.id.as_ref())
             .unwrap()
             .camera;
@@ -95,7 +95,7 @@ impl Scene {
         };
         let worker = Worker::bind(&self.connection, config).await.unwrap();
         let (stop, state) = (CancellationToken::new(), worker.state());
-        Hand {
+        RunningWorker {
             task: tokio::spawn(worker.run(Arc::new(self.handler), stop.clone())),
             stop,
             state,
@@ -142,8 +142,8 @@ impl Scene {
     }
 }
 
-/// An inspector at work.
-struct Hand {
+/// A running inspector.
+struct RunningWorker {
     task: JoinHandle<Summary>,
     stop: CancellationToken,
     state: watch::Receiver<WorkerState>,
@@ -151,7 +151,7 @@ struct Hand {
     _server: NatsServer,
 }
 
-impl Hand {
+impl RunningWorker {
     async fn until_there_is_one(&self, stream: Stream) {
         let one = async {
             while self.connection.messages(stream).await.unwrap() == 0 {
@@ -167,7 +167,7 @@ impl Hand {
     }
 }
 
-/// The simulator's bucket, which does not wait for long.
+/// The simulator's bucket, with short timeouts.
 fn bucket(server: &GcsServer) -> Bucket {
     let options = BucketOptions::new().with_variable("STORAGE_EMULATOR_HOST", server.url());
     let options = options.with_option("answer_timeout=500ms").unwrap();
@@ -175,7 +175,7 @@ fn bucket(server: &GcsServer) -> Bucket {
     Bucket::open_with(&format!("gs://{}", GcsServer::BUCKET), &options).unwrap()
 }
 
-/// The first chunk of a small clip, and what there is to say of it.
+/// The first chunk of a small clip, and its descriptor.
 fn chunk() -> (Bytes, ChunkReady) {
     let clip = clips::h264(4.0).make();
     let options = OpenOptions::new(clip.to_str().unwrap(), Duration::from_secs(3));
@@ -212,105 +212,100 @@ fn chunk() -> (Bytes, ChunkReady) {
 
 #[tokio::test]
 async fn a_good_object_agrees_after_a_few_range_reads() {
-    let scene = Scene::open().await;
-    scene.put(scene.bytes.clone()).await;
-    scene.handle(scene.event()).await.unwrap();
-    let inspected: ChunkInspected = scene.first(Stream::Inspected).await;
+    let fixture = Fixture::new().await;
+    fixture.put(fixture.bytes.clone()).await;
+    fixture.handle(fixture.event()).await.unwrap();
+    let inspected: ChunkInspected = fixture.first(Stream::Inspected).await;
     assert!(inspected.agrees, "{:?}", inspected.disagreements);
-    assert_eq!(inspected.packets, Some(scene.descriptor.packets));
-    assert_eq!(inspected.duration_us, scene.descriptor.duration_us);
+    assert_eq!(inspected.packets, Some(fixture.descriptor.packets));
+    assert_eq!(inspected.duration_us, fixture.descriptor.duration_us);
     assert!(inspected.reads <= 2 && inspected.bytes_read <= 64 * 1024);
 }
 
 #[tokio::test]
 async fn a_difference_is_reported_by_field_and_event() {
-    let mut scene = Scene::open().await;
-    scene.put(scene.bytes.clone()).await;
-    scene.descriptor.packets += 1;
-    scene.handle(scene.event()).await.unwrap();
-    let inspected: ChunkInspected = scene.first(Stream::Inspected).await;
+    let mut fixture = Fixture::new().await;
+    fixture.put(fixture.bytes.clone()).await;
+    fixture.descriptor.packets += 1;
+    fixture.handle(fixture.event()).await.unwrap();
+    let inspected: ChunkInspected = fixture.first(Stream::Inspected).await;
     let fields: Vec<&str> = inspected
         .disagreements
         .iter()
         .map(|d| d.field.as_str())
         .collect();
     assert_eq!((inspected.agrees, fields), (false, vec!["packets"]));
-    let event: CameraEvent = scene.first(Stream::Events).await;
+    let event: CameraEvent = fixture.first(Stream::Events).await;
     assert_eq!(event.kind, Some(Kind::Disagreement(inspected)));
     assert!(event.detail.starts_with("packets: expected"));
 }
 
 #[tokio::test]
 async fn a_truncated_object_disagrees() {
-    let scene = Scene::open().await;
-    scene.put(scene.bytes.slice(..scene.bytes.len() / 2)).await;
-    scene.handle(scene.event()).await.unwrap();
-    let inspected: ChunkInspected = scene.first(Stream::Inspected).await;
+    let fixture = Fixture::new().await;
+    fixture
+        .put(fixture.bytes.slice(..fixture.bytes.len() / 2))
+        .await;
+    fixture.handle(fixture.event()).await.unwrap();
+    let inspected: ChunkInspected = fixture.first(Stream::Inspected).await;
     assert!(!inspected.agrees);
     assert_eq!(inspected.disagreements[0].field, "container");
 }
 
 #[tokio::test]
 async fn an_absent_object_is_retried() {
-    let scene = Scene::open().await;
-    let outcome = scene.handle(scene.event()).await;
-    assert!(
-        matches!(&outcome, Err(fault) if fault.is_transient()),
-        "{outcome:?}"
-    );
+    let fixture = Fixture::new().await;
+    let fault = fixture.handle(fixture.event()).await.unwrap_err();
+    assert!(fault.is_transient(), "{fault:?}");
 }
 
 #[tokio::test]
 async fn an_unknown_bucket_is_not_read_and_delays_only_its_objects() {
-    let scene = Scene::open().await;
+    let fixture = Fixture::new().await;
     let elsewhere = ChunkUploaded {
         bucket: "file:///etc".into(),
-        ..scene.event()
+        ..fixture.event()
     };
-    match scene.handle(elsewhere).await {
-        Err(fault) => assert_eq!(
-            fault.dependency(),
-            Some(&Dependency {
-                id: DependencyId::Bucket("file:///etc".into()),
-                shared: false,
-                retry_after: None,
-            })
-        ),
-        Ok(()) => panic!("handled"),
-    }
+    let fault = fixture.handle(elsewhere).await.unwrap_err();
+    let bucket = Dependency {
+        id: DependencyId::Bucket("file:///etc".into()),
+        shared: false,
+        retry_after: None,
+    };
+    assert_eq!(fault.dependency(), Some(&bucket));
 }
 
 #[tokio::test]
 async fn a_moved_bucket_is_known_by_its_bytes() {
-    let scene = Scene::open().await;
-    scene.put(scene.bytes.clone()).await;
+    let fixture = Fixture::new().await;
+    fixture.put(fixture.bytes.clone()).await;
     let moved = ChunkUploaded {
         bucket: "file:///before".into(),
-        size: scene.descriptor.size,
-        sha256: Checksums::new(&scene.bytes).sha256.to_vec(),
-        ..scene.event()
+        size: fixture.descriptor.size,
+        sha256: Checksums::new(&fixture.bytes).sha256.to_vec(),
+        ..fixture.event()
     };
-    scene.handle(moved).await.unwrap();
-    let inspected: ChunkInspected = scene.first(Stream::Inspected).await;
+    fixture.handle(moved).await.unwrap();
+    let inspected: ChunkInspected = fixture.first(Stream::Inspected).await;
     assert!(inspected.agrees);
-    assert_eq!(inspected.upload.unwrap().bucket, scene.bucket.url());
+    assert_eq!(inspected.upload.unwrap().bucket, fixture.bucket.url());
 }
 
 #[tokio::test]
 async fn a_bucket_outage_costs_no_attempt() {
     for effect in [Effect::Status(503), Effect::BlackHole] {
         let server = GcsServer::start();
-        let scene = Scene::over(bucket(&server)).await;
-        scene.put(scene.bytes.clone()).await;
-        let event = scene.event();
+        let fixture = Fixture::with_bucket(bucket(&server)).await;
+        fixture.put(fixture.bytes.clone()).await;
+        let event = fixture.event();
         server.inject(Fault::new(effect));
-        let mut hand = scene.work(&event).await;
-        let waits = hand.state.wait_for(|state| !state.available);
+        let mut worker = fixture.work(&event).await;
+        let waits = worker.state.wait_for(|state| !state.available);
         assert!(timeout(PATIENCE, waits).await.is_ok(), "{effect:?}");
         server.clear_faults();
-        hand.until_there_is_one(Stream::Inspected).await;
-        assert_eq!(hand.connection.messages(Stream::Dead).await.unwrap(), 0);
-        let summary = hand.stop().await;
+        worker.until_there_is_one(Stream::Inspected).await;
+        assert_eq!(worker.connection.messages(Stream::Dead).await.unwrap(), 0);
+        let summary = worker.stop().await;
         let (handled, spent) = (summary.handled, summary.retried);
         assert_eq!((handled, spent), (1, 0), "{effect:?}");
     }
@@ -319,13 +314,13 @@ async fn a_bucket_outage_costs_no_attempt() {
 #[tokio::test]
 async fn an_object_that_always_fails_is_no_outage() {
     let server = GcsServer::start();
-    let scene = Scene::over(bucket(&server)).await;
-    scene.put(scene.bytes.clone()).await;
-    let event = scene.event();
+    let fixture = Fixture::with_bucket(bucket(&server)).await;
+    fixture.put(fixture.bytes.clone()).await;
+    let event = fixture.event();
     server.inject(Fault::new(Effect::Status(500)).where_key(|key| key == OBJECT));
-    let mut hand = scene.work(&event).await;
-    hand.state.mark_unchanged();
-    hand.until_there_is_one(Stream::Dead).await;
-    assert!(!hand.state.has_changed().unwrap(), "it waited");
-    assert_eq!(hand.stop().await.dead_lettered, 1);
+    let mut worker = fixture.work(&event).await;
+    worker.state.mark_unchanged();
+    worker.until_there_is_one(Stream::Dead).await;
+    assert!(!worker.state.has_changed().unwrap(), "it paused");
+    assert_eq!(worker.stop().await.dead_lettered, 1);
 }

@@ -49,7 +49,6 @@
 //! * [`producer`] and [`now_us`] are a message's origin: its process and its time.
 #![warn(missing_docs)]
 
-mod about;
 mod bootstrap;
 mod exit;
 pub mod export;
@@ -65,8 +64,7 @@ mod stop;
 mod telemetry_thread;
 mod worker;
 
-pub use about::{About, Role, Threads};
-pub use bootstrap::main;
+pub use bootstrap::{About, Role, Threads, main};
 pub use crispy_fault::Redacted;
 pub use exit::{Exit, Failed, WithExit};
 pub use parent::{PARENT_VARIABLE, die_with};

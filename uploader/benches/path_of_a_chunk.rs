@@ -1,4 +1,4 @@
-//! What the bytes of a chunk cost from the cut to the bucket: sums, commit, read and put of 20
+//! The cost of a chunk's bytes from the cut to the bucket: sums, commit, read and put of 20
 //! chunks of 1.5 MB.
 //!
 //! `cargo bench -p crispy-uploader`. Processor time of all threads, the best of several rounds;

@@ -1,7 +1,7 @@
 //! An uploader without a queue: chunks of 1.5 MB are read from a spool, checked, and put into a
 //! bucket, so many at a time.
 //!
-//! `STORAGE_EMULATOR_HOST=... puts BUCKET COUNT HANDS` prints one line of JSON: seconds, processor
+//! `STORAGE_EMULATOR_HOST=... puts BUCKET COUNT TASKS` prints one line of JSON: seconds, processor
 //! milliseconds a put, how many of them went into reading and SHA-256, and what a put took, in
 //! milliseconds. `tools/bench-puts` is its caller, and starts the bucket.
 #![allow(clippy::print_stdout, reason = "its one line is its result")]
@@ -37,11 +37,11 @@ struct Work {
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [bucket, count, hands] = &args[..] else {
-        panic!("puts BUCKET COUNT HANDS");
+    let [bucket, count, tasks] = &args[..] else {
+        panic!("puts BUCKET COUNT TASKS");
     };
     let count: u64 = count.parse().expect("a number of puts");
-    let hands: u64 = hands.parse().expect("a number of hands");
+    let tasks: u64 = tasks.parse().expect("a number of tasks");
     let folder = tempfile::tempdir().expect("a folder");
     let work = Arc::new(prepare(folder.path(), bucket));
 
@@ -55,10 +55,10 @@ fn main() {
         .build()
         .expect("a runtime");
     // The connections are made before the clock runs.
-    runtime.block_on(all(&work, hands, hands));
+    runtime.block_on(all(&work, tasks, tasks));
     let (cpu, (took, seconds)) = spent(|| {
         let begun = Instant::now();
-        let took = runtime.block_on(all(&work, hands, count));
+        let took = runtime.block_on(all(&work, tasks, count));
         (took, begun.elapsed().as_secs_f64())
     });
     let at = |share: usize| took[(took.len() - 1) * share / 100];
@@ -72,19 +72,19 @@ fn main() {
 }
 
 /// What each of `count` puts took, in milliseconds, the shortest first.
-async fn all(work: &Arc<Work>, hands: u64, count: u64) -> Vec<f64> {
+async fn all(work: &Arc<Work>, tasks: u64, count: u64) -> Vec<f64> {
     let end = work.next.load(Ordering::SeqCst) + count;
-    let hands = (0..hands).map(|_| tokio::spawn(hand(Arc::clone(work), end)));
+    let tasks = (0..tasks).map(|_| tokio::spawn(task(Arc::clone(work), end)));
     let mut took = Vec::new();
-    for hand in hands.collect::<Vec<_>>() {
-        took.extend(hand.await.expect("a hand that does not panic"));
+    for task in tasks.collect::<Vec<_>>() {
+        took.extend(task.await.expect("a task that does not panic"));
     }
     work.next.store(end, Ordering::SeqCst);
     took.sort_by(f64::total_cmp);
     took
 }
 
-async fn hand(work: Arc<Work>, end: u64) -> Vec<f64> {
+async fn task(work: Arc<Work>, end: u64) -> Vec<f64> {
     let mut took = Vec::new();
     loop {
         let number = work.next.fetch_add(1, Ordering::SeqCst);

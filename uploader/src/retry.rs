@@ -6,7 +6,7 @@
 //! | NotFound, Conflict, Rejected | give up | it will not change |
 //! | Unavailable | give up | an outage, not a failure of each chunk |
 //! | Transient: 408, 429, 5xx, no answer, reset | three retries, then a probe | see below |
-//! | Corrupt: refused by their checksum | the same, fetched again | they were damaged on their way |
+//! | Corrupt: refused by their checksum | the same, fetched again | damaged in transit |
 //!
 //! A store that answers 500 may be down, or may fail for this one chunk only. A probe tells: if no
 //! such object can be written, it is an outage, and costs no attempt of any chunk; otherwise the

@@ -1,7 +1,7 @@
 //! The handler: puts one chunk from its spool into the bucket, and announces it.
 //!
 //! ```text
-//!   descriptor ── name, checksums, metadata ── object (attempts) ── ChunkUploaded ── the worker's ack
+//!   descriptor ── name, checksums, metadata ── object (attempts) ── ChunkUploaded ── worker's ack
 //! ```
 //!
 //! Every guarantee rests on the order: put, then the event's publish ack, then the ack. After a

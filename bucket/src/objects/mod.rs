@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   put ── 200 ────────────────────────────────────────────► Stored
-//!    ├── 403, 409, 412, 5xx, timeout ── look up ── mine ───► AlreadyMine (perhaps by this very put)
+//!    ├── 403, 409, 412, 5xx, timeout ── look up ── mine ───► AlreadyMine (perhaps by this put)
 //!    │                                     ├────── other ──► Foreign
 //!    │                                     └────── none ───► the fault
 //!    └── any other error ──────────────────────────────────► the fault

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | 404 of an object | NotFound | |
 //! | 404 of a bucket or container | Unavailable | it is missing for every object |
-//! | 401, 403, any 3xx, 405, 501, 507 | Unavailable | rights, endpoint, space: true of every object |
+//! | 401, 403, any 3xx, 405, 501, 507 | Unavailable | rights, endpoint, space: of every object |
 //! | 400 about credentials, region, payer or clock | Unavailable | the same, in other words |
 //! | any error of a server of tokens | Unavailable | every request needs a token |
 //! | no connection | Unavailable | |

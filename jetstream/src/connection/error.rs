@@ -4,10 +4,7 @@ use std::{error::Error, io, path::PathBuf, time::Duration};
 
 use async_nats::ConnectErrorKind;
 
-use super::{
-    options::{self, ConnectOptions},
-    version::Version,
-};
+use super::{ConnectOptions, Version, options};
 
 /// The first connection failed. Its server URLs carry no secrets.
 #[derive(Debug, thiserror::Error)]

@@ -1,12 +1,12 @@
-//! Readiness, driven by events.
+//! Whether a daemon can work, told by events.
 
 use crispy_jetstream::{NotReady, Readiness, Stall};
 use crispy_queue::Stream;
 use tokio::time::timeout;
 
-use crate::fixture::{Fixture, TIMEOUT, chunk, publish, quick_config};
+use crate::scene::{PATIENCE, Scene, chunk, publish, quick};
 
-/// Waits until a condition holds. Checks it only after a change.
+/// Waits for news until something is so; nothing is looked at between them.
 async fn until(readiness: &mut Readiness, is_so: impl Fn(&[NotReady]) -> bool) -> Vec<NotReady> {
     let waiting = async {
         loop {
@@ -17,9 +17,7 @@ async fn until(readiness: &mut Readiness, is_so: impl Fn(&[NotReady]) -> bool) -
             readiness.changed().await;
         }
     };
-    timeout(TIMEOUT, waiting)
-        .await
-        .expect("the condition holds")
+    timeout(PATIENCE, waiting).await.expect("it came about")
 }
 
 fn text(reasons: &[NotReady]) -> String {
@@ -28,24 +26,24 @@ fn text(reasons: &[NotReady]) -> String {
 }
 
 #[tokio::test]
-async fn a_worker_is_unready_without_its_server_or_stream() {
-    let mut fixture = Fixture::new().await;
-    let worker = fixture.worker(quick_config(), async |_, _| Ok(())).await;
-    worker.connection.publisher().await;
-    let mut readiness = worker.readiness.clone();
+async fn a_worker_is_ready_but_for_the_time_that_its_server_or_its_stream_is_away() {
+    let mut scene = Scene::new().await;
+    let hand = scene.worker(quick(), async |_, _| Ok(())).await;
+    hand.connection.publisher().await;
+    let mut readiness = hand.readiness.clone();
     until(&mut readiness, <[_]>::is_empty).await;
 
-    fixture.server.kill9();
+    scene.server.kill9();
     let lost = until(&mut readiness, |reasons| reasons.len() >= 2).await;
-    let url = fixture.server.url();
+    let url = scene.server.url();
     for role in ["consuming", "publishing"] {
         let line = format!("no connection to NATS at {url} for {role}: reconnecting");
         assert!(text(&lost).contains(&line), "{}", text(&lost));
     }
-    fixture.server.restart();
+    scene.server.restart();
     until(&mut readiness, <[_]>::is_empty).await;
 
-    let jetstream = fixture.connection.jetstream().clone();
+    let jetstream = scene.connection.jetstream().clone();
     jetstream.delete_stream("CRISPY_CHUNKS").await.unwrap();
     let unbound = until(&mut readiness, |reasons| !reasons.is_empty()).await;
     assert!(
@@ -53,22 +51,22 @@ async fn a_worker_is_unready_without_its_server_or_stream() {
         "{}",
         text(&unbound)
     );
-    fixture.set_up().await;
+    scene.set_up().await;
     until(&mut readiness, <[_]>::is_empty).await;
-    worker.stop().await;
+    hand.stop().await;
 }
 
 #[tokio::test]
-async fn a_stalled_publish_is_reported_by_its_stream() {
-    let fixture = Fixture::new().await;
-    let publisher = fixture.publisher().await;
-    let mut readiness = fixture.connection.readiness();
-    let jetstream = fixture.connection.jetstream();
+async fn what_cannot_be_published_is_named_by_its_stream_until_nobody_tries() {
+    let scene = Scene::new().await;
+    let publisher = scene.publisher().await;
+    let mut readiness = scene.connection.readiness();
+    let jetstream = scene.connection.jetstream();
     jetstream.delete_stream("CRISPY_CHUNKS").await.unwrap();
-    let connection = fixture.connection.clone();
+    let connection = scene.connection.clone();
     let trying = tokio::spawn(async move { publish(&publisher, &connection, &chunk(0)).await });
     let expected = NotReady::Stalled {
-        stream: Stream::Chunks.name(fixture.connection.prefix()),
+        stream: Stream::Chunks.name(scene.connection.prefix()),
         stall: Stall::NoStream,
     };
     until(&mut readiness, |reasons| reasons.contains(&expected)).await;

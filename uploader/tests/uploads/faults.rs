@@ -10,12 +10,12 @@ use crispy_queue::Stream;
 use crispy_testbed::gcs::{Effect, Fault, GcsServer};
 use futures_util::{StreamExt, stream};
 
-use crate::ground::{ANSWER, Ground, Hand, bucket, key};
+use crate::fixture::{ANSWER, Fixture, RunningWorker, bucket, key};
 
 /// Rows at once: each has a nats-server of its own.
-const SIDE_BY_SIDE: usize = 4;
+const CONCURRENT_ROWS: usize = 4;
 
-/// Too late for the client, which gives these bytes a second of their own.
+/// Later than the client's timeout, which has a second for these bytes.
 const LATE: Duration = ANSWER.saturating_mul(10);
 
 /// How a row ends.
@@ -23,7 +23,7 @@ const LATE: Duration = ANSWER.saturating_mul(10);
 enum End {
     /// In the bucket, by the last attempt.
     Stored,
-    /// In the bucket, by an earlier attempt, or somebody else.
+    /// In the bucket, by an earlier attempt or another writer.
     Mine,
     /// In the dead letters.
     Dead,
@@ -34,16 +34,16 @@ struct Row {
     what: &'static str,
     faults: Vec<Fault>,
     prepare: fn(&mut ChunkReady),
-    /// Other bytes lie under the key.
+    /// Other bytes are stored under the key.
     taken: bool,
     /// The server is down at first.
     down: bool,
-    /// It is an outage: the worker waits, and then the faults are ended.
+    /// It is an outage: the worker pauses, and then the faults end.
     outage: bool,
     end: End,
-    /// Puts of the chunk that were sent; in an outage at least so many.
+    /// Puts of the chunk; in an outage the least number.
     puts: usize,
-    /// Attempts that were spent.
+    /// Counted attempts.
     spent: u64,
     at_least: Duration,
 }
@@ -75,7 +75,7 @@ fn is_chunk(key: &str) -> bool {
 }
 
 /// Failures of the server that pass.
-fn that_pass() -> Vec<Row> {
+fn passing_faults() -> Vec<Row> {
     let second = Duration::from_secs(1);
     let passing = |what, effect, times, sent| Row {
         what,
@@ -100,8 +100,8 @@ fn that_pass() -> Vec<Row> {
         },
         passing("408", Effect::Status(408), 1, 2),
         Row {
-            // Four, then the bucket is asked and is well; at the second delivery two more, and the
-            // seventh is taken.
+            // Four, then a successful probe; at the second delivery two more, and the seventh
+            // succeeds.
             spent: 1,
             ..passing("500 six times", Effect::Status(500), 6, 7)
         },
@@ -118,7 +118,7 @@ fn that_pass() -> Vec<Row> {
         passing("a bit that flips on the way", Effect::FlipBit, 1, 2),
         Row {
             faults: vec![puts(Effect::StatusRetryAfter(503, second * 30)).times(1)],
-            // Longer than a hand is held up: the worker waits, and not longer than its own limit,
+            // Longer than a worker is held up: the worker waits, and not longer than its own limit,
             // which is 2 s here.
             what: "503 with a long Retry-After",
             puts: 2,
@@ -129,8 +129,8 @@ fn that_pass() -> Vec<Row> {
     ]
 }
 
-/// Puts that were carried out, and nobody was told.
-fn in_doubt() -> Vec<Row> {
+/// Puts that succeeded without a successful answer.
+fn ambiguous_faults() -> Vec<Row> {
     let committed = |what, effect| Row {
         what,
         faults: vec![puts(effect).times(1)],
@@ -142,7 +142,7 @@ fn in_doubt() -> Vec<Row> {
         committed("stored, and answered 503", Effect::CommitThenStatus(503)),
         committed("stored, and answered too late", Effect::DelayResponse(LATE)),
         Row {
-            // What came of it cannot be asked either: the next attempt finds it.
+            // The look-up fails too: the next attempt finds the object.
             faults: vec![
                 puts(Effect::LoseResponse).times(1),
                 Fault::new(Effect::Status(503)).on_method("HEAD").times(1),
@@ -156,13 +156,13 @@ fn in_doubt() -> Vec<Row> {
     ]
 }
 
-/// What is true of every chunk.
+/// Faults of every chunk.
 fn outages() -> Vec<Row> {
     let outage = |what, effect| Row {
         what,
         faults: vec![Fault::new(effect)],
         outage: true,
-        // One that failed, and one that did not.
+        // One that fails, and one that succeeds.
         puts: 2,
         ..Row::default()
     };
@@ -176,7 +176,7 @@ fn outages() -> Vec<Row> {
         outage("500 for everything", Effect::Status(500)),
         outage("a black hole", Effect::BlackHole),
         Row {
-            // The probe has a body too, or small requests would make it look well.
+            // The probe has a body too, since small requests succeed.
             faults: vec![Fault::new(Effect::ResetRequest(50_000)).on_method("PUT")],
             ..outage("every large body is reset", Effect::BlackHole)
         },
@@ -189,8 +189,8 @@ fn outages() -> Vec<Row> {
     ]
 }
 
-/// What will not change.
-fn for_ever() -> Vec<Row> {
+/// Faults that will not change.
+fn permanent_faults() -> Vec<Row> {
     let dead = || Row {
         end: End::Dead,
         ..Row::default()
@@ -223,43 +223,53 @@ fn for_ever() -> Vec<Row> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_bucket_fault_has_its_outcome_without_loss_or_duplicate() {
-    let rows = [that_pass(), in_doubt(), outages(), for_ever()];
-    let played = stream::iter(rows.into_iter().flatten().map(play)).buffer_unordered(SIDE_BY_SIDE);
-    let wrong: Vec<String> = played.filter_map(async |wrong| wrong).collect().await;
+    let rows = [
+        passing_faults(),
+        ambiguous_faults(),
+        outages(),
+        permanent_faults(),
+    ];
+    let failures =
+        stream::iter(rows.into_iter().flatten().map(run)).buffer_unordered(CONCURRENT_ROWS);
+    let wrong: Vec<String> = failures.filter_map(async |wrong| wrong).collect().await;
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// Plays a row; what was not as it must.
-async fn play(row: Row) -> Option<String> {
-    let stage = Stage::set(&row).await;
-    stage.ground.publish(&stage.chunk).await;
+/// Runs a row. Returns the difference from the expected outcome.
+async fn run(row: Row) -> Option<String> {
+    let fixture = RowFixture::new(&row).await;
+    fixture.uploads.publish(&fixture.chunk).await;
     let begun = Instant::now();
-    let mut hand = stage.ground.worker(&stage.bucket).await;
+    let mut worker = fixture.uploads.worker(&fixture.bucket).await;
     if row.outage {
-        if !hand.waits().await {
-            let requests = stage.server.requests();
-            return Some(format!("{}: it does not wait\n  {requests:?}", row.what));
+        if !worker.pauses().await {
+            let requests = fixture.server.requests();
+            return Some(format!("{}: it does not pause\n  {requests:?}", row.what));
         }
-        stage.server.clear_faults();
-        stage.server.come_back();
+        fixture.server.clear_faults();
+        fixture.server.come_back();
     }
-    stage.ground.until_count(Stream::Chunks, 0).await;
+    fixture.uploads.until_count(Stream::Chunks, 0).await;
     let took = begun.elapsed();
-    let (seen, wanted, puts) = (stage.see(hand).await, row.wanted(), stage.puts());
+    let (actual, expected, puts) = (
+        fixture.outcome(worker).await,
+        row.expected(),
+        fixture.puts(),
+    );
     let enough = match row.outage {
         true => puts >= row.puts,
         false => puts == row.puts,
     };
-    (seen != wanted || !enough || took < row.at_least).then(|| {
+    (actual != expected || !enough || took < row.at_least).then(|| {
         let Row { what, puts: planned, .. } = row;
-        let requests = stage.server.requests();
-        format!("{what}: {puts} puts in {took:?}, wanted {planned}\n  seen   {seen:?}\n  wanted {wanted:?}\n  {requests:?}")
+        let requests = fixture.server.requests();
+        format!("{what}: {puts} puts in {took:?}, expected {planned}\n  actual   {actual:?}\n  expected {expected:?}\n  {requests:?}")
     })
 }
 
-/// What a row is played on.
-struct Stage {
-    ground: Ground,
+/// The fixture of a row.
+struct RowFixture {
+    uploads: Fixture,
     server: GcsServer,
     bucket: Bucket,
     chunk: ChunkReady,
@@ -267,32 +277,32 @@ struct Stage {
     before: usize,
 }
 
-impl Stage {
-    async fn set(row: &Row) -> Self {
-        let (ground, server) = (Ground::new().await, GcsServer::start());
+impl RowFixture {
+    async fn new(row: &Row) -> Self {
+        let (uploads, server) = (Fixture::new().await, GcsServer::start());
         let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n / 7) as u8).collect();
-        let mut chunk = ground.commit(0, &bytes);
+        let mut chunk = uploads.commit(0, &bytes);
         (row.prepare)(&mut chunk);
-        let mut stage = Self {
+        let mut fixture = Self {
             bucket: bucket(&server),
-            ground,
+            uploads,
             server,
             chunk,
             before: 0,
         };
         if row.taken {
-            let other = &b"somebody else's"[..];
-            let (key, sums, none) = (key(&stage.chunk), Checksums::new(other), Metadata::new());
-            let put = stage.bucket.put_once(&key, other.into(), &sums, &none);
+            let other = &b"another writer's"[..];
+            let (key, sums, none) = (key(&fixture.chunk), Checksums::new(other), Metadata::new());
+            let put = fixture.bucket.put_once(&key, other.into(), &sums, &none);
             let _ = put.await.unwrap();
         }
-        stage.before = stage.puts();
+        fixture.before = fixture.puts();
         let faults = row.faults.iter();
-        faults.for_each(|fault| stage.server.inject(fault.clone()));
+        faults.for_each(|fault| fixture.server.inject(fault.clone()));
         if row.down {
-            stage.server.go_down();
+            fixture.server.go_down();
         }
-        stage
+        fixture
     }
 
     /// Puts of the chunk that arrived.
@@ -304,53 +314,53 @@ impl Stage {
         puts.count() - self.before
     }
 
-    async fn see(&self, mut hand: Hand) -> Seen {
-        let waited = hand.has_waited();
-        let spent = hand.stop().await.retried;
+    async fn outcome(&self, mut worker: RunningWorker) -> Outcome {
+        let paused = worker.has_paused();
+        let spent = worker.stop().await.retried;
         let sums = Checksums::from_parts(self.chunk.crc32c, &self.chunk.sha256).unwrap();
         let key = key(&self.chunk);
         let found = self.bucket.lookup(&key, self.chunk.size, &sums.sha256);
-        let uploaded = self.ground.count(Stream::Uploaded).await;
-        let events = self.ground.events(uploaded as usize).await;
+        let uploaded = self.uploads.count(Stream::Uploaded).await;
+        let events = self.uploads.events(uploaded as usize).await;
         let counts = self.server.counts();
-        Seen {
+        Outcome {
             ours: matches!(found.await.unwrap(), Lookup::Mine { .. }),
             already: events.iter().map(|event| event.already_there).collect(),
-            dead: self.ground.count(Stream::Dead).await,
+            dead: self.uploads.count(Stream::Dead).await,
             created: counts.created,
             overwritten: counts.overwritten,
             spent,
-            deliveries: self.ground.deliveries().await,
-            waited,
+            deliveries: self.uploads.deliveries().await,
+            paused,
         }
     }
 }
 
-/// What can be seen afterwards.
+/// The observable outcome of a row.
 #[derive(Debug, PartialEq)]
-struct Seen {
-    /// These bytes lie under the key.
+struct Outcome {
+    /// These bytes are stored under the key.
     ours: bool,
-    /// Events: whether the object was there already.
+    /// `already_there` of the events.
     already: Vec<bool>,
     dead: u64,
     created: u64,
     overwritten: u64,
     spent: u64,
     deliveries: u64,
-    /// The worker took the bucket for away.
-    waited: bool,
+    /// The worker paused.
+    paused: bool,
 }
 
 impl Row {
-    fn wanted(&self) -> Seen {
+    fn expected(&self) -> Outcome {
         let dead = self.end == End::Dead;
         let already = match self.end {
             End::Stored => vec![false],
             End::Mine => vec![true],
             End::Dead => vec![],
         };
-        Seen {
+        Outcome {
             ours: !dead,
             already,
             dead: dead.into(),
@@ -358,7 +368,7 @@ impl Row {
             overwritten: 0,
             spent: self.spent,
             deliveries: 1 + self.spent,
-            waited: self.outage,
+            paused: self.outage,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! An uploader in a process of its own, gone with its test.
+//! An uploader in a process of its own, which ends with its test.
 
 use std::{
     fs::{self, File},
@@ -8,27 +8,26 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::ground::{Ground, PATIENCE, bucket_url};
+use crate::fixture::{Fixture, PATIENCE, bucket_url};
 
-/// The program, at work.
+/// A running program.
 pub(crate) struct Uploader {
     child: Child,
     log: tempfile::NamedTempFile,
 }
 
 impl Uploader {
-    /// Starts it on this ground, with a bucket at this address, and nothing of the environment of
-    /// whoever runs the tests.
-    pub(crate) fn start(ground: &Ground, bucket: &str, arguments: &[&str]) -> Self {
+    /// Starts it on a fixture, with a bucket at this address and an empty environment.
+    pub(crate) fn start(fixture: &Fixture, bucket: &str, arguments: &[&str]) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
         // setpriv (util-linux) has the kernel kill the program with its test, however that ends.
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--"])
             .arg(env!("CARGO_BIN_EXE_crispy-uploader"))
             .args(["--bucket", &bucket_url()])
-            .args(["--nats-server", &ground.server.url()])
+            .args(["--nats-server", &fixture.server.url()])
             .arg("--spool")
-            .arg(ground.folder.path())
+            .arg(fixture.folder.path())
             .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
@@ -42,12 +41,12 @@ impl Uploader {
         Self { child, log }
     }
 
-    /// Bytes of memory that it has now.
+    /// Its memory now, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         self.status("VmRSS:")
     }
 
-    /// The most that it ever had.
+    /// The maximum so far.
     pub(crate) fn most_memory(&self) -> u64 {
         self.status("VmHWM:")
     }
@@ -59,12 +58,12 @@ impl Uploader {
         kib.parse::<u64>().unwrap() * 1024
     }
 
-    /// What it has logged.
+    /// Its log.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.log.path()).unwrap()
     }
 
-    /// Asks it to stop, and waits until it has, with exit code 0; what it has logged.
+    /// Stops it, and expects exit code 0. Returns its log.
     pub(crate) fn stop(mut self) -> String {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM).unwrap();

@@ -1,4 +1,4 @@
-//! The handler alone: what a delivery does, and what a second one finds.
+//! The handler alone: first deliveries, and repeated ones.
 
 use crispy_bucket::{Bucket, Metadata};
 use crispy_checksum::Checksums;
@@ -11,34 +11,34 @@ use crispy_proto::{
 use crispy_queue::Handler;
 use crispy_uploader::testing::{ChunkMessage, UploadHandler};
 
-use crate::ground::{Ground, key};
+use crate::fixture::{Fixture, key};
 
-const BYTES: &[u8] = b"not video, and the uploader does not care";
+const BYTES: &[u8] = b"no video, but any bytes will do";
 
-/// A committed chunk, and an uploader that is about to be handed it.
-struct Scene {
-    ground: Ground,
+/// A committed chunk, and the handler of an uploader.
+struct HandlerFixture {
+    fixture: Fixture,
     bucket: Bucket,
     handler: UploadHandler,
     chunk: ChunkReady,
     key: String,
 }
 
-impl Scene {
-    async fn open() -> Self {
-        let ground = Ground::new().await;
-        let chunk = ground.commit(0, BYTES);
+impl HandlerFixture {
+    async fn new() -> Self {
+        let fixture = Fixture::new().await;
+        let chunk = fixture.commit(0, BYTES);
         let bucket = Bucket::open("memory://").unwrap();
         Self {
-            handler: ground.upload(&bucket).await,
+            handler: fixture.upload(&bucket).await,
             key: key(&chunk),
-            ground,
+            fixture,
             bucket,
             chunk,
         }
     }
 
-    /// Hands the chunk over for the `n`th time.
+    /// Delivers the chunk for the `n`th time.
     async fn deliver(&self, n: u64) -> Result<(), Fault> {
         let message_id = Some(format!("sending-{n}"));
         let delivery = Delivery {
@@ -52,12 +52,12 @@ impl Scene {
 
     fn free(&self) {
         let id = ChunkId::from_wire(self.chunk.id.as_ref()).unwrap();
-        assert!(self.ground.spool.free(&id).unwrap());
+        assert!(self.fixture.spool.free(&id).unwrap());
     }
 
-    /// The first events: whether the object was there already.
+    /// `already_there` of the first events.
     async fn events(&self, count: usize) -> Vec<bool> {
-        let events = self.ground.events(count).await;
+        let events = self.fixture.events(count).await;
         let found = events.into_iter().map(|event| {
             assert_eq!(
                 (event.size, &event.sha256),
@@ -71,88 +71,82 @@ impl Scene {
 
 #[tokio::test]
 async fn a_chunk_is_stored_with_metadata_and_announced() {
-    let scene = Scene::open().await;
-    scene.deliver(1).await.unwrap();
-    assert_eq!(scene.events(1).await, [false]);
-    let head = scene.bucket.head(&scene.key).await.unwrap();
-    assert_eq!(head.size, scene.chunk.size);
+    let fixture = HandlerFixture::new().await;
+    fixture.deliver(1).await.unwrap();
+    assert_eq!(fixture.events(1).await, [false]);
+    let head = fixture.bucket.head(&fixture.key).await.unwrap();
+    assert_eq!(head.size, fixture.chunk.size);
     assert_eq!(head.metadata.get("camera"), Some("front"));
     assert_eq!(head.metadata.get("duration"), Some("3.000000"));
 }
 
 #[tokio::test]
 async fn a_second_delivery_stores_nothing_and_announces_again() {
-    let scene = Scene::open().await;
-    scene.deliver(1).await.unwrap();
-    scene.deliver(2).await.unwrap();
-    assert_eq!(scene.events(2).await, [false, true]);
+    let fixture = HandlerFixture::new().await;
+    fixture.deliver(1).await.unwrap();
+    fixture.deliver(2).await.unwrap();
+    assert_eq!(fixture.events(2).await, [false, true]);
 }
 
 #[tokio::test]
 async fn a_freed_chunk_is_looked_up_before_it_is_gone() {
-    let scene = Scene::open().await;
-    scene.deliver(1).await.unwrap();
-    scene.free();
-    // As if it had never been delivered before: the spool is asked first, and has nothing.
-    scene.deliver(1).await.unwrap();
-    scene.deliver(2).await.unwrap();
+    let fixture = HandlerFixture::new().await;
+    fixture.deliver(1).await.unwrap();
+    fixture.free();
+    // As a first delivery: the spool is read first, and has no bytes.
+    fixture.deliver(1).await.unwrap();
+    fixture.deliver(2).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_lost_chunk_is_rejected() {
-    let scene = Scene::open().await;
-    scene.free();
-    let outcome = scene.deliver(1).await;
-    assert!(
-        matches!(&outcome, Err(fault) if *fault.kind() == Kind::Rejected),
-        "{outcome:?}"
-    );
+    let fixture = HandlerFixture::new().await;
+    fixture.free();
+    let fault = fixture.deliver(1).await.unwrap_err();
+    assert_eq!(*fault.kind(), Kind::NotFound, "{fault:?}");
 }
 
 #[tokio::test]
 async fn other_bytes_under_the_key_are_rejected_and_stay() {
-    let scene = Scene::open().await;
-    let other = &b"somebody else's"[..];
+    let fixture = HandlerFixture::new().await;
+    let other = &b"another writer's"[..];
     let (sums, none) = (Checksums::new(other), Metadata::new());
-    let _ = scene
+    let _ = fixture
         .bucket
-        .put_once(&scene.key, other.into(), &sums, &none)
+        .put_once(&fixture.key, other.into(), &sums, &none)
         .await
         .unwrap();
     for delivery in [1, 2] {
-        let outcome = scene.deliver(delivery).await;
-        assert!(
-            matches!(&outcome, Err(fault) if *fault.kind() == Kind::Rejected),
-            "{outcome:?}"
-        );
+        let fault = fixture.deliver(delivery).await.unwrap_err();
+        assert_eq!(*fault.kind(), Kind::Conflict, "{fault:?}");
     }
     let size = other.len() as u64;
     assert_eq!(
-        scene.bucket.get_range(&scene.key, 0..size).await.unwrap(),
+        fixture
+            .bucket
+            .get_range(&fixture.key, 0..size)
+            .await
+            .unwrap(),
         other
     );
 }
 
 #[tokio::test]
 async fn a_spool_of_another_host_delays_only_its_chunks() {
-    let mut scene = Scene::open().await;
-    scene.chunk.spool_id = "somewhere-else".into();
-    match scene.deliver(1).await {
-        Err(fault) => assert_eq!(
-            fault.dependency(),
-            Some(&Dependency {
-                id: DependencyId::Spool("somewhere-else".into()),
-                shared: false,
-                retry_after: None,
-            })
-        ),
-        Ok(()) => panic!("handled"),
-    }
+    let mut fixture = HandlerFixture::new().await;
+    fixture.chunk.spool_id = "somewhere-else".into();
+    let fault = fixture.deliver(1).await.unwrap_err();
+    let spool = Dependency {
+        id: DependencyId::Spool("somewhere-else".into()),
+        shared: false,
+        retry_after: None,
+    };
+    assert_eq!(fault.dependency(), Some(&spool));
 }
 
 #[tokio::test]
 async fn a_run_state_is_stored_once() {
-    let scene = Scene::open().await;
+    let fixture = HandlerFixture::new().await;
     let state = RunState {
         site: "demo".into(),
         camera: "front".into(),
@@ -166,12 +160,12 @@ async fn a_run_state_is_stored_once() {
             written_us,
             ..state.clone()
         }));
-        scene
+        fixture
             .handler
             .handle(message, &Delivery::default())
             .await
             .unwrap();
     }
     let key = crispy_proto::id::run_state_key(&state).unwrap();
-    assert!(scene.bucket.head(&key).await.unwrap().size > 0);
+    assert!(fixture.bucket.head(&key).await.unwrap().size > 0);
 }

@@ -9,21 +9,21 @@ use crispy_testbed::gcs::GcsServer;
 use crispy_uploader::testing::ChunkMessage;
 use futures_util::future::join;
 
-use crate::ground::{Ground, bucket};
+use crate::fixture::{Fixture, bucket};
 
 const CHUNKS: u64 = 1000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_uploaders_with_one_chunk_one_stores_it() {
-    let (ground, server) = (Ground::new().await, GcsServer::start());
+    let (fixture, server) = (Fixture::new().await, GcsServer::start());
     let bucket = bucket(&server);
-    let (one, other) = join(ground.upload(&bucket), ground.upload(&bucket)).await;
+    let (one, other) = join(fixture.upload(&bucket), fixture.upload(&bucket)).await;
     for sequence in 0..CHUNKS {
-        let chunk = ground.commit(sequence, &sequence.to_le_bytes());
+        let chunk = fixture.commit(sequence, &sequence.to_le_bytes());
         let message = || ChunkMessage::Chunk(Box::new(chunk.clone()));
-        // As if each had its own sending: the stream would hide the second announcement otherwise.
-        let delivery = |whose: &str| Delivery {
-            message_id: Some(format!("{sequence}-{whose}")),
+        // Distinct message ids: the stream would drop the second announcement as a duplicate.
+        let delivery = |uploader: &str| Delivery {
+            message_id: Some(format!("{sequence}-{uploader}")),
             deliveries: 1,
             ..Delivery::default()
         };
@@ -37,16 +37,16 @@ async fn of_two_uploaders_with_one_chunk_one_stores_it() {
     }
     let counts = server.counts();
     assert_eq!((counts.created, counts.overwritten), (CHUNKS, 0));
-    let mut said: HashMap<String, Vec<(bool, String)>> = HashMap::new();
-    for event in ground.events(2 * CHUNKS as usize).await {
-        let words = (event.already_there, event.generation);
-        said.entry(event.object).or_default().push(words);
+    let mut outcomes: HashMap<String, Vec<(bool, String)>> = HashMap::new();
+    for event in fixture.events(2 * CHUNKS as usize).await {
+        let outcome = (event.already_there, event.generation);
+        outcomes.entry(event.object).or_default().push(outcome);
     }
-    assert_eq!(said.len() as u64, CHUNKS);
-    for (object, mut words) in said {
-        words.sort_unstable();
-        let [(false, stored), (true, found)] = &words[..] else {
-            panic!("{object}: {words:?}");
+    assert_eq!(outcomes.len() as u64, CHUNKS);
+    for (object, mut outcomes) in outcomes {
+        outcomes.sort_unstable();
+        let [(false, stored), (true, found)] = &outcomes[..] else {
+            panic!("{object}: {outcomes:?}");
         };
         assert_eq!(stored, found, "{object}: both name the same generation");
     }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Span, debug, info};
 
 use super::{
-    Delivery, Processor, Summary, Worker,
+    Delivery, Processor, Summary, Worker, WorkerState,
     attempt::{self, Attempted},
     bind::{self, Binding},
     breaker::Breaker,
@@ -28,10 +28,7 @@ use super::{
     settle::{self, Settled},
     shared::Shared,
 };
-use crate::{
-    pull::{Pulled, Puller},
-    readiness::WorkerState,
-};
+use crate::pull::{Pulled, Puller};
 use lease::{extend_leases, lease_ticker};
 
 /// The time limit of a probe.
@@ -188,7 +185,7 @@ impl<P: Processor> Run<P> {
             return;
         }
         if let Some(failures) = self.history.get(reference) {
-            failures.record(&mut delivery);
+            delivery.set_history(failures);
         }
         self.in_flight.insert(delivery);
         self.start_attempts();

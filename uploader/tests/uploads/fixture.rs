@@ -1,4 +1,4 @@
-//! What uploads stand on: a queue, a spool with chunks, uploaders of this process.
+//! The fixture of uploads: a queue, a spool with chunks, uploaders of this process.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,18 +25,18 @@ use tokio_util::sync::CancellationToken;
 /// Longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long the tests' buckets may take to connect, and then to answer.
+/// The timeouts of the tests' buckets, to connect and then to answer.
 pub(crate) const ANSWER: Duration = Duration::from_millis(500);
 
-/// A queue that is set up, and a spool.
-pub(crate) struct Ground {
+/// A queue with its streams, and a spool.
+pub(crate) struct Fixture {
     pub(crate) server: NatsServer,
     pub(crate) connection: Connection,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) spool: Spool,
 }
 
-impl Ground {
+impl Fixture {
     pub(crate) async fn new() -> Self {
         let server = NatsServer::start();
         let connection = connect(&server).await;
@@ -86,15 +86,15 @@ impl Ground {
         publisher.publish(subject, &id, chunk).await.unwrap();
     }
 
-    /// The handler, on a connection of its own, as another process would have it.
+    /// The handler, on a connection of its own, as in another process.
     pub(crate) async fn upload(&self, bucket: &Bucket) -> UploadHandler {
         let connection = connect(&self.server).await;
         let spools = [self.folder.path().to_owned()];
         testing::handler(&connection, bucket.clone(), &spools).await
     }
 
-    /// A worker with the handler, whose pauses a test can wait for.
-    pub(crate) async fn worker(&self, bucket: &Bucket) -> Hand {
+    /// A worker with the handler, with pauses short enough for a test.
+    pub(crate) async fn worker(&self, bucket: &Bucket) -> RunningWorker {
         let upload = Arc::new(self.upload(bucket).await);
         let config = WorkerConfig {
             limits: Limits {
@@ -111,7 +111,7 @@ impl Ground {
         };
         let worker = Worker::bind(&self.connection, config).await.unwrap();
         let (stop, state) = (CancellationToken::new(), worker.state());
-        Hand {
+        RunningWorker {
             task: tokio::spawn(worker.run(upload, stop.clone())),
             stop,
             state,
@@ -139,7 +139,7 @@ impl Ground {
         eventually(async || self.count(stream).await == count).await;
     }
 
-    /// Deliveries to uploaders so far, each time that a message was handed over.
+    /// Deliveries to uploaders so far, redeliveries included.
     pub(crate) async fn deliveries(&self) -> u64 {
         let name = Stream::Chunks.name(self.connection.prefix());
         let stream = self.connection.jetstream().get_stream(name).await.unwrap();
@@ -149,21 +149,21 @@ impl Ground {
 }
 
 /// A running worker.
-pub(crate) struct Hand {
+pub(crate) struct RunningWorker {
     task: JoinHandle<Summary>,
     stop: CancellationToken,
     state: watch::Receiver<WorkerState>,
 }
 
-impl Hand {
-    /// Whether the worker comes to wait for the bucket.
-    pub(crate) async fn waits(&mut self) -> bool {
+impl RunningWorker {
+    /// Waits until the worker pauses for the bucket; false if it never does.
+    pub(crate) async fn pauses(&mut self) -> bool {
         let waits = self.state.wait_for(|state| !state.available);
         timeout(PATIENCE, waits).await.is_ok()
     }
 
-    /// Whether it waits for the bucket, or has done so since this was asked last.
-    pub(crate) fn has_waited(&mut self) -> bool {
+    /// Whether it pauses for the bucket, or has paused since the last call.
+    pub(crate) fn has_paused(&mut self) -> bool {
         self.state.has_changed().unwrap()
     }
 
@@ -184,7 +184,7 @@ async fn connect(server: &NatsServer) -> Connection {
         .unwrap()
 }
 
-/// The simulator's bucket, which does not wait for long.
+/// The simulator's bucket, with short timeouts.
 pub(crate) fn bucket(server: &GcsServer) -> Bucket {
     let mut options = BucketOptions::new().with_variable("STORAGE_EMULATOR_HOST", server.url());
     for limit in ["connect_timeout", "answer_timeout"] {

@@ -1,4 +1,4 @@
-//! The worker process: acts by its behavior, and prints its steps.
+//! The worker's side: a process that does what its manner says, and says what it does.
 
 use std::{
     io::Write,
@@ -14,96 +14,88 @@ use crispy_queue::{Connection, Handler, Publisher, Stage, Worker, WorkerConfig, 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{chunks::camera, crash_loop::CRASHING, fixture::connect};
+use crate::{chunks::camera, culprit::CULPRIT, ground::connect};
 
-/// The behavior of a worker.
+/// What a worker does with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Behavior {
-    /// Finishes at once.
+pub(crate) enum Manner {
+    /// Nothing: it is done at once.
     AtOnce,
-    /// Finishes when a line comes in.
-    OnSignal,
-    /// Publishes an event, and finishes when a line comes in.
+    /// It is done when a line comes in.
+    WhenTold,
+    /// It is announced, and then done when a line comes in.
     Announce,
-    /// Finishes when others have begun too. One chunk aborts the process, as a crash in C code
-    /// would.
-    CrashOnOne,
+    /// It is done when others have begun too; but one chunk ends the process, as a crash in C code would.
+    DieOfOne,
 }
 
-impl Behavior {
+impl Manner {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::AtOnce => "at-once",
-            Self::OnSignal => "on-signal",
+            Self::WhenTold => "when-told",
             Self::Announce => "announce",
-            Self::CrashOnOne => "crash-on-one",
+            Self::DieOfOne => "die-of-one",
         }
     }
 
-    pub(crate) fn parse(name: &str) -> Self {
-        let all = [
-            Self::AtOnce,
-            Self::OnSignal,
-            Self::Announce,
-            Self::CrashOnOne,
-        ];
-        let named = all.into_iter().find(|behavior| behavior.name() == name);
-        named.expect("a known behavior")
+    pub(crate) fn named(name: &str) -> Self {
+        let all = [Self::AtOnce, Self::WhenTold, Self::Announce, Self::DieOfOne];
+        let named = all.into_iter().find(|manner| manner.name() == name);
+        named.expect("a manner of ours")
     }
 }
 
-/// Runs until it is killed.
-pub(crate) async fn run(urls: &str, behavior: Behavior) {
+/// Works until it is killed.
+pub(crate) async fn work(urls: &str, manner: Manner) {
     let connection = connect(urls).await;
     let worker = Worker::bind(&connection, WorkerConfig::new(Stage::Uploader))
         .await
         .unwrap();
     let publisher = connection.publisher().await;
-    let handler = ScriptedHandler {
+    let worked = Worked {
         connection,
         publisher,
-        behavior,
+        manner,
     };
-    worker
-        .run(Arc::new(handler), CancellationToken::new())
-        .await;
+    worker.run(Arc::new(worked), CancellationToken::new()).await;
 }
 
-struct ScriptedHandler {
+struct Worked {
     connection: Connection,
     publisher: Publisher,
-    behavior: Behavior,
+    manner: Manner,
 }
 
-impl Handler for ScriptedHandler {
+impl Handler for Worked {
     type Message = ChunkReady;
 
     async fn handle(&self, chunk: ChunkReady, _: &Delivery) -> Result<(), Fault> {
         let sequence = chunk.id.as_ref().unwrap().sequence;
-        print("begun", sequence);
-        match self.behavior {
-            Behavior::AtOnce => {}
-            Behavior::OnSignal => wait_for_signal().await,
-            Behavior::Announce => {
+        say("begun", sequence);
+        match self.manner {
+            Manner::AtOnce => {}
+            Manner::WhenTold => until_told().await,
+            Manner::Announce => {
                 self.announce(&chunk).await;
-                print("announced", sequence);
-                wait_for_signal().await;
+                say("announced", sequence);
+                until_told().await;
             }
-            Behavior::CrashOnOne => {
-                // By then all have begun, and none has finished.
+            Manner::DieOfOne => {
+                // All have begun by then, and none has ended.
                 sleep(Duration::from_millis(50)).await;
-                if sequence == CRASHING {
+                if sequence == CULPRIT {
                     process::abort();
                 }
                 sleep(Duration::from_millis(50)).await;
             }
         }
-        print("done", sequence);
+        say("done", sequence);
         Ok(())
     }
 }
 
-impl ScriptedHandler {
+impl Worked {
     async fn announce(&self, chunk: &ChunkReady) {
         let event = ChunkUploaded {
             chunk: Some(chunk.clone()),
@@ -115,17 +107,17 @@ impl ScriptedHandler {
     }
 }
 
-async fn wait_for_signal() {
+async fn until_told() {
     tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()))
         .await
         .unwrap()
         .unwrap();
 }
 
-/// Prints a line: step, sequence, time in Unix microseconds.
-fn print(what: &str, sequence: u64) {
+/// One line: what, of which chunk, and when, in Unix microseconds.
+fn say(what: &str, sequence: u64) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let line = format!("{what} {sequence} {}\n", now.as_micros());
-    // Fails only when the parent is gone.
+    // Fails only when nobody listens any more, and then it does not matter.
     let _ = std::io::stdout().write_all(line.as_bytes());
 }

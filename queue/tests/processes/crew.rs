@@ -1,4 +1,4 @@
-//! Worker processes and their output, as seen by the parent.
+//! The parent's side: workers in processes of their own, and what they say.
 
 use std::{
     collections::BTreeSet,
@@ -14,76 +14,76 @@ use std::{
 use tokio::time::sleep;
 
 use crate::{
-    fixture::{TIMEOUT, eventually},
-    worker_main::Behavior,
+    ground::{PATIENCE, eventually},
+    work::Manner,
 };
 
-/// The longest silence of a worker after the server's return.
+/// How long any worker may be silent once there is a server again.
 pub(crate) const SILENCE: Duration = Duration::from_secs(3);
 
-/// A worker process, killed on drop.
-pub(crate) struct WorkerProcess {
+/// A worker process; gone when this is.
+pub(crate) struct Hand {
     child: Child,
-    lines: Arc<Mutex<Vec<Line>>>,
+    said: Arc<Mutex<Vec<Said>>>,
 }
 
-/// A line of a worker: step, chunk, time.
+/// A line of a worker: what became of which chunk, and when.
 #[derive(Clone, Debug)]
-struct Line {
+struct Said {
     what: String,
     sequence: u64,
     at: SystemTime,
 }
 
-impl WorkerProcess {
+impl Hand {
     /// Starts a worker on these servers.
-    pub(crate) fn start(urls: &str, behavior: Behavior) -> Self {
+    pub(crate) fn start(urls: &str, manner: Manner) -> Self {
         let mut child = Command::new(env::current_exe().unwrap())
-            .args(["work", urls, behavior.name()])
+            .args(["work", urls, manner.name()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (lines, stdout) = (Arc::default(), child.stdout.take().unwrap());
-        let sink: Arc<Mutex<Vec<Line>>> = Arc::clone(&lines);
+        let (said, stdout) = (Arc::default(), child.stdout.take().unwrap());
+        let hearing: Arc<Mutex<Vec<Said>>> = Arc::clone(&said);
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                sink.lock().unwrap().push(Line::parse(&line));
+                hearing.lock().unwrap().push(Said::read(&line));
             }
         });
-        Self { child, lines }
+        Self { child, said }
     }
 
-    /// Lets a waiting handler continue.
-    pub(crate) fn signal(&mut self) {
+    /// Lets a handler go on that waits to be told.
+    pub(crate) fn tell(&mut self) {
         let stdin = self.child.stdin.as_mut().unwrap();
         stdin.write_all(b"go on\n").unwrap();
     }
 
     /// Ends it as `kill -9` does.
     pub(crate) fn kill9(&mut self) {
-        // Both fail only when it has exited.
+        // Both fail only when it has gone by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// Its exit status, if it has exited.
+    /// How it ended, if it has.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 
-    /// Waits until it has printed this step.
-    pub(crate) async fn wait_for(&self, what: &str) {
+    /// Waits until it has said this.
+    pub(crate) async fn until_said(&self, what: &str) {
         eventually(async || self.count(what) > 0).await;
     }
 
-    /// The number of times that it has printed this step.
+    /// How often it has said this.
     pub(crate) fn count(&self, what: &str) -> usize {
-        let lines = self.lines.lock().unwrap();
-        lines.iter().filter(|line| line.what == what).count()
+        let said = self.said.lock().unwrap();
+        said.iter().filter(|line| line.what == what).count()
     }
 
-    /// Its peak memory so far, in KiB.
+    /// The most memory it has had so far, in KiB.
     pub(crate) fn peak_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -91,15 +91,15 @@ impl WorkerProcess {
         kib.parse().unwrap()
     }
 
-    /// The longest time in which it began nothing. A gap counts from the servers' last mistake in
-    /// it, by `last_mistake` before a moment.
+    /// The longest time in which it began nothing, counted from the last mistake of the servers in it, where `last_mistake` before a moment knows
+    /// of one.
     pub(crate) fn silence(
         &self,
         during: &Range<SystemTime>,
         last_mistake: impl Fn(SystemTime) -> Option<SystemTime>,
     ) -> Duration {
-        let lines = self.lines.lock().unwrap();
-        let begun = lines.iter().filter(|line| line.what == "begun");
+        let said = self.said.lock().unwrap();
+        let begun = said.iter().filter(|line| line.what == "begun");
         let within = begun.map(|line| line.at).filter(|at| during.contains(at));
         let mut moments: Vec<SystemTime> = within.collect();
         moments.insert(0, during.start);
@@ -112,22 +112,22 @@ impl WorkerProcess {
     }
 
     fn begun_after(&self, moment: SystemTime) -> Option<SystemTime> {
-        let lines = self.lines.lock().unwrap();
-        let begun = lines.iter().filter(|line| line.what == "begun");
+        let said = self.said.lock().unwrap();
+        let begun = said.iter().filter(|line| line.what == "begun");
         begun.map(|line| line.at).find(|at| *at > moment)
     }
 }
 
-impl Drop for WorkerProcess {
+impl Drop for Hand {
     fn drop(&mut self) {
         self.kill9();
     }
 }
 
-impl Line {
-    fn parse(line: &str) -> Self {
+impl Said {
+    fn read(line: &str) -> Self {
         let [what, sequence, at] = line.split(' ').collect::<Vec<_>>()[..] else {
-            panic!("a worker printed {line:?}");
+            panic!("a worker said {line:?}");
         };
         Self {
             what: what.into(),
@@ -137,20 +137,20 @@ impl Line {
     }
 }
 
-/// Waits until every worker has begun a message after `moment`. Returns the time of the slowest.
-pub(crate) async fn all_active(workers: &[WorkerProcess], moment: SystemTime) -> Duration {
-    let active = || workers.iter().map(|worker| worker.begun_after(moment));
-    eventually(async || active().all(|at| at.is_some())).await;
-    let last = active().flatten().max().unwrap();
+/// Waits until every worker has begun something after `moment`, and says how long the slowest took.
+pub(crate) async fn all_heard(hands: &[Hand], moment: SystemTime) -> Duration {
+    let heard = || hands.iter().map(|hand| hand.begun_after(moment));
+    eventually(async || heard().all(|at| at.is_some())).await;
+    let last = heard().flatten().max().unwrap();
     last.duration_since(moment).unwrap()
 }
 
-/// Waits until all of `published` were begun by some worker: the last lines may still be on their
-/// way. Returns the number of repeated deliveries.
-pub(crate) async fn all_delivered(workers: &[WorkerProcess], published: &BTreeSet<u64>) -> usize {
-    let deadline = Instant::now() + TIMEOUT;
+/// Waits until all of `published` has been begun by some worker: what the last of them said may still be on its way here. Says how many deliveries
+/// there were more than those.
+pub(crate) async fn all_delivered(hands: &[Hand], published: &BTreeSet<u64>) -> usize {
+    let deadline = Instant::now() + PATIENCE;
     loop {
-        let (distinct, repeated) = begun(workers);
+        let (distinct, repeated) = begun(hands);
         let lost: Vec<_> = published.difference(&distinct).collect();
         if lost.is_empty() {
             return repeated;
@@ -161,19 +161,17 @@ pub(crate) async fn all_delivered(workers: &[WorkerProcess], published: &BTreeSe
 }
 
 /// The longest time in which any worker began nothing.
-pub(crate) fn longest_silence(workers: &[WorkerProcess], during: Range<SystemTime>) -> Duration {
-    let silent = workers
-        .iter()
-        .map(|worker| worker.silence(&during, |_| None));
+pub(crate) fn longest_silence(hands: &[Hand], during: Range<SystemTime>) -> Duration {
+    let silent = hands.iter().map(|hand| hand.silence(&during, |_| None));
     silent.max().unwrap_or_default()
 }
 
-/// The chunks that all workers have begun, and the number of repeated deliveries.
-pub(crate) fn begun(workers: &[WorkerProcess]) -> (BTreeSet<u64>, usize) {
+/// What was begun, of all workers together: which chunks, and how many deliveries more than those.
+pub(crate) fn begun(hands: &[Hand]) -> (BTreeSet<u64>, usize) {
     let mut all = Vec::new();
-    for worker in workers {
-        let lines = worker.lines.lock().unwrap();
-        let begun = lines.iter().filter(|line| line.what == "begun");
+    for hand in hands {
+        let said = hand.said.lock().unwrap();
+        let begun = said.iter().filter(|line| line.what == "begun");
         all.extend(begun.map(|line| line.sequence));
     }
     let deliveries = all.len();

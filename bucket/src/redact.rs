@@ -1,29 +1,21 @@
 //! Redaction of secrets in text for errors and logs. Pure.
 
+use crispy_fault::Redacted;
+
 /// The longest text of a server in an error, in characters.
 pub(crate) const MAX_WORDS: usize = 300;
 
-/// A URL without user, password, query and fragment, each of which may be a secret. By text alone:
-/// malformed URLs have secrets too.
+/// A bucket's URL without user, password, query and fragment, each of which may be a secret. By
+/// text alone: malformed URLs have secrets too.
 pub(crate) fn url(text: &str) -> String {
-    let (scheme, rest) = match text.find("://") {
-        Some(at) => text.split_at(at + "://".len()),
-        None => ("", text),
-    };
-    let (place, query) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
-    // With a slash first there is no host, so no password before it, and '@' is part of a path.
-    if place.starts_with('/') {
-        return format!("{scheme}{place}");
-    }
+    let (place, query) = text.split_at(text.find(['?', '#']).unwrap_or(text.len()));
     // A password with a question mark, or a query with an '@': it is ambiguous, so neither is
     // shown.
     if query.contains('@') {
+        let scheme = text.find("://").map_or("", |at| &text[..at + "://".len()]);
         return format!("{scheme}***");
     }
-    format!(
-        "{scheme}{}",
-        place.rfind('@').map_or(place, |at| &place[at + 1..])
-    )
+    Redacted(place).to_string()
 }
 
 /// A server's text as one line of at most [`MAX_WORDS`], without words that look like a token, a

@@ -205,7 +205,8 @@ async fn a_service_account_signs_its_own_token() {
     );
 }
 
-/// The exchange of tokens, and the impersonation of a service account: both give tokens of `server`.
+/// The exchange of tokens, and the impersonation of a service account: both give tokens of
+/// `server`.
 fn exchange(server: &GcsServer) -> RecordingServer {
     let token = server.token_for(&Permission::ALL);
     RecordingServer::open(move |target| match target {

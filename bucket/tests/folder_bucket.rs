@@ -1,5 +1,4 @@
-//! What a folder promises beyond other buckets: it is made of files that anybody can look at, and
-//! of disks that fail.
+//! Promises of folder buckets only: readable files, and tolerance of failing disks.
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"
@@ -196,8 +195,8 @@ async fn a_file_in_place_of_a_folder_concerns_only_its_keys() {
     ));
 }
 
-/// A file in the folder's place stops every user; permission bits do not stop root, which may run the
-/// tests.
+/// A file in the folder's place stops every user; permission bits do not stop root, which may run
+/// the tests.
 #[test]
 fn an_unwritable_folder_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
@@ -236,8 +235,8 @@ async fn the_next_put_restores_names_lost_in_a_power_cut() {
     assert_eq!(bucket.head("a/b").await.unwrap(), whole);
 }
 
-/// Traces the system calls of a put, by this test in another process: unnamed files are synced, then
-/// named; folders are synced last.
+/// Traces the system calls of a put, by this test in another process: unnamed files are synced,
+/// then named; folders are synced last.
 #[test]
 fn bytes_metadata_and_their_names_are_synced_before_a_put_answers() {
     if let Ok(root) = std::env::var("CRISPY_PUT_INTO") {

@@ -1,5 +1,4 @@
-//! A way to the store that sends requests elsewhere: a page of a network that wants a login,
-//! another region, somebody in between.
+//! Redirects on the way to the store: a login page of a network, another region, a proxy.
 #![allow(
     clippy::unwrap_used,
     reason = "a test fails by panicking, its helpers too"

@@ -78,12 +78,12 @@ impl Spools {
     }
 }
 
-/// Adds the spool's id. A second read of damaged bytes may succeed, so they are a transient failure,
-/// and the worker's limit ends the retries.
+/// Adds the spool's id. A second read of damaged bytes may succeed, so they are a transient
+/// failure, and the worker's limit ends the retries.
 fn in_context(spool: &str, fault: Fault) -> Fault {
     let doing = format!("read spool {spool:?}");
     match fault.kind() {
-        Kind::Corrupt => Fault::transient(doing).with_source(fault),
+        Kind::Corrupt => fault.into_transient().context(doing),
         _ => fault.context(doing),
     }
 }

@@ -73,7 +73,7 @@ impl DeadLetterFixture {
 
     fn dead<const N: usize>(&self, arguments: [&str; N]) -> Program {
         let dead = self.fixture.program("crispy").arguments(["dead"]);
-        dead.server(&self.server).arguments(arguments)
+        dead.arguments(arguments).server(&self.server)
     }
 }
 
@@ -109,7 +109,7 @@ fn a_parked_chunk_survives_a_killed_ingestor() {
     let dead = DeadLetterFixture::new();
     dead.fix();
     let mut killed = dead.ingestor("front").start();
-    killed.until_stderr("they are kept and not sent");
+    killed.until_stderr("parked chunks in spool");
     killed.signal(Signal::KILL);
     killed.end();
     let again = dead.ingestor("front").run().with_code(52);
@@ -130,13 +130,13 @@ fn a_wiped_queue_keeps_parked_chunks_and_their_dead_letters() {
     assert_eq!(none.stdout, ["no dead letters"]);
 
     let again = dead.ingestor("front").run().with_code(52);
-    assert_eq!(again.stderr_with("published again").len(), 1, "{again}");
+    assert_eq!(again.stderr_with("publishing it again").len(), 1, "{again}");
     let listed = dead.dead(["list"]).run().with_code(0);
     assert!(listed.to_string().contains("rejected"), "{listed}");
     assert!(dead.lacks_one());
     // It exists now, and is not published a second time.
     let again = dead.ingestor("front").run().with_code(52);
-    assert_eq!(again.stderr_with("published again").len(), 0, "{again}");
+    assert_eq!(again.stderr_with("publishing it again").len(), 0, "{again}");
     assert_eq!(dead.server.messages("CRISPY_DEAD"), 1);
     dead.replay();
 }

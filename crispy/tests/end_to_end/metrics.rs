@@ -18,7 +18,7 @@ use crate::fixture::{
 #[test]
 fn readiness_pages_give_the_reason_and_recover() {
     let mut stages = Stages::start(&[]);
-    stages.until_unready("uploader", "away");
+    stages.until_unready("uploader", "dependency unavailable");
     for ready in ["ingestor", "inspector"] {
         stages.until_ready(ready);
     }
@@ -62,7 +62,7 @@ fn an_idle_uploader_is_unready_while_its_bucket_fails() {
     let mut stages = Stages::new(&[]);
     stages.bucket.inject(Fault::new(Effect::Status(503)));
     stages.add_uploader();
-    stages.until_unready("uploader", "bucket: it has failed");
+    stages.until_unready("uploader", "bucket: the bucket has failed");
     stages.bucket.clear_faults();
     stages.until_ready("uploader");
 }

@@ -1,11 +1,15 @@
-//! NATS JetStream: a connection that lasts, a publisher that waits, and a worker that loses nothing.
+//! NATS JetStream: a lasting connection, a patient publisher, a worker that loses nothing.
 //!
 //! ```text
-//!            Publisher                           JetStream                             Worker
-//!   message ──► window ──► acknowledged ──► stream ──► consumer ──► pull ──► Processor::handle ──┬─ Ok          ──► double ack
-//!                          retried for ever                          ▲  leases extended          ├─ transient   ──► nak, jittered
-//!                                                                    └── free permits only       ├─ rejected    ──► dead letter, term
-//!                                                                                                └─ unavailable ──► wait for the dependency
+//!   Publisher   message ──► window (64) ──► request ──► acknowledged; retried for ever
+//!                                             │
+//!   JetStream                              stream ──► consumer
+//!                                                        │ pull: free permits only
+//!   Worker                                               └─► Processor::handle ─┬─ Ok: double ack
+//!                                 leases extended meanwhile                     ├─ transient: nak
+//!                                                                               ├─ rejected: dead
+//!                                                                               │  letter, term
+//!                                                                               └─ unavailable
 //! ```
 //!
 //! Mechanism only: it knows no chunk, and no stream of ours. `crispy_queue` adds those.
@@ -31,8 +35,8 @@ pub use connection::{
     ConnectError, ConnectOptions, Connection, FlushError, LinkRole, LinkState, Version, connect,
 };
 pub use publisher::{Outgoing, PublishError, Published, Publisher, Stall, Stalls, insert_header};
-pub use readiness::{NotReady, Readiness};
+pub use readiness::{NotReady, Readiness, WorkerState};
 pub use worker::{
     CrashMarks, DeadLetter, DeadLetterKind, DecodeError, Delivery, Headers, Limits, Processor,
-    Summary, Worker, WorkerConfig, WorkerState,
+    Summary, Worker, WorkerConfig,
 };

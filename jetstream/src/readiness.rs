@@ -14,7 +14,7 @@ use std::{future::Future, pin::Pin};
 use futures_util::future::select_all;
 use tokio::sync::watch;
 
-use crate::{Connection, LinkRole, LinkState, Stall, Stalls, WorkerState, connection::Link};
+use crate::{Connection, LinkRole, LinkState, Stall, Stalls, connection::link::Link};
 
 /// A reason against readiness. Its text is a line for operators, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +72,15 @@ pub struct Readiness {
     /// Set from the first publisher on.
     publishing: Option<(watch::Receiver<LinkState>, watch::Receiver<Stalls>)>,
     worker: Option<WorkerWatch>,
+}
+
+/// The state of a worker, for health and status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerState {
+    /// Its consumer answers.
+    pub bound: bool,
+    /// The dependencies that every message needs are available, as far as is known.
+    pub available: bool,
 }
 
 /// A worker's state, and the consumer that it works for.

@@ -49,6 +49,7 @@
 //! * [`producer`] and [`now_us`] are a message's origin: its process and its time.
 #![warn(missing_docs)]
 
+mod about;
 mod bootstrap;
 mod exit;
 pub mod export;
@@ -64,7 +65,8 @@ mod stop;
 mod telemetry_thread;
 mod worker;
 
-pub use bootstrap::{About, Role, Threads, main};
+pub use about::{About, Role, Threads};
+pub use bootstrap::main;
 pub use crispy_fault::Redacted;
 pub use exit::{Exit, Failed, WithExit};
 pub use parent::{PARENT_VARIABLE, die_with};

@@ -8,7 +8,7 @@ use tracing::info;
 
 use crate::{
     Exit, Failed, Stop, WithExit,
-    bootstrap::{About, Role},
+    about::{About, Role},
     export::{Ignored, Settings, Telemetry},
     health::{Admin, Heartbeat, Pages, ServiceManager, readiness},
     settings::CommonFlags,

@@ -46,7 +46,7 @@ pub async fn run_worker<H: Handler>(
     info!(
         handled = summary.handled,
         retried = summary.retried,
-        buried = summary.dead_lettered,
+        dead_lettered = summary.dead_lettered,
         handed_back = summary.handed_back,
         "drained"
     );

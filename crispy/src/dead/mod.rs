@@ -49,7 +49,8 @@ enum DeadCommand {
     },
     /// Publish their messages again: all, or those chosen by numbers or filters
     Replay(Targets),
-    /// Remove them for good: a chunk that only a spool has is lost, and its ingestor declares the loss
+    /// Remove them for good: a chunk that only a spool has is lost, and its ingestor declares the
+    /// loss
     Drop {
         #[command(flatten)]
         targets: Targets,

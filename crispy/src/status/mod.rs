@@ -1,7 +1,7 @@
 //! `crispy status`: shows the queue, and what needs attention.
 //!
 //! ```text
-//!   streams, consumers, dead letters, last uploads ─► findings (pure) ─► tables or JSON lines, exit code
+//!   streams, consumers, dead letters, last uploads ─► findings (pure) ─► tables, JSONL, exit code
 //! ```
 
 mod findings;

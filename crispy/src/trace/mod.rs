@@ -1,9 +1,9 @@
 //! `crispy trace`: draws the trace of one chunk in the terminal.
 //!
 //! ```text
-//!   chunk id ───────────────► search by attributes ─┐
-//!   object ─► its metadata ─► traceparent ──────────┼─► Jaeger ─► spans ─► tree ─► waterfall │ JSONL
-//!   trace id ───────────────────────────────────────┘  (only jaeger.rs sends requests)
+//!   chunk id ────────────► search by attributes ─┐
+//!   object ─► its metadata ─► traceparent ───────┼─► Jaeger ─► spans ─► tree ─► waterfall, JSONL
+//!   trace id ────────────────────────────────────┘  (only jaeger.rs sends requests)
 //! ```
 
 mod find;
@@ -39,7 +39,8 @@ const DEFAULT_WIDTH: usize = 132;
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Trace {
-    /// A chunk (site/camera/run/sequence, as in logs and dead letters), its object's key or URL, or a trace: its id, page or traceparent
+    /// A chunk (site/camera/run/sequence, as in logs and dead letters), its object's key or URL, or
+    /// a trace: its id, page or traceparent
     #[arg(value_name = "CHUNK")]
     query: Query,
 

@@ -122,8 +122,8 @@ impl SpanJson {
 }
 
 impl Attribute {
-    /// Its value as text: `{"stringValue":"x"}`, `{"intValue":"3"}`, `{"boolValue":true}`; lists and
-    /// maps as their JSON.
+    /// Its value as text: of `{"stringValue":"x"}`, `{"intValue":"3"}` or `{"boolValue":true}`.
+    /// Lists and maps become their JSON.
     fn text(&self) -> String {
         let values = self
             .value

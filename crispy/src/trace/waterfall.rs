@@ -1,9 +1,11 @@
 //! Waterfall of a trace for a terminal: the tree of spans, and each one's bar in time. Pure.
 //!
 //! ```text
-//!   service          span                           start      took
-//!   crispy-ingestor  cut chunk                      +0 ms    9.0 ms  ██
-//!   crispy-uploader    └ process chunks.{camera}  +9.9 ms     31 ms    ██████████   ! put object: 503
+//!   service          span                           start    took
+//!   crispy-ingestor  cut chunk                      +0 ms  9.0 ms  ██
+//!   crispy-uploader  └─ process chunks.{camera} !  +10 ms   31 ms    ██████
+//!
+//!   ! crispy-uploader, process chunks.{camera}: put object: bucket unavailable
 //! ```
 
 use jiff::Timestamp;

@@ -16,7 +16,8 @@ pub(crate) struct Up {
     #[command(flatten)]
     pub(super) cut: CutFlags,
 
-    /// Bucket as a URL: gs://bucket, s3://bucket, az://container or file:///some/folder [default: the folder "bucket" of the data directory]
+    /// Bucket as a URL: gs://bucket, s3://bucket, az://container or file:///some/folder [default:
+    /// the folder "bucket" of the data directory]
     #[arg(
         long,
         env = "CRISPY_BUCKET",
@@ -50,13 +51,15 @@ pub(crate) struct Up {
     #[arg(long, value_name = "PORT", conflicts_with = "nats_server")]
     pub nats_port: Option<u16>,
 
-    /// Replay this site's dead letters first, once their reason is fixed: as `crispy dead replay` does
+    /// Replay this site's dead letters first, once their reason is fixed: as `crispy dead replay`
+    /// does
     // Our own server runs no longer than `crispy up`, so with sources that end there may be no
     // later moment for `crispy dead replay`.
     #[arg(long)]
     pub replay: bool,
 
-    /// Send traces to the Jaeger that runs on this machine, and print the page of one. =running: without Jaeger go on without traces
+    /// Send traces to the Jaeger that runs on this machine, and print the page of one. =running:
+    /// without Jaeger go on without traces
     #[arg(
         long,
         value_name = "MODE",

@@ -66,8 +66,8 @@ impl NatsServer {
         })
     }
 
-    /// Its configuration. JetStream syncs every two minutes, its default: the spool still holds what
-    /// a power cut takes from the queue, and publishes it again.
+    /// Its configuration. JetStream syncs every two minutes, its default: messages that a power cut
+    /// takes from the queue are still in the spool, and are published again.
     fn configuration(&self, folder: &Path) -> String {
         let path =
             |name: &str| serde_json::Value::from(folder.join(name).to_string_lossy()).to_string();

@@ -1,7 +1,7 @@
 //! State of a session: its cameras, runs and chunks, and whether it is complete. Pure.
 //!
 //! ```text
-//!   RunStarted ─► our run ─► ChunkInspected … ─► RunEnded: n chunks ─► all n inspected? ─► complete
+//!   RunStarted ─► our run ─► ChunkInspected … ─► RunEnded: n chunks ─► n inspected? ─► complete
 //! ```
 //!
 //! Only inspections since the session's start count: one of yesterday does not prove that the chunk

@@ -71,12 +71,12 @@ fn a_port_in_use() {
 fn a_free_port_is_used() {
     let fixture = Fixture::new();
     let port = free_port().to_string();
-    let ended = fixture
+    let exited = fixture
         .up(&[("front", &video::irregular())])
         .flag("--nats-port", &port)
         .run()
         .with_code(0);
-    assert!(ended.output().count("chunks") > 0);
+    assert!(exited.output().count("chunks") > 0);
     let config = fs::read_to_string(fixture.path("data/nats/nats.conf")).unwrap();
     assert!(config.contains(&format!("127.0.0.1:{port}")), "{config}");
 }
@@ -117,13 +117,13 @@ fn missing_streams_are_an_error_that_names_setup() {
 fn refused_credentials() {
     let fixture = Fixture::new();
     let server = MonitoredNats::start_with("authorization { user: crispy, password: right }");
-    let ended = fixture
+    let exited = fixture
         .up(&[("front", &video::irregular())])
         .flag("--nats-server", server.url_with("crispy:wrong"))
         .run()
         .with_code(45)
         .with_message(&[server.url().trim_start_matches("nats://"), "credentials"]);
-    assert!(ended.stderr_with("wrong").is_empty(), "{ended}");
+    assert!(exited.stderr_with("wrong").is_empty(), "{exited}");
     fixture.nothing_is_left_behind();
 }
 

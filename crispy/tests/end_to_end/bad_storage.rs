@@ -57,12 +57,12 @@ fn a_spool_that_cannot_be_written() {
     let fixture = Fixture::new();
     fs::create_dir(fixture.path("data")).unwrap();
     fs::write(fixture.path("data/spool"), "a file").unwrap();
-    let ended = fixture
+    let exited = fixture
         .up(&[("front", &video::irregular())])
         .run()
         .with_code(30);
     let place = fixture.path("data/spool").display().to_string();
-    assert!(!ended.stderr_with(&place).is_empty(), "{ended}");
+    assert!(!exited.stderr_with(&place).is_empty(), "{exited}");
     fs::remove_file(fixture.path("data/spool")).unwrap();
     fixture.nothing_is_left_behind();
 }
@@ -99,11 +99,11 @@ fn a_second_crispy_up_does_not_disturb_the_first() {
     let mut first = up().start();
     first.until_stdout_lines(20);
     let children = all_children(&first);
-    let ended = up().run().with_code(31);
+    let exited = up().run().with_code(31);
     let place = fixture.path("data").display().to_string();
-    assert!(!ended.stderr_with(&place).is_empty(), "{ended}");
-    let ended = first.end().with_code(0);
-    assert_eq!(ended.stderr_with("restarting child").len(), 0, "{ended}");
+    assert!(!exited.stderr_with(&place).is_empty(), "{exited}");
+    let exited = first.end().with_code(0);
+    assert_eq!(exited.stderr_with("restarting child").len(), 0, "{exited}");
     assert_eq!(fixture.bucket().one_run().len(), 300);
     assert!(children.iter().all(|pid| !runs(*pid)));
 }

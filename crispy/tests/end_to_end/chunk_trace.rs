@@ -1,7 +1,8 @@
-//! One chunk, one trace: from the cut to the inspection, through three programs and whatever happens on the way.
+//! One trace for each chunk, from its cut to its inspection, through three programs and failures.
 
 use std::{fs, time::Duration};
 
+use crispy_testbed::ReceivedSpan;
 use rustix::process::Signal;
 
 use crate::fixture::{
@@ -18,26 +19,26 @@ const SERVICES: [&str; 3] = ["crispy-ingestor", "crispy-inspector", "crispy-uplo
 
 #[test]
 fn every_chunk_has_one_trace_from_cut_to_inspection() {
-    let scene = TracedStages::new();
-    let (uploader, inspector) = (scene.uploader().start(), scene.inspector());
-    scene.ingestor().run().with_code(0);
-    let objects = scene.fixture.bucket().one_run();
-    let traces = scene.inspected(objects.len());
+    let stages = TracedStages::new();
+    let (uploader, inspector) = (stages.uploader().start(), stages.inspector());
+    stages.ingestor().run().with_code(0);
+    let objects = stages.fixture.bucket().one_run();
+    let traces = stages.inspected(objects.len());
     for trace in &traces {
         trace.deliveries_are_linked();
         assert_eq!(Vec::from_iter(trace.services()), SERVICES);
-        leads_from_the_cut_to_the_reading(trace);
+        leads_from_cut_to_read(trace);
         let put = trace.one("PUT object");
-        let object = objects.iter().find(|o| o.key == said(put, "object"));
-        says_what_a_search_looks_for(trace, object.expect("the span names its object"));
-        let key = said(put, "object");
+        let object = objects.iter().find(|o| o.key == attribute(put, "object"));
+        has_the_searched_attributes(trace, object.expect("the span names its object"));
+        let key = attribute(put, "object");
         let line = uploader.stderr_with(&key);
         assert!(
             line.iter().any(|line| line.contains(trace.id())),
             "{line:?}"
         );
     }
-    scene.traces.receiver().wait_for_points(|points| {
+    stages.traces.receiver().wait_for_points(|points| {
         [
             "messaging.client.sent.messages",
             "messaging.client.consumed.messages",
@@ -54,75 +55,68 @@ fn every_chunk_has_one_trace_from_cut_to_inspection() {
 
 #[test]
 fn a_replayed_dead_letter_continues_its_trace() {
-    let scene = TracedStages::new();
-    // Where a chunk belongs, somebody else's bytes.
-    let uploader = scene.uploader().start();
-    scene.ingestor().run().with_code(0);
+    let stages = TracedStages::new();
+    // First fill the bucket, then put another writer's object where the first chunk belongs.
+    let uploader = stages.uploader().start();
+    stages.ingestor().run().with_code(0);
     uploader.signal(Signal::TERM);
     uploader.end().with_code(0);
-    let objects = scene.fixture.bucket().one_run();
-    for file in scene.fixture.bucket().files() {
-        fs::remove_file(file).unwrap();
-    }
-    fs::write(&objects[0].path, "somebody else's").unwrap();
-    let scene = scene.with_new_collector();
-    let _stages = (scene.uploader().start(), scene.inspector());
-    scene.ingestor().run().with_code(52);
+    let objects = stages.fixture.bucket().one_run();
+    let foreign = stages.fixture.occupy_first_object();
+    let stages = stages.with_new_collector();
+    let _running = (stages.uploader().start(), stages.inspector());
+    stages.ingestor().run().with_code(52);
 
-    let shown = scene.dead(["show", "1", "-o", "jsonl"]).run().with_code(0);
+    let shown = stages.dead(["show", "1", "-o", "jsonl"]).run().with_code(0);
     let letter: serde_json::Value = serde_json::from_str(&shown.stdout[0]).unwrap();
-    fs::remove_file(&objects[0].path).unwrap();
-    scene.dead(["replay"]).run().with_code(0);
-    let traces = scene.inspected(objects.len());
+    fs::remove_file(foreign).unwrap();
+    stages.dead(["replay"]).run().with_code(0);
+    let traces = stages.inspected(objects.len());
     let replayed = traces.iter().find(|trace| letter["trace_id"] == trace.id());
     let replayed = replayed.expect("the letter names its trace");
     replayed.deliveries_are_linked();
-    let outcome =
-        |span: &crispy_testbed::ReceivedSpan| (span.attributes["outcome"].clone(), span.failed);
+    let outcome = |span: &ReceivedSpan| (span.attributes["outcome"].clone(), span.failed);
     let mut outcomes: Vec<_> = replayed
         .all("process chunks.{camera}")
         .map(outcome)
         .collect();
     outcomes.sort();
     assert_eq!(outcomes, [("acked".into(), false), ("dead".into(), true)]);
-    let by_hand = |span: &&crispy_testbed::ReceivedSpan| span.resource["service.name"] == "crispy";
-    let mut by_hand = replayed.all("publish chunks.{camera}").filter(by_hand);
-    let sent_again = by_hand.next().expect("who sent it again");
-    let acked = |span: &&crispy_testbed::ReceivedSpan| span.attributes["outcome"] == "acked";
+    let is_replay = |span: &&ReceivedSpan| span.resource["service.name"] == "crispy";
+    let mut replays = replayed.all("publish chunks.{camera}").filter(is_replay);
+    let replay = replays.next().expect("the replay has a span");
+    let is_acked = |span: &&ReceivedSpan| span.attributes["outcome"] == "acked";
     let mut deliveries = replayed.all("process chunks.{camera}");
-    let acked = deliveries.find(acked).expect("it was done");
-    assert_eq!(replayed.parent(acked).span_id, sent_again.span_id);
+    let acked = deliveries.find(is_acked).expect("the replay succeeded");
+    assert_eq!(replayed.parent(acked).span_id, replay.span_id);
     for key in ["run", "sequence"] {
         let cut = &replayed.one("cut chunk").attributes[key];
-        assert_eq!(
-            acked.attributes[key], *cut,
-            "a search finds it by the chunk"
-        );
-        assert_eq!(sent_again.attributes[key], *cut);
+        assert_eq!(acked.attributes[key], *cut, "a search by chunk finds it");
+        assert_eq!(replay.attributes[key], *cut);
     }
     let letter = replayed.one("publish dead.uploader.{camera}");
-    let given_up = replayed.parent(letter);
-    assert_eq!(given_up.attributes["outcome"], "dead");
-    assert!(given_up.error.contains("other bytes"), "{given_up:?}");
+    let failed = replayed.parent(letter);
+    assert_eq!(failed.attributes["outcome"], "dead");
+    assert!(failed.error.contains("other bytes"), "{failed:?}");
 }
 
 #[test]
 fn a_redelivery_after_a_kill_continues_the_trace() {
-    let scene = TracedStages::new();
-    scene
+    let stages = TracedStages::new();
+    stages
         .server
         .set_lease("CRISPY_CHUNKS", "uploader", Duration::from_secs(2));
-    let killed = scene.uploader().start();
-    until("it asks for work", || uploaders_waiting(&scene.server) > 0);
+    let killed = stages.uploader().start();
+    until("it pulls", || uploaders_waiting(&stages.server) > 0);
     suspend(killed.pid());
-    let ingestor = scene.ingestor().start();
-    until("it is sent some", || {
-        scene.server.consumer("uploader").1 > 0
+    let ingestor = stages.ingestor().start();
+    until("messages are in flight", || {
+        stages.server.consumer("uploader").1 > 0
     });
     kill9(killed.pid());
-    let _stages = (scene.uploader().start(), scene.inspector());
+    let _running = (stages.uploader().start(), stages.inspector());
     ingestor.end().with_code(0);
-    let traces = scene.inspected(scene.fixture.bucket().one_run().len());
+    let traces = stages.inspected(stages.fixture.bucket().one_run().len());
     for trace in &traces {
         trace.deliveries_are_linked();
     }
@@ -136,19 +130,19 @@ fn a_redelivery_after_a_kill_continues_the_trace() {
 
 #[test]
 fn a_failed_attempt_is_a_span_with_its_error() {
-    let scene = TracedStages::new();
-    let _uploader = scene.uploader().start();
-    scene.ingestor().run().with_code(0);
-    let objects = scene.fixture.bucket().one_run();
-    let (object, away) = (&objects[0].path, scene.fixture.path("away"));
-    fs::rename(object, &away).unwrap();
-    let mut inspector = scene.inspector();
+    let stages = TracedStages::new();
+    let _uploader = stages.uploader().start();
+    stages.ingestor().run().with_code(0);
+    let objects = stages.fixture.bucket().one_run();
+    let (object, aside) = (&objects[0].path, stages.fixture.path("aside"));
+    fs::rename(object, &aside).unwrap();
+    let mut inspector = stages.inspector();
     inspector.until_stderr("message will be retried");
-    fs::rename(&away, object).unwrap();
-    let traces = scene.inspected(objects.len());
-    let tried = |trace: &&Trace| trace.count("process uploaded.{camera}") > 1;
-    let tried: Vec<_> = traces.iter().filter(tried).collect();
-    let [trace] = tried[..] else {
+    fs::rename(&aside, object).unwrap();
+    let traces = stages.inspected(objects.len());
+    let is_retried = |trace: &&Trace| trace.count("process uploaded.{camera}") > 1;
+    let retried: Vec<_> = traces.iter().filter(is_retried).collect();
+    let [trace] = retried[..] else {
         panic!("{traces:?}")
     };
     trace.deliveries_are_linked();
@@ -173,31 +167,35 @@ fn a_disagreement_is_exported_though_its_trace_is_unsampled() {
     ];
     let fixture = Fixture::new();
     let bucket = fixture.bucket().url();
-    let scene = TracedStages::with_bucket(fixture, Traces::receiver_only(), bucket, sampler.into());
-    let _uploader = scene.uploader().start();
-    scene.ingestor().run().with_code(0);
-    let objects = scene.fixture.bucket().one_run();
+    let stages =
+        TracedStages::with_bucket(fixture, Traces::receiver_only(), bucket, sampler.into());
+    let _uploader = stages.uploader().start();
+    stages.ingestor().run().with_code(0);
+    let objects = stages.fixture.bucket().one_run();
     let (object, whole) = (&objects[1], fs::read(&objects[1].path).unwrap());
     fs::write(&object.path, &whole[..whole.len() / 2]).unwrap();
-    let mut inspector = scene.inspector();
-    inspector.until_stderr("not what its descriptor says");
-    let kept = scene
+    let mut inspector = stages.inspector();
+    inspector.until_stderr("object differs from its descriptor");
+    let kept = stages
         .traces
         .receiver()
         .wait_for_spans(|spans| !spans.is_empty());
     let [inspection] = &kept[..] else {
-        panic!("one chunk of all is not well: {kept:#?}")
+        panic!("one chunk of all disagrees: {kept:#?}")
     };
     assert_eq!(inspection.name, "process uploaded.{camera}");
-    assert_eq!(said(inspection, "outcome"), "acked");
-    assert_eq!(said(inspection, "sequence"), object.sequence.to_string());
+    assert_eq!(attribute(inspection, "outcome"), "acked");
+    assert_eq!(
+        attribute(inspection, "sequence"),
+        object.sequence.to_string()
+    );
     assert!(inspection.failed && inspection.error.contains("expected"));
-    let line = &inspector.stderr_with("not what its descriptor says")[0];
+    let line = &inspector.stderr_with("object differs from its descriptor")[0];
     assert!(line.contains(&inspection.trace_id), "{line}");
 }
 
 #[track_caller]
-fn leads_from_the_cut_to_the_reading(trace: &Trace) {
+fn leads_from_cut_to_read(trace: &Trace) {
     let mut spans = Vec::new();
     let mut at = trace.one("GET object");
     while at.name != "cut chunk" {
@@ -219,30 +217,33 @@ fn leads_from_the_cut_to_the_reading(trace: &Trace) {
 }
 
 #[track_caller]
-fn says_what_a_search_looks_for(trace: &Trace, object: &Object) {
+fn has_the_searched_attributes(trace: &Trace, object: &Object) {
     let (put, process) = (
         trace.one("PUT object"),
         trace.one("process chunks.{camera}"),
     );
     assert_eq!(trace.parent(put).span_id, process.span_id);
-    assert_eq!(said(process, "messaging.system"), "nats");
+    assert_eq!(attribute(process, "messaging.system"), "nats");
     assert!(process.numbers.contains("messaging.message.body.size"));
     assert_eq!(
-        said(process, "messaging.destination.name"),
+        attribute(process, "messaging.destination.name"),
         "crispy.chunks.demo.front"
     );
     assert_eq!(
-        (said(process, "delivery"), said(process, "outcome")),
+        (
+            attribute(process, "delivery"),
+            attribute(process, "outcome")
+        ),
         ("1".into(), "acked".into())
     );
     let cut = trace.one("cut chunk");
-    assert_eq!(said(cut, "sequence"), object.sequence.to_string());
+    assert_eq!(attribute(cut, "sequence"), object.sequence.to_string());
     assert_eq!(
-        (said(cut, "camera"), said(cut, "site")),
+        (attribute(cut, "camera"), attribute(cut, "site")),
         ("front".into(), "demo".into())
     );
     assert_eq!(
-        said(cut, "bytes"),
+        attribute(cut, "bytes"),
         fs::metadata(&object.path).unwrap().len().to_string()
     );
     let traceparent = object.metadata["traceparent"].as_str().unwrap();
@@ -252,6 +253,6 @@ fn says_what_a_search_looks_for(trace: &Trace, object: &Object) {
     );
 }
 
-fn said(span: &crispy_testbed::ReceivedSpan, key: &str) -> String {
+fn attribute(span: &ReceivedSpan, key: &str) -> String {
     span.attributes[key].clone()
 }

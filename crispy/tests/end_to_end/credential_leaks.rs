@@ -1,4 +1,4 @@
-//! Ways into a server and into a bucket: none tells its secret, whether it leads in or not.
+//! Credentials of servers and buckets, accepted and refused: they appear nowhere.
 
 use crispy_testbed::{AzureServer, GcsServer, S3Server, gcs::Options, private_key};
 use nkeys::KeyPair;
@@ -20,16 +20,16 @@ const OTHER: &str = "oThEr-1234";
 fn nats_credentials_appear_nowhere_whether_accepted_or_not() {
     let user = KeyPair::new_user();
     let (public, seed) = (user.public_key(), user.seed().unwrap());
-    let (_aside, nkey) = credentials_file(&seed);
-    let (_creds_aside, creds) = credentials_file(&format!(
+    let (_nkey_folder, nkey) = credentials_file(&seed);
+    let (_creds_folder, creds) = credentials_file(&format!(
         "-----BEGIN NATS USER JWT-----\n{OTHER}\n------END NATS USER JWT------\n\n\
          -----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
     ));
-    let (_junk_aside, junk) = credentials_file(WRONG);
-    let planted = Secrets::new([RIGHT, OTHER, WRONG, &seed]);
+    let (_junk_folder, junk) = credentials_file(WRONG);
+    let secrets = Secrets::new([RIGHT, OTHER, WRONG, &seed]);
     let of_token = format!("authorization {{ token: {RIGHT} }}");
     let of_nkey = format!("authorization {{ users: [{{ nkey: {public} }}] }}");
-    for (config, name, value, lets_in) in [
+    for (config, name, value, accepted) in [
         (&of_token, "NATS_TOKEN", RIGHT, true),
         (&of_token, "NATS_TOKEN", WRONG, false),
         (&of_nkey, "NATS_NKEY", &nkey, true),
@@ -42,46 +42,47 @@ fn nats_credentials_appear_nowhere_whether_accepted_or_not() {
         let (fixture, server) = (Fixture::new(), MonitoredNats::start_with(config));
         let up = fixture.up(&[("front", &video::irregular())]);
         let up = up.flag("--nats-server", server.url()).env(name, value);
-        let ended = at_debug(up).run();
-        assert_eq!(ended.status.success(), lets_in, "{name}: {ended}");
-        planted.are_not_in_output(&ended);
-        planted.are_not_below(&fixture.path("."));
+        let exited = at_debug(up).run();
+        assert_eq!(exited.status.success(), accepted, "{name}: {exited}");
+        secrets.are_not_in_output(&exited);
+        secrets.are_not_below(&fixture.path("."));
     }
     let of_user = format!("authorization {{ user: op, password: {RIGHT} }}");
-    for (word, lets_in) in [(RIGHT, true), (WRONG, false)] {
+    for (password, accepted) in [(RIGHT, true), (WRONG, false)] {
         let (fixture, server) = (Fixture::new(), MonitoredNats::start_with(&of_user));
         let up = fixture.up(&[("front", &video::irregular())]);
-        let up = up.flag("--nats-server", server.url_with(&format!("op:{word}")));
-        let ended = at_debug(up).run();
-        assert_eq!(ended.status.success(), lets_in, "{ended}");
-        planted.are_not_in_output(&ended);
+        let up = up.flag("--nats-server", server.url_with(&format!("op:{password}")));
+        let exited = at_debug(up).run();
+        assert_eq!(exited.status.success(), accepted, "{exited}");
+        secrets.are_not_in_output(&exited);
     }
 }
 
-/// What `crispy up` says and sends about a bucket, at debug, is without `planted`, whether the bucket lets it in or not.
+/// Checks the output, files and telemetry of `crispy up` at debug level for `secrets`, with a bucket
+/// that accepts or refuses it.
 #[track_caller]
-fn tells_nothing(planted: &Secrets, bucket: &str, settings: &[(&str, &str)], lets_in: bool) {
+fn leaks_nothing(secrets: &Secrets, bucket: &str, settings: &[(&str, &str)], accepted: bool) {
     let (fixture, traces) = (Fixture::new(), Traces::receiver_only());
     let up = fixture.up(&[("front", &video::irregular())]);
     let up = at_debug(up.replace_flag("--bucket", bucket));
     let up = settings
         .iter()
         .fold(up, |up, (name, value)| up.env(name, value));
-    let ended = traces.exported_by(up).run();
-    assert_eq!(ended.status.success(), lets_in, "{ended}");
-    planted.are_not_in_output(&ended);
-    planted.are_not_below(&fixture.path("."));
-    if lets_in {
-        planted.are_not_in_telemetry(&traces);
+    let exited = traces.exported_by(up).run();
+    assert_eq!(exited.status.success(), accepted, "{exited}");
+    secrets.are_not_in_output(&exited);
+    secrets.are_not_below(&fixture.path("."));
+    if accepted {
+        secrets.are_not_in_telemetry(&traces);
     } else {
-        assert!(!ended.stderr.is_empty());
+        assert!(!exited.stderr.is_empty());
     }
 }
 
 #[test]
 fn s3_and_azure_keys_appear_nowhere_whether_accepted_or_not() {
-    let planted = Secrets::new([WRONG, OTHER]);
-    let amazon = S3Server::start();
+    let secrets = Secrets::new([WRONG, OTHER]);
+    let s3 = S3Server::start();
     let keys = |url| {
         [
             ("AWS_ENDPOINT_URL", url),
@@ -90,38 +91,38 @@ fn s3_and_azure_keys_appear_nowhere_whether_accepted_or_not() {
             ("AWS_SESSION_TOKEN", OTHER),
         ]
     };
-    let url = amazon.url();
-    tells_nothing(&planted, "s3://crispy-bucket", &keys(&url), true);
-    tells_nothing(&planted, "s3://of-others", &keys(&url), false);
+    let url = s3.url();
+    leaks_nothing(&secrets, "s3://crispy-bucket", &keys(&url), true);
+    leaks_nothing(&secrets, "s3://other-owner", &keys(&url), false);
 
     let azure = AzureServer::start();
     let wrong = "d3JvbmcgYW5kIHN0aWxsIGEgc2VjcmV0";
-    let planted = Secrets::new([AzureServer::ACCOUNT_KEY, wrong]);
-    for (key, lets_in) in [(AzureServer::ACCOUNT_KEY, true), (wrong, false)] {
+    let secrets = Secrets::new([AzureServer::ACCOUNT_KEY, wrong]);
+    for (key, accepted) in [(AzureServer::ACCOUNT_KEY, true), (wrong, false)] {
         let url = azure.url();
         let keys = [
             ("AZURE_STORAGE_ENDPOINT", &*url),
             ("AZURE_STORAGE_ACCOUNT_NAME", AzureServer::ACCOUNT),
             ("AZURE_STORAGE_ACCOUNT_KEY", key),
         ];
-        tells_nothing(&planted, "az://crispy-bucket", &keys, lets_in);
+        leaks_nothing(&secrets, "az://crispy-bucket", &keys, accepted);
     }
 }
 
 #[test]
 fn service_account_keys_appear_nowhere_whether_accepted_or_not() {
     let key = private_key();
-    // Some line of it, and how a signed token begins: `{"alg":` in base64.
+    // One line of it, and the start of a signed token: `{"alg":` in base64.
     let line = key.lines().nth(5).unwrap();
-    let planted = Secrets::new([line, "eyJhbGciOi"]);
+    let secrets = Secrets::new([line, "eyJhbGciOi"]);
     let robot = json!({
         "type": "service_account", "client_email": "robot@project.example", "private_key_id": "the-key",
         "private_key": key, "project_id": "p", "client_id": "1", "token_uri": "http://127.0.0.1:1/token",
     });
-    let (_aside, file) = credentials_file(&robot.to_string());
-    for lets_in in [true, false] {
+    let (_folder, file) = credentials_file(&robot.to_string());
+    for accepted in [true, false] {
         let bucket = GcsServer::start_with(Options {
-            token_required: !lets_in,
+            token_required: !accepted,
             ..Options::default()
         });
         let base = format!("base_url={}", bucket.url());
@@ -130,6 +131,6 @@ fn service_account_keys_appear_nowhere_whether_accepted_or_not() {
             ("CRISPY_BUCKET_OPTION", &base),
         ];
         let url = format!("gs://{}", GcsServer::BUCKET);
-        tells_nothing(&planted, &url, &settings, lets_in);
+        leaks_nothing(&secrets, &url, &settings, accepted);
     }
 }

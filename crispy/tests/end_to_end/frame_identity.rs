@@ -1,4 +1,5 @@
-//! What comes out is what went in: every frame, every tick, in order, each chunk by itself.
+//! Identity of frames and ticks: the chunks hold every frame and tick of the source, in order, and
+//! each plays alone.
 
 use std::{env, path::Path};
 
@@ -40,7 +41,7 @@ fn kept_audio_is_identical_to_the_sample() {
     let objects = fixture.bucket().one_run();
     assert_eq!(frames_of(&objects), clips::frames_md5(&source));
     every_tick_is_covered(&source, &objects);
-    the_answers_are_about_the_objects(&up.output(), &objects);
+    output_matches_objects(&up.output(), &objects);
     let sounds = objects.iter();
     let sounds: Vec<u8> = sounds
         .flat_map(|object| video::samples(&object.path))
@@ -49,7 +50,7 @@ fn kept_audio_is_identical_to_the_sample() {
     assert!(!whole.is_empty() && sounds == whole, "the sound differs");
 }
 
-/// With `CRISPY_TEST_VIDEO=file`, that file; without, a camera's usual picture.
+/// Takes the file of `CRISPY_TEST_VIDEO`, else a typical clip.
 #[test]
 fn a_recording_is_kept() {
     let file = env::var_os("CRISPY_TEST_VIDEO");
@@ -62,13 +63,13 @@ fn two_cameras_are_kept_apart() {
     let fixture = Fixture::new();
     let (front, yard) = (video::irregular(), clips::h264(6.0).container("mkv").make());
     let up = fixture.up(&[("front", &front), ("yard", &yard)]).run();
-    let answers = up.with_code(0).output();
+    let output = up.with_code(0).output();
     let objects = fixture.bucket().chunks();
     for (camera, source) in [("front", &front), ("yard", &yard)] {
         let of_camera = |object: &&Object| object.camera == camera;
         let objects: Vec<_> = objects.iter().filter(of_camera).cloned().collect();
         assert_eq!(frames_of(&objects), clips::frames_md5(source), "{camera}");
-        assert_eq!(answers.of_camera(camera).len(), objects.len(), "{camera}");
+        assert_eq!(output.of_camera(camera).len(), objects.len(), "{camera}");
     }
     assert_eq!(fixture.bucket().run_states().len(), 2);
 }
@@ -80,16 +81,16 @@ fn round_trip(source: &Path, window: &str) {
         .flag("--window", window)
         .run()
         .with_code(0);
-    let answers = up.output();
+    let output = up.output();
     let objects = fixture.bucket().one_run();
-    assert!(objects.len() > 1, "one chunk proves nothing: {up}");
+    assert!(objects.len() > 1, "more than one chunk is needed: {up}");
     assert_eq!(frames_of(&objects), clips::frames_md5(source));
     for object in &objects {
         plays_alone(&object.path);
     }
     every_tick_is_covered(source, &objects);
-    the_answers_are_about_the_objects(&answers, &objects);
-    the_run_is_stored(&fixture, &objects);
+    output_matches_objects(&output, &objects);
+    run_state_is_stored(&fixture, &objects);
 }
 
 fn frames_of(objects: &[Object]) -> Vec<String> {
@@ -99,13 +100,16 @@ fn frames_of(objects: &[Object]) -> Vec<String> {
         .collect()
 }
 
-/// By the metadata in the bucket, which must stand without us, and by FFmpeg's own reading of each object.
+/// Checks the ticks in the metadata, which must suffice without our programs, and in FFmpeg's view of
+/// each object.
 fn every_tick_is_covered(source: &Path, objects: &[Object]) {
     let (whole, timebase) = video::ticks(source);
     let mut reached = None;
     let mut sum = 0;
     for object in objects {
-        let ticks = object.metadata["ticks"].as_str().expect("ticks are filed");
+        let ticks = object.metadata["ticks"]
+            .as_str()
+            .expect("metadata has ticks");
         let parts: Vec<&str> = ticks.split(',').collect();
         let [start, end, base] = parts[..] else {
             panic!("{}: ticks {ticks:?}", object.key)
@@ -130,16 +134,16 @@ fn every_tick_is_covered(source: &Path, objects: &[Object]) {
     assert_eq!(sum, whole);
 }
 
-fn the_answers_are_about_the_objects(answers: &SessionOutput, objects: &[Object]) {
-    let chunks = answers.of_camera("front");
+fn output_matches_objects(output: &SessionOutput, objects: &[Object]) {
+    let chunks = output.of_camera("front");
     assert_eq!(chunks.len(), objects.len());
     for (chunk, object) in chunks.iter().zip(objects) {
-        let filed = &object.metadata;
+        let metadata = &object.metadata;
         assert_eq!(chunk["object"].as_str(), Some(object.key.as_str()));
         assert_eq!(chunk["agrees"], true, "{chunk}");
         assert_eq!(chunk["sequence"], object.sequence, "{chunk}");
         for field in ["site", "camera", "run", "from", "to", "crc32c", "sha256"] {
-            assert_eq!(chunk[field], filed[field], "{field} of {}", object.key);
+            assert_eq!(chunk[field], metadata[field], "{field} of {}", object.key);
         }
         let link = format!("file://{}", object.path.display());
         assert_eq!(chunk["media_link"], link);
@@ -149,12 +153,12 @@ fn the_answers_are_about_the_objects(answers: &SessionOutput, objects: &[Object]
     for pair in chunks.windows(2) {
         assert_eq!(pair[0]["to"], pair[1]["from"], "a gap in wall-clock time");
     }
-    assert_eq!(answers.summary["ok"], true);
-    assert_eq!(answers.count("chunks"), objects.len() as u64);
-    assert_eq!(answers.count("uploaded"), objects.len() as u64);
+    assert_eq!(output.summary["ok"], true);
+    assert_eq!(output.count("chunks"), objects.len() as u64);
+    assert_eq!(output.count("uploaded"), objects.len() as u64);
 }
 
-fn the_run_is_stored(fixture: &Fixture, objects: &[Object]) {
+fn run_state_is_stored(fixture: &Fixture, objects: &[Object]) {
     let states = fixture.bucket().run_states();
     assert_eq!(states.len(), 1, "{states:?}");
     let state = &states[0];
@@ -162,5 +166,5 @@ fn the_run_is_stored(fixture: &Fixture, objects: &[Object]) {
     assert_eq!(state["run"], last.run);
     assert_eq!(state["next_sequence"], objects.len() as u64);
     assert_eq!(state["last_sha256"], last.metadata["sha256"]);
-    assert_eq!(state["ended"], true);
+    assert_eq!(state["exited"], true);
 }

@@ -1,4 +1,4 @@
-//! A bucket of Google's instead of a folder, as far as the simulator is Google's: the program, as it is started by hand.
+//! A GCS bucket instead of a folder: the simulator's own program, started by hand.
 
 use std::{fs, path::PathBuf};
 
@@ -22,11 +22,11 @@ fn a_recording_in_a_gcs_bucket_is_found_by_its_links() {
     let first = send();
     let stored = server.objects();
     let again = send();
-    let answers = first.output();
-    let uploaded = answers.count("uploaded");
+    let output = first.output();
+    let uploaded = output.count("uploaded");
     assert!(uploaded > 3, "{first}");
-    assert_eq!(answers.chunks.len() as u64, uploaded, "{first}");
-    let chunks = answers.of_camera("front").into_iter().enumerate();
+    assert_eq!(output.chunks.len() as u64, uploaded, "{first}");
+    let chunks = output.of_camera("front").into_iter().enumerate();
     let frames = chunks.flat_map(|(place, chunk)| {
         assert_eq!(chunk["agrees"], true, "{chunk}");
         let link = chunk["media_link"].as_str().unwrap();
@@ -38,17 +38,17 @@ fn a_recording_in_a_gcs_bucket_is_found_by_its_links() {
     });
     let frames: Vec<String> = frames.collect();
     assert_eq!(frames, clips::frames_md5(&video::irregular()));
-    // The run's state lies beside the chunks.
+    // The run's state is an object too.
     assert_eq!(stored.len() as u64, uploaded + 1);
     assert_eq!(again.output().count("already_there"), uploaded, "{again}");
     assert_eq!(again.output().count("uploaded"), 0, "{again}");
-    // Whoever overwrites makes another generation.
+    // An overwrite would make another generation.
     assert_eq!(server.objects(), stored);
     let ours = |(key, _): &(String, String)| key.starts_with("shop-12/v1/demo/front/");
     assert!(stored.iter().all(ours), "{stored:?}");
 }
 
-/// `crispy-gcs-simulator`, and where it told us to find it.
+/// `crispy-gcs-simulator`, and the address that it printed.
 struct Simulator {
     _program: Running,
     url: String,
@@ -58,9 +58,9 @@ impl Simulator {
     fn start(fixture: &Fixture) -> Self {
         let mut program = fixture.program("crispy-gcs-simulator").start();
         program.until_stdout_lines(2);
-        let said = program.stdout();
-        let url = said[1].strip_prefix("export STORAGE_EMULATOR_HOST=");
-        let url = url.unwrap_or_else(|| panic!("{said:?}")).to_owned();
+        let printed = program.stdout();
+        let url = printed[1].strip_prefix("export STORAGE_EMULATOR_HOST=");
+        let url = url.unwrap_or_else(|| panic!("{printed:?}")).to_owned();
         Self {
             _program: program,
             url,
@@ -79,7 +79,7 @@ impl Simulator {
     }
 }
 
-/// What a browser gets, by a link.
+/// Downloads a link.
 fn get(server: &Simulator, link: &str) -> Vec<u8> {
     let path = link.strip_prefix(&server.url);
     let path = path.unwrap_or_else(|| panic!("{link} is not of {}", server.url));

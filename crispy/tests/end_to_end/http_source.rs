@@ -28,10 +28,10 @@ fn an_http_file_is_uploaded_once_without_its_password() {
         .flat_map(|chunk| clips::frames_md5(&chunk.path))
         .collect();
     assert_eq!(frames, clips::frames_md5(&video::irregular()));
-    let said = [first, again];
-    let lines = said
+    let runs = [first, again];
+    let lines = runs
         .iter()
-        .flat_map(|ended| ended.stdout.iter().chain(&ended.stderr));
+        .flat_map(|exited| exited.stdout.iter().chain(&exited.stderr));
     for line in lines {
         assert!(
             !line.contains("S3CRET") && !line.contains("T0KEN"),
@@ -51,11 +51,11 @@ fn a_refusing_http_server_is_named_without_its_password() {
     fs::create_dir(fixture.path("shop")).unwrap();
     let server = HttpServer::serve(&fixture.path("shop"), &[]);
     let url = server.url_with("cam:S3CRET", "/a.mp4");
-    let ended = fixture
+    let exited = fixture
         .up(&[("front", Path::new(&url))])
         .run()
         .with_code(20);
-    assert!(!ended.stderr_with("answers 404").is_empty(), "{ended}");
-    assert!(ended.stderr_with("S3CRET").is_empty(), "{ended}");
+    assert!(!exited.stderr_with("answers 404").is_empty(), "{exited}");
+    assert!(exited.stderr_with("S3CRET").is_empty(), "{exited}");
     fixture.nothing_is_left_behind();
 }

@@ -1,4 +1,4 @@
-//! What a bucket was asked over HTTP, and what came of it: said by the span of each try, in the words of OpenTelemetry's conventions.
+//! Spans of HTTP requests to a bucket, one for each attempt, by OpenTelemetry's conventions.
 
 use crispy_testbed::{
     GcsServer, ReceivedSpan,
@@ -14,14 +14,14 @@ use crate::fixture::{
     until,
 };
 
-/// A scene whose bucket is Google's, as far as the simulator is.
-struct AtGoogles {
-    scene: TracedStages,
+/// Stages with a simulated GCS bucket.
+struct GcsStages {
+    stages: TracedStages,
     bucket: GcsServer,
 }
 
-impl AtGoogles {
-    /// Of an emulator, which asks for no credentials.
+impl GcsStages {
+    /// With an emulator, which needs no credentials.
     fn new() -> Self {
         let bucket = GcsServer::start();
         let emulator = vec![("STORAGE_EMULATOR_HOST", bucket.url().to_owned())];
@@ -30,37 +30,35 @@ impl AtGoogles {
 
     fn with(bucket: GcsServer, settings: Vec<(&'static str, String)>) -> Self {
         let url = format!("gs://{}", GcsServer::BUCKET);
-        let scene = TracedStages::with_bucket(Fixture::new(), Traces::start(), url, settings);
-        Self { scene, bucket }
+        let stages = TracedStages::with_bucket(Fixture::new(), Traces::start(), url, settings);
+        Self { stages, bucket }
     }
 
-    /// Chunks in the bucket. A run's state lies beside them.
+    /// Number of chunks in the bucket, without run states.
     fn chunks(&self) -> usize {
         let keys = self.bucket.keys(GcsServer::BUCKET).unwrap_or_default();
         keys.iter().filter(|key| key.ends_with(".mp4")).count()
     }
 
-    /// Harms requests about the second chunk.
+    /// Injects a fault into requests for the second chunk.
     fn inject(&self, effect: Effect, method: &'static str, times: usize) {
         let fault = Fault::new(effect).on_method(method).times(times);
         self.bucket.inject(fault.where_key(is_second));
     }
 
-    /// An uploader that has found its bucket well and asks for work, and an inspector.
-    fn at_work(&self) -> (Running, Running) {
-        let stages = (self.scene.uploader().start(), self.scene.inspector());
-        until("it asks for work", || {
-            uploaders_waiting(&self.scene.server) > 0
-        });
-        stages
+    /// An uploader that has checked its bucket and pulls, and an inspector.
+    fn start(&self) -> (Running, Running) {
+        let running = (self.stages.uploader().start(), self.stages.inspector());
+        until("it pulls", || uploaders_waiting(&self.stages.server) > 0);
+        running
     }
 
-    /// Everything uploaded and inspected; the traces of all chunks, and of the second.
+    /// Uploads and inspects everything. Returns the traces of all chunks, and of the second.
     #[track_caller]
     fn run(&self) -> (Vec<Trace>, Trace) {
-        let _stages = (self.scene.uploader().start(), self.scene.inspector());
-        self.scene.ingestor().run().with_code(0);
-        let traces = self.scene.inspected(self.chunks());
+        let _stages = (self.stages.uploader().start(), self.stages.inspector());
+        self.stages.ingestor().run().with_code(0);
+        let traces = self.stages.inspected(self.chunks());
         let mut of_second = traces.iter().filter(|trace| {
             let cut = trace.one("cut chunk");
             cut.attributes["sequence"] == "1"
@@ -74,15 +72,15 @@ fn is_second(key: &str) -> bool {
     key.ends_with("-0000000001.mp4")
 }
 
-/// Spans of a name, from the first to the last.
+/// Spans with a name, in order of time.
 fn in_order<'a>(trace: &'a Trace, name: &str) -> Vec<&'a ReceivedSpan> {
     let mut spans: Vec<_> = trace.all(name).collect();
     spans.sort_by_key(|span| span.start_ns);
     spans
 }
 
-/// Status, kind of error, and how often it had been sent before: what is not said is empty.
-fn came_of(span: &ReceivedSpan) -> [&str; 3] {
+/// Status, kind of error and resends; empty if absent.
+fn result(span: &ReceivedSpan) -> [&str; 3] {
     [
         "http.response.status_code",
         "error.type",
@@ -93,25 +91,25 @@ fn came_of(span: &ReceivedSpan) -> [&str; 3] {
 
 #[test]
 fn every_request_has_its_method_server_and_status() {
-    let google = AtGoogles::new();
+    let google = GcsStages::new();
     let (traces, _) = google.run();
     let port = google.bucket.address().port().to_string();
     for trace in &traces {
         for (method, status) in [("PUT", "200"), ("GET", "206")] {
             let span = trace.one(&format!("{method} object"));
-            let said = |key: &str| span.attributes[key].as_str();
+            let attribute = |key: &str| span.attributes[key].as_str();
             assert_eq!(span.kind, "client");
-            assert_eq!(said("http.request.method"), method);
+            assert_eq!(attribute("http.request.method"), method);
             assert_eq!(
-                (said("server.address"), said("server.port")),
+                (attribute("server.address"), attribute("server.port")),
                 ("127.0.0.1", &*port)
             );
-            assert_eq!(came_of(span), [status, "", ""]);
+            assert_eq!(result(span), [status, "", ""]);
             assert!(!span.failed, "{span:?}");
             for number in ["server.port", "http.response.status_code"] {
                 assert!(span.numbers.contains(number), "{span:?}");
             }
-            // Signatures and tokens are in URLs, as a rule.
+            // URLs usually contain signatures and tokens.
             let is_url = |(key, value): (&String, &String)| {
                 key.starts_with("url.") || value.contains("http://") || value.contains('?')
             };
@@ -122,18 +120,18 @@ fn every_request_has_its_method_server_and_status() {
 
 #[test]
 fn a_refused_request_is_a_span_and_counted_by_the_next() {
-    let google = AtGoogles::new();
+    let google = GcsStages::new();
     google.inject(Effect::Status(503), "PUT", 1);
     let (_, second) = google.run();
     let [refused, stored] = in_order(&second, "PUT object")[..] else {
         panic!("{:?}", second.names())
     };
-    assert_eq!(came_of(refused), ["503", "503", ""]);
+    assert_eq!(result(refused), ["503", "503", ""]);
     assert!(
         refused.failed && refused.error.contains("answered 503"),
         "{refused:?}"
     );
-    assert_eq!(came_of(stored), ["200", "", "1"]);
+    assert_eq!(result(stored), ["200", "", "1"]);
     assert!(!stored.failed && stored.numbers.contains("http.request.resend_count"));
     let process = second.one("process chunks.{camera}");
     assert!(!process.failed, "{process:?}");
@@ -144,8 +142,9 @@ fn a_refused_request_is_a_span_and_counted_by_the_next() {
 
 #[test]
 fn a_redelivery_looks_for_the_object_without_an_error() {
-    let google = AtGoogles::new();
-    // All tries of the first delivery, after each of which it looks what lies there, and the first question of the second.
+    let google = GcsStages::new();
+    // All attempts of the first delivery, each followed by a look at the object, and the first look
+    // of the second delivery.
     google.inject(Effect::Status(500), "PUT", 4);
     let missing = Fault::new(Effect::Status(502))
         .on_method("HEAD")
@@ -154,7 +153,7 @@ fn a_redelivery_looks_for_the_object_without_an_error() {
     google.bucket.inject(missing.where_key(is_second));
     let (_, second) = google.run();
     let puts = in_order(&second, "PUT object");
-    let puts: Vec<_> = puts.iter().map(|put| came_of(put)).collect();
+    let puts: Vec<_> = puts.iter().map(|put| result(put)).collect();
     assert_eq!(
         puts,
         [
@@ -168,7 +167,7 @@ fn a_redelivery_looks_for_the_object_without_an_error() {
     let heads = in_order(&second, "HEAD object");
     let heads: Vec<_> = heads
         .iter()
-        .map(|head| (came_of(head), head.failed))
+        .map(|head| (result(head), head.failed))
         .collect();
     assert_eq!(
         heads,
@@ -184,29 +183,29 @@ fn a_redelivery_looks_for_the_object_without_an_error() {
 
 #[test]
 fn a_refused_read_has_its_error_and_is_repeated() {
-    let google = AtGoogles::new();
+    let google = GcsStages::new();
     google.inject(Effect::Status(503), "GET", 1);
     let (_, second) = google.run();
     let gets = in_order(&second, "GET object");
-    let gets: Vec<_> = gets.iter().map(|get| (came_of(get), get.failed)).collect();
+    let gets: Vec<_> = gets.iter().map(|get| (result(get), get.failed)).collect();
     assert_eq!(gets, [(["503", "503", ""], true), (["206", "", ""], false)]);
     assert_eq!(second.count("process uploaded.{camera}"), 2);
 }
 
 #[test]
 fn an_unreachable_bucket_is_a_connect_error() {
-    let google = AtGoogles::new();
-    let (mut uploader, _inspector) = google.at_work();
+    let google = GcsStages::new();
+    let (mut uploader, _inspector) = google.start();
     google.bucket.go_down();
-    let ingestor = google.scene.ingestor().start();
-    uploader.until_stderr("dependency unavailable, pausing consumption");
+    let ingestor = google.stages.ingestor().start();
+    uploader.until_stderr("dependency unavailable");
     google.bucket.come_back();
     ingestor.end().with_code(0);
-    let traces = google.scene.inspected(google.chunks());
+    let traces = google.stages.inspected(google.chunks());
     let mut puts = traces.iter().flat_map(|trace| trace.all("PUT object"));
-    let unreached = puts.find(|put| put.failed).expect("one found it away");
-    assert_eq!(came_of(unreached), ["", "connect", ""]);
-    assert!(unreached.error.contains("cannot connect"), "{unreached:?}");
+    let failed = puts.find(|put| put.failed).expect("one request failed");
+    assert_eq!(result(failed), ["", "connect", ""]);
+    assert!(failed.error.contains("cannot connect"), "{failed:?}");
 }
 
 #[test]
@@ -220,15 +219,12 @@ fn an_expired_token_costs_one_counted_resend() {
         ("HOME", "/nonexistent".to_owned()),
         ("CRISPY_BUCKET_OPTION", format!("base_url={}", bucket.url())),
     ];
-    let google = AtGoogles::with(bucket, settings);
-    let _stages = google.at_work();
+    let google = GcsStages::with(bucket, settings);
+    let _stages = google.start();
     google.bucket.expire_tokens();
-    google.scene.ingestor().run().with_code(0);
-    let traces = google.scene.inspected(google.chunks());
-    let puts: Vec<_> = traces
-        .iter()
-        .map(|t| came_of(t.one("PUT object")))
-        .collect();
+    google.stages.ingestor().run().with_code(0);
+    let traces = google.stages.inspected(google.chunks());
+    let puts: Vec<_> = traces.iter().map(|t| result(t.one("PUT object"))).collect();
     assert!(puts.contains(&["200", "", "1"]), "{puts:?}");
     assert!(puts.iter().all(|put| put[0] == "200"), "{puts:?}");
 }

@@ -16,8 +16,8 @@ fn up(fixture: &Fixture) -> Program {
     fixture.up(&[("front", &video::irregular())])
 }
 
-/// Forwards port 4317 of this machine, where a Jaeger receives spans. Fails if it is taken, which it
-/// is by a real Jaeger.
+/// Forwards port 4317 of this machine, where a Jaeger receives spans. Fails if it is taken, as by a
+/// real Jaeger.
 fn forward_otlp_port(target: SocketAddr) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 4317))?;
     thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! `kill -9` of everything that can be killed, in the middle of the work: nothing is lost, nothing is there twice, nobody is left.
+//! SIGKILL of each process in the middle of the work: nothing is lost or doubled, no process is left.
 
 use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::fixture::{
     until, video,
 };
 
-/// Long enough to be in the middle of it: the work takes seconds.
+/// Enough to be in the middle of the work: it takes seconds.
 const CHUNKS: u32 = 300;
 
 #[test]
@@ -37,57 +37,63 @@ fn a_killed_nats_server_loses_nothing() {
 #[test]
 fn an_ingestor_stopped_from_outside_is_restarted() {
     let fixture = Fixture::new();
-    let up = in_the_middle(&fixture);
+    let up = start_until_midway(&fixture);
     terminate(child(&up, "crispy-ingestor"));
-    everything_is_there_once(&fixture, &up.end());
+    every_chunk_is_stored_once(&fixture, &up.end());
 }
 
 #[test]
 fn killing_every_child_at_once_loses_nothing() {
     let fixture = Fixture::new();
-    let up = in_the_middle(&fixture);
+    let up = start_until_midway(&fixture);
     for pid in all_children(&up) {
         kill9(pid);
     }
-    everything_is_there_once(&fixture, &up.end());
+    every_chunk_is_stored_once(&fixture, &up.end());
 }
 
-/// The spool is the truth, the queue a hint. It takes a minute: so long an ingestor waits for an answer before it asks where its chunk is.
+/// The spool is the truth, the queue a hint. It takes a minute: the time that an ingestor waits for
+/// a confirmation before it looks for its chunk.
 #[test]
 fn a_wiped_queue_loses_nothing() {
     let fixture = Fixture::new();
-    let up = in_the_middle(&fixture);
+    let up = start_until_midway(&fixture);
     let (server, store) = (
         child(&up, "nats-server"),
         fixture.path("data/nats/jetstream"),
     );
-    // A server that runs would write into the folder while it is emptied.
+    // A running server would write into the folder while it is emptied.
     suspend(server);
     until("the queue's store is gone", || {
         fs::remove_dir_all(&store).is_ok()
     });
     kill9(server);
-    let ended = up.end();
-    if ended.status.success() {
-        return everything_is_there_once(&fixture, &ended);
+    let exited = up.end();
+    if exited.status.success() {
+        return every_chunk_is_stored_once(&fixture, &exited);
     }
-    // A chunk that had been freed, and not inspected yet, is in the bucket, and nobody was told: that is said, and the next time mends it.
-    let ended = ended
+    // A chunk that was freed but not inspected is in the bucket without an inspection. The session
+    // reports that, and the next one completes it.
+    let exited = exited
         .with_code(53)
         .with_message(&["are not inspected", "the same command again"]);
-    assert_eq!(fixture.bucket().one_run().len(), CHUNKS as usize, "{ended}");
-    everything_is_there_once(&fixture, &start(&fixture).end());
+    assert_eq!(
+        fixture.bucket().one_run().len(),
+        CHUNKS as usize,
+        "{exited}"
+    );
+    every_chunk_is_stored_once(&fixture, &start(&fixture).end());
 }
 
 #[test]
 fn children_die_with_crispy_and_a_rerun_completes_the_work() {
     let fixture = Fixture::new();
-    let up = in_the_middle(&fixture);
+    let up = start_until_midway(&fixture);
     let children = all_children(&up);
     up.signal(Signal::KILL);
     until_gone(&children);
     drop(up);
-    everything_is_there_once(&fixture, &start(&fixture).end());
+    every_chunk_is_stored_once(&fixture, &start(&fixture).end());
 }
 
 #[test]
@@ -96,13 +102,13 @@ fn a_hanging_ingestor_does_not_block_the_next_session() {
     let mut up = start(&fixture);
     let (ingestor, uploader) = (child(&up, "crispy-ingestor"), child(&up, "crispy-uploader"));
     up.until_stdout_lines(1);
-    // With nobody to upload them, chunks gather: committed, and all but the latest published.
+    // Without an uploader chunks gather: committed, and all but the latest published.
     suspend(uploader);
     until("chunks in the spool", || {
         fixture.chunks_in(&fixture.path("data/spool")).len() > 100
     });
     suspend(ingestor);
-    // These are uploaded and inspected, and nobody is there to free them.
+    // These are uploaded and inspected, and no ingestor frees them.
     resume(uploader);
     let inspected = up.stdout().len();
     up.until_stdout_lines(inspected + 10);
@@ -111,7 +117,7 @@ fn a_hanging_ingestor_does_not_block_the_next_session() {
     assert!(stopped.took < Duration::from_secs(25), "{stopped}");
     let killed = stopped.stderr_with("did not stop");
     assert_eq!(killed.len(), 1, "{stopped}");
-    everything_is_there_once(&fixture, &start(&fixture).end());
+    every_chunk_is_stored_once(&fixture, &start(&fixture).end());
 }
 
 #[test]
@@ -130,7 +136,7 @@ fn a_server_that_cannot_start_is_an_error_with_its_log() {
 #[test]
 fn a_stage_that_keeps_dying_ends_the_session() {
     let fixture = Fixture::new();
-    // Programs are looked for beside the one that runs: a copy, among others' real ones, and one that only dies.
+    // Programs are found beside `crispy`: its copy, links to real ones, and one that only dies.
     let crispy = fixture.path("crispy");
     fs::copy(ours("crispy"), &crispy).unwrap();
     for name in ["crispy-ingestor", "crispy-uploader"] {
@@ -152,12 +158,12 @@ fn a_stage_that_keeps_dying_ends_the_session() {
 
 fn killed_once(name: &str) {
     let fixture = Fixture::new();
-    let up = in_the_middle(&fixture);
+    let up = start_until_midway(&fixture);
     let victim = child(&up, name);
     kill9(victim);
-    let ended = up.end();
-    assert_eq!(ended.stderr_with("restarting child").len(), 1, "{ended}");
-    everything_is_there_once(&fixture, &ended);
+    let exited = up.end();
+    assert_eq!(exited.stderr_with("restarting child").len(), 1, "{exited}");
+    every_chunk_is_stored_once(&fixture, &exited);
 }
 
 fn start(fixture: &Fixture) -> Running {
@@ -167,7 +173,7 @@ fn start(fixture: &Fixture) -> Running {
         .start()
 }
 
-fn in_the_middle(fixture: &Fixture) -> Running {
+fn start_until_midway(fixture: &Fixture) -> Running {
     let mut up = start(fixture);
     up.until_stdout_lines(20);
     let done = up.stdout().len();
@@ -176,21 +182,21 @@ fn in_the_middle(fixture: &Fixture) -> Running {
 }
 
 #[track_caller]
-fn everything_is_there_once(fixture: &Fixture, ended: &Exited) {
-    assert_eq!(ended.status.code(), Some(0), "{ended}");
+fn every_chunk_is_stored_once(fixture: &Fixture, exited: &Exited) {
+    assert_eq!(exited.status.code(), Some(0), "{exited}");
     let objects = fixture.bucket().one_run();
-    assert_eq!(objects.len(), CHUNKS as usize, "{ended}");
-    let answers = ended.output();
+    assert_eq!(objects.len(), CHUNKS as usize, "{exited}");
+    let output = exited.output();
     let keys: BTreeSet<String> = objects.into_iter().map(|object| object.key).collect();
-    assert_eq!(answers.objects(), keys, "{ended}");
+    assert_eq!(output.objects(), keys, "{exited}");
     assert_eq!(
-        answers.chunks.len(),
+        output.chunks.len(),
         keys.len(),
-        "one was told twice: {ended}"
+        "one is printed twice: {exited}"
     );
     assert!(
-        answers.chunks.iter().all(|chunk| chunk["agrees"] == true),
-        "{ended}"
+        output.chunks.iter().all(|chunk| chunk["agrees"] == true),
+        "{exited}"
     );
     fixture.spool_is_empty();
     fixture.no_process_is_left();

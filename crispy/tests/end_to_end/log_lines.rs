@@ -1,4 +1,4 @@
-//! What the stages log of chunks: which lines there are, and where they lead.
+//! Log lines about chunks: their number, and their trace ids.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,24 +11,24 @@ use serde_json::Value;
 
 use crate::fixture::{program::Exited, stages::Stages, until, video};
 
-/// Chunks of the recording, by their sequences: one is given up and replayed, one given up and dropped, one is handed back until the end,
-/// one cannot be read back at first.
+/// Chunks of the recording, by sequence: one is dead-lettered and replayed, one dead-lettered and
+/// dropped, one retried until the end, one unreadable at first.
 const CHUNKS: usize = 10;
 const REPLAYED: u64 = 2;
 const DROPPED: u64 = 4;
 const REFUSED: u64 = 6;
 const UNREAD: u64 = 8;
 
-/// What three stages have logged, line by line, and the traces of their chunks.
-struct Told {
+/// Log lines of the three stages, and the traces of their chunks.
+struct StageLogs {
     lines: Vec<(&'static str, Value)>,
     /// By the sequence of the chunk.
     traces: BTreeMap<u64, String>,
 }
 
-impl Told {
-    /// Lets chunks go well, and ill in every way.
-    fn by(variables: &[(&'static str, &str)]) -> Self {
+impl StageLogs {
+    /// Runs the stages with successes and every kind of failure.
+    fn record(variables: &[(&'static str, &str)]) -> Self {
         let receiver = OtlpReceiver::start();
         let url = receiver.url();
         let mut all = vec![
@@ -37,19 +37,19 @@ impl Told {
         ];
         all.extend(variables);
         let mut stages = Stages::new(&all);
-        go_wrong(&stages);
+        inject_faults(&stages);
         stages.add_uploader();
         stages.add_inspector();
         stages.add_ingestor("front", &video::many(10));
         stages
             .running_mut("inspector")
             .until_stderr("message will be retried");
-        until("two chunks are given up", || {
+        until("two chunks are parked", || {
             let ingestor = stages.running("ingestor");
             ingestor.stderr_with("dead-lettered, parked").len() == 2
         });
-        rule(&stages, REPLAYED, "replay");
-        rule(&stages, DROPPED, "drop");
+        resolve(&stages, REPLAYED, "replay");
+        resolve(&stages, DROPPED, "drop");
         for words in ["replayed by operator", "dropped by operator"] {
             stages.running_mut("ingestor").until_stderr(words);
         }
@@ -57,7 +57,7 @@ impl Told {
             .running_mut("uploader")
             .until_stderr("message will be retried");
         stages.bucket.clear_faults();
-        let mut ended = vec![("ingestor", stages.take("ingestor").end().with_code(0))];
+        let mut exited = vec![("ingestor", stages.take("ingestor").end().with_code(0))];
         let inspected =
             r#"crispy_inspector_inspections_total{camera="front",outcome="agrees",site="local"}"#;
         stages.until_value("inspector", inspected, |chunks| {
@@ -65,51 +65,45 @@ impl Told {
         });
         for name in ["uploader", "inspector"] {
             stages.running(name).signal(Signal::TERM);
-            ended.push((name, stages.take(name).end().with_code(0)));
+            exited.push((name, stages.take(name).end().with_code(0)));
         }
-        let cuts = receiver.spans();
-        let cuts = cuts.iter().filter(|span| span.name == "cut chunk");
         Self {
-            lines: ended.iter().flat_map(lines_of).collect(),
-            traces: cuts
-                .map(|cut| {
-                    let sequence = cut.attributes["sequence"].parse();
-                    (sequence.unwrap(), cut.trace_id.clone())
-                })
-                .collect(),
+            lines: exited.iter().flat_map(lines_of).collect(),
+            traces: traces_by_sequence(&receiver),
         }
     }
 
-    /// Lines of a stage with these words.
+    /// Number of a stage's lines with these words.
     fn count(&self, stage: &str, words: &str) -> usize {
-        let said = self.lines.iter().filter(|(who, line)| {
-            *who == stage && line["message"].as_str().unwrap_or_default().contains(words)
+        let found = self.lines.iter().filter(|(other, line)| {
+            *other == stage && line["message"].as_str().unwrap_or_default().contains(words)
         });
-        said.count()
+        found.count()
     }
 
-    /// Every line that is about a chunk names the trace of that chunk, in the field `of_trace` and with this before it, and a span.
+    /// Checks that every line about a chunk has its trace id in `trace_field`, after `prefix`, and a
+    /// span id in `span_field`.
     #[track_caller]
-    fn leads_to_the_traces(&self, of_trace: &str, before: &str, of_span: &str) {
+    fn has_trace_ids(&self, trace_field: &str, prefix: &str, span_field: &str) {
         let all: BTreeSet<_> = self.traces.values().map(String::as_str).collect();
         assert_eq!(all.len(), CHUNKS);
         let mut chunks = 0;
         for (stage, line) in &self.lines {
             let chunk = line["chunk"].as_str();
-            // The queue knows a chunk by its message.
+            // The queue's lines name the message instead.
             let message = line["subject"].as_str();
             if chunk.is_none() && message.is_none_or(|subject| !subject.contains(".front")) {
                 continue;
             }
             chunks += 1;
-            let trace = line[of_trace].as_str().unwrap_or_default();
-            let trace = trace.strip_prefix(before).unwrap_or_default();
+            let trace = line[trace_field].as_str().unwrap_or_default();
+            let trace = trace.strip_prefix(prefix).unwrap_or_default();
             assert!(all.contains(trace), "{stage}: {line}");
             if let Some(chunk) = chunk {
                 let sequence: u64 = chunk.rsplit('/').next().unwrap().parse().unwrap();
                 assert_eq!(trace, self.traces[&sequence], "{stage}: {line}");
             }
-            let span = line[of_span].as_str().unwrap_or_default();
+            let span = line[span_field].as_str().unwrap_or_default();
             assert!(
                 span.len() == 16 && span != "0".repeat(16),
                 "{stage}: {line}"
@@ -118,7 +112,7 @@ impl Told {
         assert!(chunks > 0, "{:#?}", self.lines);
     }
 
-    /// The lines of what went ill are there.
+    /// Checks the lines of all problems.
     #[track_caller]
     fn has_every_problem(&self) {
         for (stage, words, times) in [
@@ -134,8 +128,18 @@ impl Told {
     }
 }
 
-/// What goes wrong, chunk by chunk.
-fn go_wrong(stages: &Stages) {
+fn traces_by_sequence(receiver: &OtlpReceiver) -> BTreeMap<u64, String> {
+    let spans = receiver.spans().into_iter();
+    let cuts = spans.filter(|span| span.name == "cut chunk");
+    let pairs = cuts.map(|cut| {
+        let sequence = cut.attributes["sequence"].parse();
+        (sequence.unwrap(), cut.trace_id)
+    });
+    pairs.collect()
+}
+
+/// Injects a fault for each of these chunks.
+fn inject_faults(stages: &Stages) {
     for (sequence, method, effect, times) in [
         (REPLAYED, "PUT", Effect::Status(413), 1),
         (DROPPED, "PUT", Effect::Status(413), 1),
@@ -149,8 +153,8 @@ fn go_wrong(stages: &Stages) {
     }
 }
 
-fn lines_of((stage, ended): &(&'static str, Exited)) -> Vec<(&'static str, Value)> {
-    let lines = ended.stderr.iter();
+fn lines_of((stage, exited): &(&'static str, Exited)) -> Vec<(&'static str, Value)> {
+    let lines = exited.stderr.iter();
     lines
         .map(|line| {
             let parsed = serde_json::from_str(line);
@@ -159,8 +163,8 @@ fn lines_of((stage, ended): &(&'static str, Exited)) -> Vec<(&'static str, Value
         .collect()
 }
 
-/// An operator's word about the dead letter of one chunk.
-fn rule(stages: &Stages, sequence: u64, word: &str) {
+/// Replays or drops the dead letter of one chunk.
+fn resolve(stages: &Stages, sequence: u64, subcommand: &str) {
     let dead = |arguments: &[&str]| {
         let crispy = stages.fixture.program("crispy").arguments(["dead"]);
         let crispy = arguments
@@ -175,7 +179,7 @@ fn rule(stages: &Stages, sequence: u64, word: &str) {
         .map(|line| -> Value { serde_json::from_str(line).unwrap() });
     let mut letters = letters.filter(|letter| letter["sequence"] == sequence);
     let letter = letters.next().expect("the chunk's letter")["number"].to_string();
-    dead(&[word, &letter]);
+    dead(&[subcommand, &letter]);
 }
 
 #[test]
@@ -190,7 +194,7 @@ fn waiting_stages_log_it_once() {
         ["ingestor", "uploader", "inspector"].map(|name| stages.running(name).stderr_with("").len())
     };
     let before = lines(&stages);
-    // Longer than a request for work lasts, or anything else that comes again and again.
+    // Longer than a pull request or any other periodic work.
     stages.until_value("inspector", "process_uptime_seconds", |up| up > 35.0);
     assert_eq!(
         lines(&stages),
@@ -202,25 +206,25 @@ fn waiting_stages_log_it_once() {
 
 #[test]
 fn every_line_about_a_chunk_has_its_trace_id() {
-    let told = Told::by(&[("CRISPY_LOG_FORMAT", "json")]);
-    told.leads_to_the_traces("trace_id", "", "span_id");
-    told.has_every_problem();
+    let logs = StageLogs::record(&[("CRISPY_LOG_FORMAT", "json")]);
+    logs.has_trace_ids("trace_id", "", "span_id");
+    logs.has_every_problem();
     for (stage, words, times) in [
         ("ingestor", "cut", CHUNKS),
         ("uploader", "uploaded", CHUNKS - 1),
         ("inspector", "inspected", CHUNKS - 1),
     ] {
-        assert_eq!(told.count(stage, words), times, "{stage}: {words}");
+        assert_eq!(logs.count(stage, words), times, "{stage}: {words}");
     }
 }
 
 #[test]
 fn log_chunks_problems_leaves_out_successful_chunks() {
-    let told = Told::by(&[
+    let logs = StageLogs::record(&[
         ("CRISPY_LOG_FORMAT", "gcp"),
         ("GOOGLE_CLOUD_PROJECT", "shop-video"),
         ("CRISPY_LOG_CHUNKS", "problems"),
-        // What is only for the curious is a line about a chunk all the same.
+        // Debug lines about a chunk count too.
         (
             "CRISPY_LOG_LEVEL",
             "info,chunks=debug,crispy_ingestor=debug",
@@ -230,22 +234,22 @@ fn log_chunks_problems_leaves_out_successful_chunks() {
         "logging.googleapis.com/trace",
         "logging.googleapis.com/spanId",
     );
-    told.leads_to_the_traces(trace, "projects/shop-video/traces/", span);
-    told.has_every_problem();
-    let well = told
+    logs.has_trace_ids(trace, "projects/shop-video/traces/", span);
+    logs.has_every_problem();
+    let successes = logs
         .lines
         .iter()
         .filter(|(_, line)| line["target"] == "chunks");
-    assert_eq!(well.count(), 0, "{:#?}", told.lines);
+    assert_eq!(successes.count(), 0, "{:#?}", logs.lines);
     for (stage, words) in [
         ("ingestor", "published"),
         ("uploader", "uploaded"),
         ("inspector", "inspected"),
     ] {
-        assert_eq!(told.count(stage, words), 0, "{stage}: {words}");
+        assert_eq!(logs.count(stage, words), 0, "{stage}: {words}");
     }
-    // Google's words for levels.
-    let levels = told.lines.iter().map(|(_, line)| line["severity"].as_str());
+    // Google's names of levels.
+    let levels = logs.lines.iter().map(|(_, line)| line["severity"].as_str());
     let levels: BTreeSet<_> = levels.collect();
     let known = ["DEBUG", "INFO", "WARNING", "ERROR"].map(Some);
     assert!(levels.is_subset(&BTreeSet::from(known)), "{levels:?}");

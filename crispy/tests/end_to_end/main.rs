@@ -3,18 +3,18 @@
 //!
 //! ```text
 //!   clip ─► crispy up ─► nats-server, ingestor, uploader, inspector ─► bucket (a folder)
-//!              │ exit code, JSON lines, log                              │ objects, metadata, run states
-//!              └──────────────────── assertions ─────────────────────────┘
+//!              │ exit code, JSON lines, log                            │ objects, metadata, runs
+//!              └──────────────────── assertions ───────────────────────┘
 //! ```
 //!
-//! | feature | modules |
-//! |---|---|
-//! | recordings | [`frame_identity`], [`http_source`], [`gcs_bucket`], [`rerun`] |
-//! | failures | [`kill`], [`shutdown`], [`separate_daemons`], [`queue_full`], [`poison_chunk`], [`dead_letters`] |
-//! | mistakes | [`bad_input`], [`bad_storage`], [`bad_nats_server`]: exit code, message, nothing left behind |
-//! | observation | [`status`], [`metrics`], [`log_lines`], [`telemetry_outage`] |
-//! | traces | [`trace_cli`], [`jaeger_link`], [`chunk_trace`], [`resend`], [`http_spans`] |
-//! | security | [`nats_permissions`], [`secret_leaks`], [`credential_leaks`], [`password_leaks`], [`isolation`] |
+//! * recordings: [`frame_identity`], [`http_source`], [`gcs_bucket`], [`rerun`]
+//! * failures: [`kill`], [`shutdown`], [`separate_daemons`], [`queue_full`], [`poison_chunk`],
+//!   [`dead_letters`]
+//! * mistakes, with exit code and message: [`bad_input`], [`bad_storage`], [`bad_nats_server`]
+//! * observation: [`status`], [`metrics`], [`log_lines`], [`telemetry_outage`]
+//! * traces: [`trace_cli`], [`jaeger_link`], [`chunk_trace`], [`resend`], [`http_spans`]
+//! * security: [`nats_permissions`], [`secret_leaks`], [`credential_leaks`], [`password_leaks`],
+//!   [`isolation`]
 //!
 //! All are one program, which is linked once. [`fixture`] is shared.
 

@@ -1,4 +1,4 @@
-//! What the daemons show of themselves: metrics that Prometheus takes, and pages that say why there is no work done.
+//! Metrics in Prometheus' format, and readiness pages with reasons.
 
 use std::{collections::BTreeSet, net::TcpListener};
 
@@ -18,21 +18,21 @@ use crate::fixture::{
 #[test]
 fn readiness_pages_give_the_reason_and_recover() {
     let mut stages = Stages::start(&[]);
-    stages.until_unready("uploader", "dependency unavailable");
+    stages.until_unready("uploader", "away");
     for ready in ["ingestor", "inspector"] {
         stages.until_ready(ready);
     }
 
-    for (stream, blind) in [
+    for (stream, stages_of_it) in [
         ("CRISPY_UPLOADED", ["ingestor", "inspector"]),
         ("CRISPY_CHUNKS", ["uploader", "uploader"]),
     ] {
         delete_stream(&stages.server.url(), stream);
-        for name in blind {
+        for name in stages_of_it {
             stages.until_unready(name, stream);
         }
         stages.fixture.set_up(&stages.server);
-        for name in blind {
+        for name in stages_of_it {
             until(&format!("{name} has {stream} again"), || {
                 !stages.get(name, "/readyz").1.contains(stream)
             });
@@ -51,9 +51,9 @@ fn readiness_pages_give_the_reason_and_recover() {
 
     stages.bucket.come_back();
     stages.until_ready("uploader");
-    let ended = stages.take("ingestor").end().with_code(0);
+    let exited = stages.take("ingestor").end().with_code(0);
     for words in ["upload events unavailable", "upload events available again"] {
-        assert!(!ended.stderr_with(words).is_empty(), "{ended}");
+        assert!(!exited.stderr_with(words).is_empty(), "{exited}");
     }
 }
 
@@ -90,7 +90,7 @@ fn metrics_under_load_are_valid_and_in_the_catalogue() {
     assert_eq!(shown["crispy_spool_limit_bytes"], (10_u64 << 30) as f64);
     let mut pages = vec![page];
     // The file has been read to its end.
-    assert!(!shown_up(&pages[0]));
+    assert!(!shows_camera_up(&pages[0]));
 
     stages.until_value(
         "uploader",
@@ -108,7 +108,8 @@ fn metrics_under_load_are_valid_and_in_the_catalogue() {
         |count| count >= 30.0,
     );
     for name in ["uploader", "inspector"] {
-        // The server's word of the queue comes with the next look. By the other an alert sees that there is a program of the stage at all.
+        // The queue's numbers come with the next poll of the server. The other metric shows that the
+        // stage exists.
         for row in ["crispy_queue_pending", "crispy_queue_breaker_open"] {
             let series = format!(r#"{row}{{stage="{name}"}}"#);
             stages.until_value(name, &series, |value| value == 0.0);
@@ -119,19 +120,23 @@ fn metrics_under_load_are_valid_and_in_the_catalogue() {
     assert!(values(&pages[1])[put] >= 30.0, "{}", pages[1]);
     assert!(values(&pages[2])["crispy_inspector_io_bytes_total"] > 0.0);
     for page in &pages {
-        as_prometheus_wants_it(page);
-        only_of_the_catalogue(page);
+        is_valid_for_prometheus(page);
+        is_in_the_catalogue(page);
     }
 }
 
-fn as_prometheus_wants_it(page: &str) {
+fn is_valid_for_prometheus(page: &str) {
     let complaints = promtool_check_metrics(page);
-    let ours: Vec<_> = complaints.lines().filter(|line| !is_theirs(line)).collect();
+    let ours: Vec<_> = complaints
+        .lines()
+        .filter(|line| !is_of_opentelemetry(line))
+        .collect();
     assert!(ours.is_empty(), "{ours:?}: {page}");
 }
 
-/// Two of OpenTelemetry's own names (process.thread.count) end as Prometheus would have histograms only.
-fn is_theirs(complaint: &str) -> bool {
+/// Two of OpenTelemetry's own names (process.thread.count) have an ending that Prometheus reserves
+/// for histograms.
+fn is_of_opentelemetry(complaint: &str) -> bool {
     let named = ["process_thread_count", "process_unix_file_descriptor_count"];
     complaint.is_empty()
         || named
@@ -139,12 +144,13 @@ fn is_theirs(complaint: &str) -> bool {
             .any(|name| complaint.starts_with(&format!("{name} ")))
 }
 
-fn shown_up(page: &str) -> bool {
+fn shows_camera_up(page: &str) -> bool {
     page.contains("crispy_camera_up{")
 }
 
-/// Every series is a row's, and has the attributes of its row and no others: rules and dashboard ask for those.
-fn only_of_the_catalogue(page: &str) {
+/// Checks that every series has the name and exactly the labels of a row: rules and dashboard use
+/// these.
+fn is_in_the_catalogue(page: &str) {
     for series in values(page).into_keys() {
         let (name, labels) = series.split_once('{').unwrap_or((series, ""));
         if name == "target_info" {
@@ -176,8 +182,8 @@ fn each_child_of_crispy_up_has_admin_pages() {
     let up = up
         .env("CRISPY_LOG_FORMAT", "json")
         .env("CRISPY_LOG_LEVEL", "info");
-    let ended = up.flag("--admin-listen", "127.0.0.1:0").run().with_code(0);
-    assert_eq!(ended.stderr_with("admin pages").len(), 3, "{ended}");
+    let exited = up.flag("--admin-listen", "127.0.0.1:0").run().with_code(0);
+    assert_eq!(exited.stderr_with("admin pages").len(), 3, "{exited}");
 }
 
 #[test]
@@ -193,10 +199,10 @@ fn each_child_of_crispy_up_has_a_prometheus_port() {
             .env("OTEL_EXPORTER_PROMETHEUS_PORT", first.to_string())
     };
     let fixture = Fixture::new();
-    let ended = up(&fixture).run().with_code(0);
+    let exited = up(&fixture).run().with_code(0);
     for port in first..first + 3 {
         let page = format!("127.0.0.1:{port}");
-        assert_eq!(ended.stderr_with(&page).len(), 1, "{page}: {ended}");
+        assert_eq!(exited.stderr_with(&page).len(), 1, "{page}: {exited}");
     }
     let fixture = Fixture::new();
     let taken = format!("127.0.0.1:{}", first + 1);
@@ -224,7 +230,7 @@ fn an_unusable_admin_address_is_an_error_before_the_start() {
     }
 }
 
-/// The first of three ports in a row that nobody has.
+/// The first of three consecutive free ports.
 fn three_free_ports() -> u16 {
     let free = |port: &u16| (*port..port + 3).all(|port| bound(port).is_ok());
     (20_000..30_000).step_by(3).find(free).unwrap()

@@ -138,8 +138,8 @@ fn the_documented_permissions_suffice() {
 
 /// Checks the log: some programs go on without a permission.
 #[track_caller]
-fn was_refused_nothing(ended: &Exited) {
-    let refused = ended.stderr_with("NATS server refused a request");
+fn was_refused_nothing(exited: &Exited) {
+    let refused = exited.stderr_with("NATS server refused a request");
     assert!(refused.is_empty(), "{refused:?}");
 }
 

@@ -23,9 +23,9 @@ fn the_password_of_a_server_url_is_shown_nowhere() {
         .start();
     up.until_stdout_lines(5);
     secrets().are_not_arguments_of_children(up.pid());
-    let ended = up.end().with_code(0);
+    let exited = up.end().with_code(0);
     assert!(server.streams().contains(&"CRISPY_CHUNKS".to_owned()));
-    secrets().are_not_in_output(&ended);
+    secrets().are_not_in_output(&exited);
     secrets().are_not_below(&fixture.path("."));
 }
 
@@ -34,7 +34,7 @@ fn a_password_of_the_environment_is_used_and_shown_nowhere() {
     let fixture = Fixture::new();
     let server =
         MonitoredNats::start_with(&format!("authorization {{ user: op, password: {SECRET} }}"));
-    let ended = fixture
+    let exited = fixture
         .up(&[("front", &video::irregular())])
         .flag("--nats-server", server.url())
         .env("NATS_USER", "op")
@@ -42,7 +42,7 @@ fn a_password_of_the_environment_is_used_and_shown_nowhere() {
         .env("NATS_CONTEXT", "of-another-server")
         .run()
         .with_code(0);
-    secrets().are_not_in_output(&ended);
+    secrets().are_not_in_output(&exited);
     secrets().are_not_below(&fixture.path("."));
 }
 
@@ -50,13 +50,13 @@ fn a_password_of_the_environment_is_used_and_shown_nowhere() {
 fn an_unreachable_server_is_named_without_its_password() {
     let fixture = Fixture::new();
     let unreachable = format!("nats://op:{SECRET}@127.0.0.1:{}", free_port());
-    let ended = fixture
+    let exited = fixture
         .up(&[("front", &video::irregular())])
         .flag("--nats-server", unreachable)
         .env("CRISPY_LOG_LEVEL", "debug")
         .run()
         .with_code(43);
-    secrets().are_not_in_output(&ended);
+    secrets().are_not_in_output(&exited);
 }
 
 #[test]
@@ -64,10 +64,10 @@ fn an_unreachable_camera_is_named_without_its_password() {
     let fixture = Fixture::new();
     let address = format!("rtsp://admin:{SECRET}@127.0.0.1:{}/main", free_port());
     let up = fixture.up(&[("front", Path::new(&address))]);
-    let ended = up.env("CRISPY_LOG_LEVEL", "debug").run();
-    assert!(!ended.status.success(), "{ended}");
-    assert!(!ended.stderr_with("127.0.0.1").is_empty(), "{ended}");
-    secrets().are_not_in_output(&ended);
+    let exited = up.env("CRISPY_LOG_LEVEL", "debug").run();
+    assert!(!exited.status.success(), "{exited}");
+    assert!(!exited.stderr_with("127.0.0.1").is_empty(), "{exited}");
+    secrets().are_not_in_output(&exited);
     secrets().are_not_below(&fixture.path("."));
     fixture.nothing_is_left_behind();
 }

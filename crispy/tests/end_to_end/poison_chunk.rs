@@ -50,8 +50,8 @@ fn a_chunk_that_kills_three_inspectors_delays_no_other() {
     assert_eq!(setup.inspected(), (4 * CHUNKS));
     assert_eq!(setup.server.messages("CRISPY_DEAD"), 0);
     inspector.signal(Signal::TERM);
-    let ended = inspector.end().with_code(0);
-    assert_eq!(ended.stderr_with("agrees=true").len(), 1, "{ended}");
+    let exited = inspector.end().with_code(0);
+    assert_eq!(exited.stderr_with("agrees=true").len(), 1, "{exited}");
 }
 
 /// Damaged bytes are a finding of the inspector, not its failure.
@@ -77,8 +77,8 @@ fn an_object_that_is_no_video_is_no_dead_letter() {
     assert_eq!(setup.server.messages("CRISPY_EVENTS"), events + 2);
     assert_eq!(setup.server.messages("CRISPY_DEAD"), 0);
     inspector.signal(Signal::TERM);
-    let ended = inspector.end().with_code(0);
-    assert_eq!(ended.stderr_with("agrees=false").len(), 2, "{ended}");
+    let exited = inspector.end().with_code(0);
+    assert_eq!(exited.stderr_with("agrees=false").len(), 2, "{exited}");
 }
 
 /// A queue and an uploader, without an inspector.

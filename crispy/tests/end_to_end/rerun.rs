@@ -1,4 +1,4 @@
-//! Twice is once: the same file sent again uploads nothing, and says so.
+//! The same command again: nothing is uploaded twice.
 
 use std::fs;
 
@@ -65,12 +65,12 @@ fn filled() -> Fixture {
 }
 
 fn nothing_was_uploaded(again: &Exited, chunks: usize) {
-    let answers = again.output();
-    assert_eq!(answers.count("uploaded"), 0, "{again}");
-    assert_eq!(answers.count("already_there"), chunks as u64, "{again}");
-    assert_eq!(answers.chunks.len(), chunks, "{again}");
+    let output = again.output();
+    assert_eq!(output.count("uploaded"), 0, "{again}");
+    assert_eq!(output.count("already_there"), chunks as u64, "{again}");
+    assert_eq!(output.chunks.len(), chunks, "{again}");
     assert!(
-        answers
+        output
             .chunks
             .iter()
             .all(|chunk| chunk["already_there"] == true),

@@ -1,10 +1,10 @@
-//! Secrets of every kind, planted all at once and looked for wherever they could come out, also while things go wrong.
+//! Secrets of every kind, secrets together and searched in all output, also of failures.
 //!
 //! ```text
 //!   camera: password, token ─┐               ┌─► spans, events, points of metrics, resources
 //!   server: password ────────┤               ├─► lines of all programs at debug, pages, arguments
-//!   bucket: key, token ──────┼─► crispy up ──┼─► objects' metadata, messages and dead letters, files
-//!   collector: header ───────┘               └─► what a run says that fails
+//!   bucket: key, token ──────┼─► crispy up ──┼─► objects' metadata, messages, dead letters, files
+//!   collector: header ───────┘               └─► output of a failing run
 //! ```
 
 use std::{fs, net::SocketAddr, path::Path};
@@ -31,10 +31,10 @@ const OF_SERVER: &str = "sErVeR-1234";
 const OF_CLIENT: &str = "cLiEnT-1234";
 const OF_PERSON: &str = "pErSoN-1234";
 const OF_COLLECTOR: &str = "cOlLeCtOr-1234";
-/// So begin the simulator's tokens, as Google's do.
+/// Prefix of tokens, Google's and the simulator's.
 const BEARER: &str = "ya29.";
 
-/// All pages of the three stages.
+/// All admin pages of the three stages.
 fn pages(up: &Running) -> String {
     let lines = up.stderr_with("admin pages");
     let addresses = lines.iter().filter_map(|line| {
@@ -52,8 +52,8 @@ fn pages(up: &Running) -> String {
         .collect()
 }
 
-/// A person's file, whose tokens the simulator gives.
-fn of_a_person(bucket: &GcsServer) -> (TempDir, String) {
+/// A credentials file of a person, with the simulator's token URL.
+fn user_credentials(bucket: &GcsServer) -> (TempDir, String) {
     let person = json!({
         "type": "authorized_user", "client_id": "id", "client_secret": OF_CLIENT,
         "refresh_token": OF_PERSON, "token_uri": bucket.token_url(),
@@ -63,12 +63,12 @@ fn of_a_person(bucket: &GcsServer) -> (TempDir, String) {
 
 /// A camera, a server, a bucket and a collector, each with its secret.
 struct Everything {
-    planted: Secrets,
+    secrets: Secrets,
     fixture: Fixture,
     traces: Traces,
     nats: MonitoredNats,
     bucket: GcsServer,
-    /// A person's file.
+    /// The credentials file of a person.
     person: (TempDir, String),
     camera: String,
     _shop: HttpServer,
@@ -79,7 +79,7 @@ impl Everything {
         let fixture = Fixture::new();
         fs::create_dir(fixture.path("shop")).unwrap();
         fs::copy(video::many(30), fixture.path("shop/a.mp4")).unwrap();
-        // `cam` with its password, as HTTP says it.
+        // `cam` and its password in HTTP's form.
         let guard = HttpFault::RequireAuthorization("Basic Y2FtOmNBbUVyQS0xMjM0");
         let shop = HttpServer::serve(&fixture.path("shop"), &[("/a.mp4", guard)]);
         let path = format!("/a.mp4?token={OF_LINK}");
@@ -89,7 +89,7 @@ impl Everything {
         });
         let users = format!("authorization {{ user: op, password: {OF_SERVER} }}");
         Self {
-            planted: Secrets::new([
+            secrets: Secrets::new([
                 OF_CAMERA,
                 OF_LINK,
                 OF_SERVER,
@@ -101,7 +101,7 @@ impl Everything {
             fixture,
             traces: Traces::receiver_only(),
             nats: MonitoredNats::start_with(&users),
-            person: of_a_person(&bucket),
+            person: user_credentials(&bucket),
             bucket,
             camera: shop.url_with(&format!("cam:{OF_CAMERA}"), &path),
             _shop: shop,
@@ -127,9 +127,9 @@ impl Everything {
         self.traces.exported_by(at_debug(up)).start()
     }
 
-    /// The collector was told of all that went well and wrong, and of no secret; those who told it had its own.
+    /// Checks the collector: it has successes and failures, no secret, and was sent its own header.
     #[track_caller]
-    fn the_collector_knows_none(&self) {
+    fn collector_has_no_secret(&self) {
         let receiver = self.traces.receiver();
         let spans = receiver.wait_for_spans(|spans| {
             let any = |is: &dyn Fn(&ReceivedSpan) -> bool| spans.iter().any(is);
@@ -138,7 +138,7 @@ impl Everything {
         });
         assert!(spans.iter().any(|span| !span.events.is_empty()));
         receiver.wait_for_points(|points| !points.is_empty());
-        self.planted.are_not_in_telemetry(&self.traces);
+        self.secrets.are_not_in_telemetry(&self.traces);
         let authorized =
             |headers: &crispy_testbed::Attributes| headers["authorization"] == OF_COLLECTOR;
         assert!(receiver.headers().iter().all(authorized));
@@ -149,40 +149,40 @@ impl Everything {
 fn no_secret_appears_anywhere_in_successes_and_failures() {
     let all = Everything::new();
     let Everything {
-        planted, bucket, ..
+        secrets, bucket, ..
     } = &all;
-    // One chunk is refused for good, and after some more requests nobody may write.
+    // One chunk is refused permanently, and some requests later all writes are.
     let refused = Fault::new(Effect::Status(413)).on_method("PUT").times(1);
     bucket.inject(refused.where_key(|key| key.ends_with("-0000000001.mp4")));
     bucket.inject(Fault::new(Effect::Status(403)).on_method("PUT").after(10));
     let mut up = all.up();
     up.until_stderr("answered 403");
     let mut shown = String::new();
-    until("a page says that the bucket is away", || {
+    until("a stage is not ready", || {
         shown = pages(&up);
         shown.contains("503 /readyz")
     });
-    planted.are_not_in("the pages", shown.as_bytes());
+    secrets.are_not_in("the pages", shown.as_bytes());
     assert!(shown.contains("crispy_"), "{shown}");
-    planted.are_not_arguments_of_children(up.pid());
+    secrets.are_not_arguments_of_children(up.pid());
     bucket.clear_faults();
-    // One chunk was given up.
-    let ended = up.end().with_code(52);
-    assert!(!ended.stderr_with("DEBUG").is_empty(), "{ended}");
-    planted.are_not_in_output(&ended);
-    all.the_collector_knows_none();
+    // One chunk is a dead letter.
+    let exited = up.end().with_code(52);
+    assert!(!exited.stderr_with("DEBUG").is_empty(), "{exited}");
+    secrets.are_not_in_output(&exited);
+    all.collector_has_no_secret();
 
     let dead = all.fixture.program("crispy");
     let dead = dead.arguments(["dead", "show", "1"]);
     let letter = at_debug(dead.flag("--nats-server", all.server()));
     let letter = letter.run().with_code(0);
     assert!(letter.to_string().contains("413"), "{letter}");
-    planted.are_not_in_output(&letter);
-    planted.are_not_below(&all.nats.store());
-    planted.are_not_below(&all.fixture.path("."));
+    secrets.are_not_in_output(&letter);
+    secrets.are_not_below(&all.nats.store());
+    secrets.are_not_below(&all.fixture.path("."));
     let metadata = metadata(bucket);
     assert!(metadata.contains("traceparent"), "{metadata}");
-    planted.are_not_in("the objects' metadata", metadata.as_bytes());
+    secrets.are_not_in("the objects' metadata", metadata.as_bytes());
 }
 
 /// The metadata of all objects.

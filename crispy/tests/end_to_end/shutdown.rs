@@ -1,4 +1,4 @@
-//! Ctrl-C in the middle of a long file, and the same command again.
+//! Ctrl-C and SIGTERM in the middle of a long file.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -14,8 +14,8 @@ use crate::fixture::{
 /// 20 minutes of video: 400 chunks.
 const SECONDS: u32 = 1200;
 
-/// What was promised: half a minute is what service managers give, less five seconds.
-const DRAINED: Duration = Duration::from_secs(25);
+/// The documented limit: the half minute of service managers, less five seconds.
+const DRAIN_LIMIT: Duration = Duration::from_secs(25);
 
 #[test]
 fn ctrl_c_drains_and_a_rerun_completes_the_recording() {
@@ -26,7 +26,7 @@ fn ctrl_c_drains_and_a_rerun_completes_the_recording() {
     up.signal(Signal::INT);
     let stopped = up.end().with_code(53);
     let stopped = stopped.with_message(&["stopped before its end", "the same command again"]);
-    assert!(stopped.took < DRAINED, "it took {:?}", stopped.took);
+    assert!(stopped.took < DRAIN_LIMIT, "it took {:?}", stopped.took);
     until_gone(&children);
     let first = stopped.output();
     assert_eq!(first.summary["ok"], false);
@@ -37,7 +37,7 @@ fn ctrl_c_drains_and_a_rerun_completes_the_recording() {
     let again = fixture.up(&[("front", &file)]).run().with_code(0);
     assert_eq!(fixture.bucket().one_run().len(), 400, "{again}");
     assert_eq!(again.output().chunks.len(), 400, "{again}");
-    // What the first had put was found, not put once more.
+    // Objects of the first run are found, not stored again.
     let already_there = again.output().count("already_there");
     assert!(already_there >= first.objects().len() as u64, "{again}");
 
@@ -49,19 +49,19 @@ fn ctrl_c_drains_and_a_rerun_completes_the_recording() {
 #[test]
 fn sigterm_acts_as_ctrl_c() {
     let fixture = Fixture::new();
-    let up = in_the_middle(&fixture);
+    let up = start_until_midway(&fixture);
     let children = all_children(&up);
     up.signal(Signal::TERM);
-    assert!(up.end().with_code(53).took < DRAINED);
+    assert!(up.end().with_code(53).took < DRAIN_LIMIT);
     until_gone(&children);
 }
 
 #[test]
 fn a_second_ctrl_c_ends_everything_at_once() {
     let fixture = Fixture::new();
-    let mut up = in_the_middle(&fixture);
+    let mut up = start_until_midway(&fixture);
     let children = all_children(&up);
-    // Signals of one kind that come before the first is handled are one: so as often as it takes for two.
+    // Signals that arrive before the first is handled count as one: send until it ends.
     until("it ends", || {
         let ended = up.has_ended();
         if !ended {
@@ -73,7 +73,7 @@ fn a_second_ctrl_c_ends_everything_at_once() {
     until_gone(&children);
 }
 
-fn in_the_middle(fixture: &Fixture) -> Running {
+fn start_until_midway(fixture: &Fixture) -> Running {
     let mut up = fixture.up(&[("front", &video::many(SECONDS))]).start();
     up.until_stdout_lines(5);
     up

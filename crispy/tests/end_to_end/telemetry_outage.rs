@@ -1,6 +1,7 @@
-//! A collector that hangs, refuses, is slow or wants to be left alone: the work goes on as if nobody had asked for telemetry.
+//! Collectors that hang, refuse, throttle or are slow: the work goes on as without telemetry.
 //!
-//! Nothing here measures speed. An export may take ten minutes where work must not wait for one, and a test waits for two.
+//! Nothing here measures speed. In tests of independence an export may take ten minutes, and the
+//! test waits for two.
 
 use std::time::{Duration, Instant};
 
@@ -14,24 +15,24 @@ use crate::fixture::{
     until, video,
 };
 
-/// Every chunk of a scene: those of [`Stages::start`].
+/// Chunks of [`Stages::start`].
 const CHUNKS: f64 = 30.0;
 
-/// The end of a program adds a second at most to its work; this is what a busy machine may make of it, and less than the SDK's own time-outs, of
-/// which the least is 5 s: those are what it must not wait for.
-const BOUND: Duration = Duration::from_millis(4500);
+/// Limit of a program's exit. It takes at most a second longer with telemetry; this leaves room for a
+/// busy machine, and is below the SDK's own timeouts, the shortest of which is 5 s.
+const EXIT_LIMIT: Duration = Duration::from_millis(4500);
 
 const PROTOCOLS: [&str; 2] = ["grpc", "http/protobuf"];
 
-/// The stages that work until they are told to stop.
+/// The stages that run until a signal.
 const WORKERS: [&str; 2] = ["uploader", "inspector"];
 
-/// What the log says of an outage, whichever signal has met it first; of a collector that is only too slow; and when it is over.
+/// Log messages at the start of an outage, of a collector that is too slow, and at the end.
 const BEGINS: &str = "collector unreachable";
 const CROWDED: &str = "collector overloaded";
 const ENDS: &str = "collector reachable again";
 
-/// Traces alone: then there is one end of an outage to wait for.
+/// Traces only, so that the end of an outage is logged once.
 const TRACES_ALONE: (&str, &str) = ("OTEL_METRICS_EXPORTER", "prometheus");
 
 /// A collector behind a network with faults.
@@ -47,7 +48,7 @@ impl Collector {
         Self { receiver, proxy }
     }
 
-    /// Three stages that tell it of their work ten times a second, at most five spans at once, and of their metrics as often.
+    /// Three stages that export spans ten times a second, at most five at once, and metrics as often.
     fn stages(&self, protocol: &str, timeout: &str, more: &[(&'static str, &str)]) -> Stages {
         let url = format!("http://{}", self.proxy.address());
         let mut variables = vec![
@@ -64,16 +65,16 @@ impl Collector {
     }
 }
 
-/// All chunks are cut, and those of the uploader wait for its bucket.
+/// Waits until all chunks are cut; the uploader waits for its bucket.
 fn until_cut(stages: &Stages) {
     let cut = r#"crispy_ingestor_chunks_total{camera="front",site="local"}"#;
     stages.until_value("ingestor", cut, |chunks| chunks == CHUNKS);
 }
 
-/// Has the bucket come back, and waits for what follows from that: every chunk is inspected and out of the spool, and the ingestor ends.
+/// Restores the bucket, and waits until every chunk is inspected and freed, and the ingestor ends.
 fn until_inspected(stages: &mut Stages) -> Exited {
     stages.bucket.come_back();
-    let ingestor = ends_in_time(stages, "ingestor");
+    let ingestor = exits_in_time(stages, "ingestor");
     stages.fixture.spool_is_empty();
     let inspected =
         r#"crispy_inspector_inspections_total{camera="front",outcome="agrees",site="local"}"#;
@@ -81,25 +82,25 @@ fn until_inspected(stages: &mut Stages) -> Exited {
     ingestor
 }
 
-/// Holds a program's end to its bound: from the word that its work is over.
-fn ends_in_time(stages: &mut Stages, name: &str) -> Exited {
+/// Checks the time from the end of a program's work to its exit.
+fn exits_in_time(stages: &mut Stages, name: &str) -> Exited {
     stages.running_mut(name).until_stderr("stopped");
-    let said = Instant::now();
-    let ended = stages.take(name).end().with_code(0);
-    let took = said.elapsed();
-    assert!(took < BOUND, "{name} took {took:?}");
-    ended
+    let stopped = Instant::now();
+    let exited = stages.take(name).end().with_code(0);
+    let took = stopped.elapsed();
+    assert!(took < EXIT_LIMIT, "{name} took {took:?}");
+    exited
 }
 
-fn workers_end_in_time(mut stages: Stages) {
+fn workers_exit_in_time(mut stages: Stages) {
     for name in WORKERS {
         stages.running(name).signal(Signal::TERM);
         stages.running_mut(name).until_stderr("drained");
-        ends_in_time(&mut stages, name);
+        exits_in_time(&mut stages, name);
     }
 }
 
-/// Spans that a program has lost so far.
+/// Number of spans that a program has lost.
 fn lost(stages: &Stages, name: &str, reason: &str) -> f64 {
     let page = stages.get(name, "/metrics").1;
     let series = format!(r#"crispy_telemetry_lost_total{{reason="{reason}"}}"#);
@@ -118,21 +119,21 @@ fn a_hanging_collector_delays_no_chunk_and_no_exit() {
     for protocol in PROTOCOLS {
         let collector = Collector::start();
         let room = ("OTEL_BSP_MAX_QUEUE_SIZE", "20");
-        // Whoever waited for an export would wait longer than this test does.
+        // An export's timeout is longer than this test.
         let mut stages = collector.stages(protocol, "600000", &[room]);
         until_cut(&stages);
         collector.receiver.wait_for_spans(|spans| !spans.is_empty());
         collector.proxy.set(Traffic::BlackHole);
         until_inspected(&mut stages);
         for name in WORKERS {
-            until(&format!("{name} counts what finds no room"), || {
+            until(&format!("{name} counts dropped spans"), || {
                 lost(&stages, name, "queue_full") > 0.0
             });
-            // No export has ended, well or not: nobody knows more than that.
+            // No export has ended, so there is nothing to log.
             assert_eq!(lost(&stages, name, "export"), 0.0, "{protocol}: {name}");
             assert_eq!(lines(&stages, name, "collector"), 0, "{protocol}: {name}");
         }
-        workers_end_in_time(stages);
+        workers_exit_in_time(stages);
     }
 }
 
@@ -147,12 +148,12 @@ fn a_collector_outage_is_logged_once_at_start_and_end() {
         until_inspected(&mut stages);
         for name in WORKERS {
             // One failed export is five spans: this is many.
-            until(&format!("{name} counts what does not arrive"), || {
+            until(&format!("{name} counts failed exports"), || {
                 lost(&stages, name, "export") > 40.0
             });
             assert_eq!(lines(&stages, name, BEGINS), 1, "{protocol}: {name}");
         }
-        // It is over, and there is something new to tell.
+        // The outage is over, and there are new spans.
         collector.proxy.set(Traffic::Pass);
         stages.add_ingestor("till", &video::irregular());
         for name in WORKERS {
@@ -161,7 +162,7 @@ fn a_collector_outage_is_logged_once_at_start_and_end() {
             assert_eq!(lines(&stages, name, ENDS), 1, "{protocol}: {name}");
         }
         collector.proxy.set(Traffic::BlackHole);
-        workers_end_in_time(stages);
+        workers_exit_in_time(stages);
     }
 }
 
@@ -178,13 +179,13 @@ fn a_refusing_or_throttling_collector_is_logged_once() {
         let ingestor = until_inspected(&mut stages);
         assert_eq!(ingestor.stderr_with(BEGINS).len(), 1, "{ingestor}");
         for name in WORKERS {
-            until(&format!("{name} counts what does not arrive"), || {
+            until(&format!("{name} counts failed exports"), || {
                 lost(&stages, name, "export") > 40.0
             });
             assert_eq!(lines(&stages, name, "collector"), 1, "{protocol}: {name}");
         }
         assert!(collector.receiver.spans().is_empty());
-        workers_end_in_time(stages);
+        workers_exit_in_time(stages);
     }
 }
 
@@ -197,7 +198,7 @@ fn spans_beyond_a_slow_collectors_rate_are_counted() {
     until_cut(&stages);
     until_inspected(&mut stages);
     for name in WORKERS {
-        until(&format!("{name} counts what finds no room"), || {
+        until(&format!("{name} counts dropped spans"), || {
             lost(&stages, name, "queue_full") > 0.0
         });
         stages.running_mut(name).until_stderr(CROWDED);
@@ -205,13 +206,13 @@ fn spans_beyond_a_slow_collectors_rate_are_counted() {
         assert_eq!(lines(&stages, name, "collector"), 1, "{name}");
     }
     collector.receiver.wait_for_spans(|spans| {
-        let told = |service: &str| {
+        let has_service = |service: &str| {
             let mut services = spans.iter().map(|span| &span.resource["service.name"]);
-            services.any(|told| told == service)
+            services.any(|other| other == service)
         };
-        told("crispy-uploader") && told("crispy-inspector")
+        has_service("crispy-uploader") && has_service("crispy-inspector")
     });
-    workers_end_in_time(stages);
+    workers_exit_in_time(stages);
 }
 
 #[test]
@@ -228,10 +229,10 @@ fn a_session_ends_soon_despite_a_silent_collector() {
         let mut up = up.env("OTEL_BSP_SCHEDULE_DELAY", "100").start();
         up.until_stdout_lines(30);
         let inspected = Instant::now();
-        let ended = up.end().with_code(0);
+        let exited = up.end().with_code(0);
         let took = inspected.elapsed();
-        // Its stages end one after the other, and each may wait for a second.
-        assert!(took < 2 * BOUND, "{protocol} took {took:?}: {ended}");
-        assert_eq!(ended.output().count("chunks"), 30, "{ended}");
+        // Its stages end one after the other, and each may take a second.
+        assert!(took < 2 * EXIT_LIMIT, "{protocol} took {took:?}: {exited}");
+        assert_eq!(exited.output().count("chunks"), 30, "{exited}");
     }
 }

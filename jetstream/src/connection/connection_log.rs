@@ -9,7 +9,7 @@ use async_nats::Event;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::link::LinkRole;
+use super::link_state::LinkRole;
 
 /// The time between two log lines of one kind. A refused subject is refused with every message.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);

@@ -4,7 +4,10 @@ use std::{error::Error, io, path::PathBuf, time::Duration};
 
 use async_nats::ConnectErrorKind;
 
-use super::{ConnectOptions, Version, options};
+use super::{
+    options::{self, ConnectOptions},
+    version::Version,
+};
 
 /// The first connection failed. Its server URLs carry no secrets.
 #[derive(Debug, thiserror::Error)]

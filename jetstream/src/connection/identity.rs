@@ -3,7 +3,7 @@
 use async_nats::ServerAddr;
 use percent_encoding::percent_decode_str;
 
-use super::ConnectOptions;
+use super::options::ConnectOptions;
 
 /// The identity in the options, else in the first URL with a user, which async-nats ignores.
 #[derive(Debug, PartialEq, Eq)]

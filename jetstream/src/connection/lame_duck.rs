@@ -1,9 +1,11 @@
 //! Leaves a server in lame duck mode before it disconnects us.
 //!
 //! ```text
-//!   server   leaders moved ─► JetStream off ─► listener closed ─► INFO: lame duck ─── grace, 10 s ───► clients disconnected, one by one
-//!   client                                                           └─► another server known?   yes: flush, reconnect
-//!                                                                                                no:  stay until disconnected
+//!   server  leaders moved ─► JetStream off ─► listener closed ─► INFO lame duck ─ 10 s ─► clients
+//!   client                                                        │                   disconnected
+//!                                                                 └─► another server known?
+//!                                                                     yes: flush, reconnect
+//!                                                                     no: stay until disconnected
 //! ```
 //!
 //! async-nats only reports the mode. A reconnect cannot reach the same server, whose listener is
@@ -16,7 +18,7 @@ use std::time::Duration;
 use async_nats::Client;
 use tokio::{sync::watch, time::timeout};
 
-use super::LinkState;
+use super::link_state::LinkState;
 
 /// The time limit of flushing before the reconnect.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);

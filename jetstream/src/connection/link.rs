@@ -1,7 +1,6 @@
 //! One TCP connection and its state.
 
 use std::{
-    fmt,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -14,7 +13,11 @@ use bytes::Bytes;
 use tokio::{sync::watch, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{connection_log::ConnectionLog, lame_duck};
+use super::{
+    connection_log::ConnectionLog,
+    lame_duck,
+    link_state::{LinkRole, LinkState},
+};
 use crate::backoff::Backoff;
 
 /// Delays between reconnect attempts.
@@ -36,35 +39,6 @@ const SWITCH_ATTEMPTS: usize = 10;
 
 /// The time limit of each.
 const SWITCH_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The role of a link. A process has two, so that deliveries do not wait behind publishes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkRole {
-    /// Pulls, deliveries, acknowledgements, API requests.
-    Consuming,
-    /// Publishes.
-    Publishing,
-}
-
-impl fmt::Display for LinkRole {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Consuming => "consuming",
-            Self::Publishing => "publishing",
-        })
-    }
-}
-
-/// The state of a link.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LinkState {
-    /// It is connected.
-    pub connected: bool,
-    /// The number of connects so far. After a change, earlier requests may never be answered.
-    pub connects: u64,
-    /// The server is in lame duck mode: about to close.
-    pub lame_duck: bool,
-}
 
 /// A client and its state.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! A connection to NATS that lasts.
 //!
 //! ```text
-//!   Connection ─┬─ consuming link    pulls, deliveries, acks, API requests; made at once, so that errors show
+//!   Connection ─┬─ consuming link    pulls, deliveries, acks, API requests; made at once
 //!               └─ publishing link   made when the first publisher is requested
 //! ```
 //!
@@ -10,10 +10,11 @@
 
 mod connection_log;
 mod error;
-mod failover_timer;
+pub(crate) mod failover_timer;
 mod identity;
 mod lame_duck;
-mod link;
+pub(crate) mod link;
+mod link_state;
 mod options;
 mod settings;
 mod version;
@@ -30,14 +31,14 @@ use tokio::{
 
 pub use {
     error::ConnectError,
-    link::{LinkRole, LinkState},
+    link_state::{LinkRole, LinkState},
     options::ConnectOptions,
     version::Version,
 };
-pub(crate) use {failover_timer::FailoverTimer, link::Link};
 
 use crate::Publisher;
 use error::Cause;
+use link::Link;
 use settings::{API_TIMEOUT, settings};
 
 /// The time limit of closing, over both links together.

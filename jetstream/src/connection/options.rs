@@ -9,8 +9,8 @@ use async_nats::ServerAddr;
 /// Its debug form hides every secret, those inside server URLs too, so it can be logged.
 #[derive(Clone)]
 pub struct ConnectOptions {
-    /// URLs of one cluster's servers, separated by commas; `nats://127.0.0.1:4222` by default. One of
-    /// them may have a user and password, or a token in the user's place: for all of them.
+    /// URLs of one cluster's servers, separated by commas; `nats://127.0.0.1:4222` by default. One
+    /// of them may have a user and password, or a token in the user's place: for all of them.
     pub servers: String,
     /// The connection's name in the server's lists: program, host and process.
     pub name: String,

@@ -5,7 +5,7 @@ use std::{fs::File, io, path::Path, time::Duration};
 use async_nats::{AuthError, ServerAddr};
 use nkeys::KeyPair;
 
-use super::{ConnectError, ConnectOptions, identity::Identity};
+use super::{error::ConnectError, identity::Identity, options::ConnectOptions};
 
 /// The time limit of one API request. During the election of a stream's leader (4.5 to 7 s,
 /// measured) requests fail at once; natscli waits 5 s.

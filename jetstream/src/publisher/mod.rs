@@ -3,7 +3,7 @@
 //! ```text
 //!   publish ──► window (64) ──► connected? ──► request ──► acknowledgement ──► Published
 //!                                   ▲                            │
-//!                                   └──── jittered delay ◄───────┘ full, busy, no leader, no answer
+//!                                   └── jittered delay ◄──┘ full, busy, no leader, no answer
 //! ```
 //!
 //! The window is the back-pressure: a full stream keeps 64 publishes retrying, and all others wait
@@ -34,7 +34,7 @@ use stalls::InFlightPublish;
 
 use crate::{
     backoff::Backoff,
-    connection::{FailoverTimer, Link},
+    connection::{failover_timer::FailoverTimer, link::Link},
     header, span,
 };
 
@@ -43,8 +43,8 @@ use crate::{
 const WINDOW: usize = 64;
 
 /// The time limit of one attempt. A leader that steps down never answers its pending publishes
-/// (measured: a partitioned cluster left whole windows unanswered, and stored them). Another attempt
-/// costs a duplicate that the stream recognises by its id.
+/// (measured: a partitioned cluster left whole windows unanswered, and stored them). Another
+/// attempt costs a duplicate that the stream recognises by its id.
 const ACK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Delays between attempts. The first is short: a message id in flight on a replicated stream is
@@ -60,7 +60,8 @@ const RETRY_BACKOFF: Backoff = Backoff {
 /// * Ok means stored: on the disk of the stream's leader, and of a majority of its replicas.
 /// * It retries for ever while the server is unavailable or busy, has no leader, or the stream is
 ///   full. Only publishes that can never succeed are errors.
-/// * At most 64 publishes are in flight, over all clones. Others wait, without a copy of their bytes.
+/// * At most 64 publishes are in flight, over all clones. Others wait, without a copy of their
+///   bytes.
 /// * Dropping the future gives up. The message may have been stored. Published again under the same
 ///   id it is stored once, as long as the stream remembers the id.
 #[derive(Clone, Debug)]
@@ -82,13 +83,13 @@ pub struct Outgoing<'a> {
     pub subject: &'a str,
     /// The name of the stream that must store it.
     pub stream: &'a str,
-    /// Its headers, with its id ([`header::MESSAGE_ID`]). A `traceparent` among them puts it into that
-    /// trace, and not into the current one.
+    /// Its headers, with its id ([`header::MESSAGE_ID`]). A `traceparent` among them puts it into
+    /// that trace, and not into the current one.
     pub headers: HeaderMap,
     /// Its content.
     pub payload: Bytes,
-    /// The span of its publishing; a plain one by default. The publisher records the fields `stream`,
-    /// `stream_sequence` and `attempt`.
+    /// The span of its publishing; a plain one by default. The publisher records the fields
+    /// `stream`, `stream_sequence` and `attempt`.
     pub span: Option<Span>,
 }
 
@@ -119,8 +120,8 @@ impl Publisher {
         &self.inner.link
     }
 
-    /// Stalled publishes, by stream, for logs and health: from the first failed attempt to success or
-    /// to the drop of the publish.
+    /// Stalled publishes, by stream, for logs and health: from the first failed attempt to success
+    /// or to the drop of the publish.
     pub fn stalls(&self) -> watch::Receiver<Stalls> {
         self.inner.stalls.subscribe()
     }

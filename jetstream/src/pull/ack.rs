@@ -2,10 +2,12 @@
 
 use jiff::Timestamp;
 
-/// The subject on which a delivery is acknowledged. The server puts facts about it into the subject.
+/// The subject on which a delivery is acknowledged. The server puts facts about it into the
+/// subject.
 ///
-/// `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<published, Unix ns>.<pending>`,
-/// or with `<domain>.<account>` before the stream and perhaps more at the end (NATS ADR-15).
+/// `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<published, Unix
+/// ns>.<pending>`, or with `<domain>.<account>` before the stream and perhaps more at the end (NATS
+/// ADR-15).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AckSubject {
     /// The stream's name on the server.

@@ -10,10 +10,10 @@
 //! channel of its own, where leases run out unseen. And with several clients on one consumer it can
 //! stay silent for half a minute after the server's return (measured: 14 s and more), because it
 //! takes other clients' open requests for its own. Here every doubt about open requests ends in the
-//! same way: forget them, and request again on a new inbox. Messages on their way to the old one are
-//! delivered again when their leases are over.
+//! same way: forget them, and request again on a new inbox. Messages on their way to the old one
+//! are delivered again when their leases are over.
 
-mod ack;
+pub(crate) mod ack;
 mod status;
 
 use std::{collections::VecDeque, time::Duration};
@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 pub use ack::AckSubject;
 use status::Status;
 
-use crate::{Connection, backoff::Backoff, connection::Link};
+use crate::{Connection, backoff::Backoff, connection::link::Link};
 
 /// The lifetime of one request. Long, because an open request costs nothing.
 const EXPIRES: Duration = Duration::from_secs(30);
@@ -113,12 +113,12 @@ impl Puller {
 
     /// Requests messages until up to `count` are outstanding. Requests cannot be withdrawn.
     ///
-    /// It does so only when fewer than half are outstanding: a request for each message would leave as
-    /// many requests open as there are permits, each with heartbeats of its own. The outstanding half
-    /// is delivered at once where there is work, and then the rest is requested.
+    /// It does so only when fewer than half are outstanding: a request for each message would leave
+    /// as many requests open as there are permits, each with heartbeats of its own. The outstanding
+    /// half is delivered at once where there is work, and then the rest is requested.
     ///
-    /// Without a connection, or just after a refusal, it requests nothing. [`Self::next`] then returns
-    /// when it is time to request again.
+    /// Without a connection, or just after a refusal, it requests nothing. [`Self::next`] then
+    /// returns when it is time to request again.
     pub async fn request(&mut self, count: usize) {
         let missing = count.saturating_sub(self.outstanding);
         let enough = self.outstanding * 2 >= count;
@@ -265,7 +265,8 @@ impl Puller {
     }
 }
 
-/// <https://docs.nats.io/reference/reference-protocols/nats_api_reference>, `CONSUMER.MSG.NEXT`; times in nanoseconds.
+/// <https://docs.nats.io/reference/reference-protocols/nats_api_reference>, `CONSUMER.MSG.NEXT`;
+/// times in nanoseconds.
 #[derive(Serialize)]
 struct Request {
     batch: usize,

@@ -11,7 +11,7 @@ use crate::{
     Connection,
     api::{self, ApiError},
     backoff::Backoff,
-    connection::FailoverTimer,
+    connection::failover_timer::FailoverTimer,
 };
 
 /// Delays while a stream or consumer that was there is missing.
@@ -21,7 +21,8 @@ const SEARCH_BACKOFF: Backoff = Backoff {
 };
 
 /// The time limit of one search. A healthy server answers within milliseconds. Requests during an
-/// election are never answered, and a worker that waits for one idles while the new leader has work.
+/// election are never answered, and a worker that waits for one idles while the new leader has
+/// work.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The lease of consumers without one: the server's default.

@@ -6,8 +6,7 @@ use async_nats::{HeaderMap, Message, Subject};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::retry_history::Failures;
-use crate::{header, pull::AckSubject};
+use crate::{header, pull::ack::AckSubject};
 
 /// The identity of a message: its sequence in a stream of known creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,12 +65,6 @@ impl Delivery {
             payload: message.payload,
             reply: Some(reply),
         })
-    }
-
-    /// Fills in what this worker remembers of the message.
-    pub(super) fn set_history(&mut self, failures: Failures) {
-        self.attempt = failures.retries.saturating_add(1);
-        self.begun = failures.survived;
     }
 
     pub(super) fn message_ref(&self) -> MessageRef {

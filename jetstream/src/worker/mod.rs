@@ -1,10 +1,11 @@
 //! A worker: processes the messages of a consumer at least once, and is never stuck.
 //!
 //! ```text
-//!   consumer ──► pull (free permits only) ──► in flight ──► attempt: decode, handle, decide ──► settle: ack │ dead letter, term;  nak
-//!                                               │ ▲                       │
-//!                                  +WPI each third of the lease           └─ dependency unavailable: stays in flight,
-//!                                                                            pulling pauses, probe every 2 s
+//!   consumer ─► pull (free permits only) ─► in flight ─► attempt: decode, handle, decide
+//!                                             │ ▲          ├─► settle: ack; dead letter, then term
+//!                                +WPI each third of        ├─► nak with a delay
+//!                                the lease                 └─► dependency unavailable: stays in
+//!                                                              flight, pulling pauses, probes
 //! ```
 //!
 //! * One task owns all state (`run`): messages in flight, running attempts, the retry history.
@@ -46,7 +47,11 @@ pub use {
     processor::{DeadLetter, DeadLetterKind, DecodeError, Processor},
 };
 
-use crate::{Connection, Readiness, pull::Puller, readiness::WorkerWatch};
+use crate::{
+    Connection,
+    pull::Puller,
+    readiness::{Readiness, WorkerState, WorkerWatch},
+};
 use bind::Binding;
 
 /// A worker, bound to the consumer that it shares with other workers of its kind.
@@ -68,15 +73,6 @@ pub struct Worker {
     /// deletion by failing requests.
     deletions: Subscriber,
     state: watch::Sender<WorkerState>,
-}
-
-/// The state of a worker, for health and status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WorkerState {
-    /// Its consumer answers.
-    pub bound: bool,
-    /// The dependencies that every message needs are available, as far as is known.
-    pub available: bool,
 }
 
 /// The work of a worker from start to stop.

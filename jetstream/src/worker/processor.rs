@@ -34,10 +34,12 @@ pub trait Processor: Send + Sync + 'static {
     ///
     /// | kind | consequence |
     /// |---|---|
-    /// | `Transient` | a retry, after a jittered delay and not before its `retry_after`; a dead letter once it has failed too often for too long |
+    /// | `Transient` | a retry after a jittered delay, at last a dead letter |
     /// | `Rejected`, `Corrupt`, `Conflict`, `NotFound` | a dead letter |
-    /// | `Unavailable`, shared | the breaker opens: pulling pauses, other attempts are cancelled, [`Self::probe`] closes it |
-    /// | `Unavailable`, not shared | this message alone is delayed, and no attempt is counted |
+    /// | `Unavailable`, shared | the breaker opens until [`Self::probe`] succeeds |
+    /// | `Unavailable`, not shared | this message alone is delayed, without counting the attempt |
+    ///
+    /// While the breaker is open, pulling pauses and all attempts are cancelled.
     fn handle(
         &self,
         message: Self::Message,

@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::delivery::MessageRef;
+use super::delivery::{Delivery, MessageRef};
 
 /// Messages remembered. The count of a forgotten message starts again; the crash guard still works
 /// by the server's own count.
@@ -48,6 +48,12 @@ pub(super) struct Failures {
 }
 
 impl Failures {
+    /// Writes the failures of a message into its delivery.
+    pub(super) fn record(self, delivery: &mut Delivery) {
+        delivery.attempt = self.retries.saturating_add(1);
+        delivery.begun = self.survived;
+    }
+
     /// The time since the first retry.
     pub(super) fn since_first(&self, now: Instant) -> Duration {
         self.first

@@ -17,7 +17,7 @@ use super::{
     retry_history::{Attempt, Failures},
     shared::Shared,
 };
-use crate::connection::Link;
+use crate::connection::link::Link;
 
 /// The time limit of one confirmation. Shorter than the shortest lease, so that a lost confirmation
 /// is requested again while the message is still ours.

@@ -1,7 +1,7 @@
 //! The stream's epoch: protects a re-created stream from acknowledgements meant for the old one.
 //!
 //! ```text
-//!   delivered from the old stream ─── deleted, wiped ─── created again ─── acknowledged: which message?
+//!   delivered from the old stream ─── deleted ─── created again ─── acknowledged: which message?
 //! ```
 //!
 //! The server settles by sequence alone. Measured (2.15.1): an acknowledgement of message 1 of a
@@ -14,7 +14,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{bind::Binding, delivery::MessageRef};
-use crate::connection::Link;
+use crate::connection::link::Link;
 
 /// The current epoch of the stream, shared by a worker's tasks.
 #[derive(Debug)]

@@ -1,8 +1,9 @@
-//! A cluster that loses its leader, and one that is torn apart.
+//! A cluster that loses its leader, and one that is partitioned.
 //!
-//! How long an election takes is the servers' own affair, and so is how long a node that is cut off believes that it leads. What is ours begins
-//! when they know better: `Observer`s ask each node all the time who leads, and a worker's silence is counted from the last moment at which
-//! the node that could have told it had nothing to tell.
+//! The servers determine the length of an election, and how long a partitioned node believes that
+//! it leads. The worker's time begins after that: `Observer`s ask each node for the leader all the
+//! time, and a worker's silence counts from the last moment at which its node could not name the
+//! leader.
 
 use std::{
     sync::{Arc, Mutex},
@@ -15,54 +16,54 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    crew::{Hand, SILENCE, all_delivered, all_heard},
-    ground::{Load, connect, eventually, set_up_with, until_count},
-    work::Manner,
+    fixture::{Load, connect, eventually, set_up_with, wait_for_count},
+    worker_main::Behavior,
+    worker_process::{SILENCE, WorkerProcess, all_active, all_delivered},
 };
 
-/// How often an observer asks, and how long it waits for an answer.
+/// The interval of an observer's requests, and their time limit.
 const EVERY: Duration = Duration::from_millis(50);
 const ANSWER: Duration = Duration::from_millis(500);
 
-/// Both with one crew and under one load: the second meets the queue as the first has left it.
-pub(crate) async fn four_processes_work_on_when_the_leader_is_killed_and_when_it_is_cut_off() {
+/// Both events under one load: the second meets the queue as the first left it.
+pub(crate) async fn four_workers_resume_when_the_leader_is_killed_or_cut_off() {
     let mut cluster = NatsCluster::start();
-    let connection = in_three_copies(&cluster).await;
-    let hands = crew(&mut cluster);
-    let load = Load::on(&connection).await;
-    all_heard(&hands, SystemTime::now()).await;
+    let connection = set_up_three_replicas(&cluster).await;
+    let workers = start_workers(&mut cluster);
+    let load = Load::start(&connection).await;
+    all_active(&workers, SystemTime::now()).await;
 
-    let killed = until_led(&connection, None).await;
+    let killed = wait_for_leader(&connection, None).await;
     cluster.node(&killed).kill9();
-    let successor = until_led(&connection, Some(&killed)).await;
-    at_work(
-        &hands,
+    let successor = wait_for_leader(&connection, Some(&killed)).await;
+    check_active(
+        &workers,
         &format!("{killed} was killed, and {successor} leads"),
     )
     .await;
     cluster.node(&killed).restart();
-    at_work(&hands, &format!("{killed} was started again")).await;
+    check_active(&workers, &format!("{killed} was started again")).await;
 
-    let lone = until_led(&connection, None).await;
+    let lone = wait_for_leader(&connection, None).await;
     let mut observers = Vec::new();
     for node in ["n0", "n1", "n2"] {
-        observers.push(Observer::of(node, &cluster.node(node).url()).await);
+        observers.push(Observer::new(node, &cluster.node(node).url()).await);
     }
     let cut = SystemTime::now();
     cluster.cut_off(&lone);
-    eventually(async || observers.iter().all(|of| of.knows_better_than(&lone))).await;
-    all_heard(&hands, SystemTime::now()).await;
+    eventually(async || observers.iter().all(|of| of.disagrees_with(&lone))).await;
+    all_active(&workers, SystemTime::now()).await;
     let joined = SystemTime::now();
     cluster.rejoin(&lone);
-    eventually(async || observers.iter().all(|of| of.knows_of_a_leader())).await;
-    all_heard(&hands, SystemTime::now()).await;
+    eventually(async || observers.iter().all(|of| of.sees_a_leader())).await;
+    all_active(&workers, SystemTime::now()).await;
 
     let published = load.stop().await;
     let end = SystemTime::now();
-    until_count(&connection, Stream::Chunks, 0).await;
-    for hand in &hands {
-        // Until it is joined again the lone node is only mistaken while it believes that it leads, and its clients with it.
-        let silent = hand.silence(&(cut..end), |before| {
+    wait_for_count(&connection, Stream::Chunks, 0).await;
+    for worker in &workers {
+        // Before it rejoins, the partitioned node is wrong only while it believes that it leads.
+        let silent = worker.silence(&(cut..end), |before| {
             let last = |of: &Observer| {
                 of.last(before, |leader, at| match leader {
                     _ if of.node == lone && at < joined => leader == Some(&lone),
@@ -75,42 +76,42 @@ pub(crate) async fn four_processes_work_on_when_the_leader_is_killed_and_when_it
         println!("  silent for {silent:.1?} at most while the servers knew who leads");
         assert!(silent < SILENCE);
     }
-    let repeated = all_delivered(&hands, &published).await;
+    let repeated = all_delivered(&workers, &published).await;
     println!("  {} chunks, {repeated} delivered again", published.len());
     assert_eq!(connection.messages(Stream::Dead).await.unwrap(), 0);
 }
 
-/// Every worker is at work soon after what has just happened.
-async fn at_work(hands: &[Hand], event: &str) {
-    let silent = all_heard(hands, SystemTime::now()).await;
-    println!("  all four at work {silent:.1?} after {event}");
+/// Checks that all workers are active soon after `event`.
+async fn check_active(workers: &[WorkerProcess], event: &str) {
+    let silent = all_active(workers, SystemTime::now()).await;
+    println!("  all four active {silent:.1?} after {event}");
     assert!(silent < SILENCE, "silent for {silent:?}");
 }
 
-/// Asks one node who leads, all the time, and remembers its answers.
+/// Asks one node for the leader all the time, and records its answers.
 struct Observer {
     node: &'static str,
     answers: Arc<Mutex<Vec<Answer>>>,
     _asking: AbortOnDropHandle<()>,
 }
 
-/// Who leads, if anybody does, by the word of one node at one moment.
+/// The leader as seen by one node at one moment.
 struct Answer {
     at: SystemTime,
     leader: Option<String>,
 }
 
 impl Observer {
-    async fn of(node: &'static str, url: &str) -> Self {
+    async fn new(node: &'static str, url: &str) -> Self {
         let connection = connect(url).await;
         let answers: Arc<Mutex<Vec<Answer>>> = Arc::default();
-        let heard = Arc::clone(&answers);
+        let sink = Arc::clone(&answers);
         let asking = tokio::spawn(async move {
             loop {
-                let asked = timeout(ANSWER, leaders(&connection)).await;
-                let leader = asked.ok().flatten().map(|[stream, _]| stream);
+                let answer = timeout(ANSWER, leaders(&connection)).await;
+                let leader = answer.ok().flatten().map(|[stream, _]| stream);
                 let at = SystemTime::now();
-                heard.lock().unwrap().push(Answer { at, leader });
+                sink.lock().unwrap().push(Answer { at, leader });
                 sleep(EVERY).await;
             }
         });
@@ -121,48 +122,48 @@ impl Observer {
         }
     }
 
-    /// By its last answer another node leads, or it does not lead any more itself.
-    fn knows_better_than(&self, lone: &str) -> bool {
+    /// Whether its last answer names another leader than `lone`, or `lone` itself names none.
+    fn disagrees_with(&self, lone: &str) -> bool {
         self.now(|leader| leader.map_or(self.node == lone, |leader| leader != lone))
     }
 
-    fn knows_of_a_leader(&self) -> bool {
+    fn sees_a_leader(&self) -> bool {
         self.now(|leader| leader.is_some())
     }
 
-    fn now(&self, is_so: impl Fn(Option<&str>) -> bool) -> bool {
+    fn now(&self, condition: impl Fn(Option<&str>) -> bool) -> bool {
         let answers = self.answers.lock().unwrap();
         answers
             .last()
-            .is_some_and(|answer| is_so(answer.leader.as_deref()))
+            .is_some_and(|answer| condition(answer.leader.as_deref()))
     }
 
-    /// The last moment before `moment` at which its answer was one of those.
+    /// The last moment before `moment` at which its answer met the condition.
     fn last(
         &self,
         moment: SystemTime,
-        is_so: impl Fn(Option<&str>, SystemTime) -> bool,
+        condition: impl Fn(Option<&str>, SystemTime) -> bool,
     ) -> Option<SystemTime> {
         let answers = self.answers.lock().unwrap();
         let end = answers.partition_point(|answer| answer.at <= moment);
         let mut before = answers[..end].iter().rev();
-        let found = before.find(|answer| is_so(answer.leader.as_deref(), answer.at));
+        let found = before.find(|answer| condition(answer.leader.as_deref(), answer.at));
         found.map(|answer| answer.at)
     }
 }
 
-/// Four workers, on all nodes: each knows one at first, and hears of the others there.
-pub(crate) fn crew(cluster: &mut NatsCluster) -> Vec<Hand> {
-    let start = |node| Hand::start(&cluster.node(node).url(), Manner::AtOnce);
+/// Four workers on three nodes. Each is given one node, and learns of the others there.
+pub(crate) fn start_workers(cluster: &mut NatsCluster) -> Vec<WorkerProcess> {
+    let start = |node| WorkerProcess::start(&cluster.node(node).url(), Behavior::AtOnce);
     ["n0", "n1", "n2", "n0"].map(start).into()
 }
 
-/// Waits until stream and durable have leaders, other than the one that was; the stream's.
-async fn until_led(connection: &Connection, but: Option<&str>) -> String {
+/// Waits until stream and consumer have leaders other than `but`. Returns the stream's.
+async fn wait_for_leader(connection: &Connection, but: Option<&str>) -> String {
     let mut leader = None;
     eventually(async || {
-        leader = leaders(connection).await.filter(|[stream, durable]| {
-            Some(stream.as_str()) != but && Some(durable.as_str()) != but
+        leader = leaders(connection).await.filter(|[stream, consumer]| {
+            Some(stream.as_str()) != but && Some(consumer.as_str()) != but
         });
         leader.is_some()
     })
@@ -174,13 +175,13 @@ async fn until_led(connection: &Connection, but: Option<&str>) -> String {
 async fn leaders(connection: &Connection) -> Option<[String; 2]> {
     let name = Stream::Chunks.name(connection.prefix());
     let stream = connection.jetstream().get_stream(name).await.ok()?;
-    let durable = stream.consumer_info("uploader").await.ok()?;
-    let of_stream = stream.cached_info().cluster.as_ref()?.leader.clone()?;
-    Some([of_stream, durable.cluster?.leader?])
+    let consumer = stream.consumer_info("uploader").await.ok()?;
+    let stream_leader = stream.cached_info().cluster.as_ref()?.leader.clone()?;
+    Some([stream_leader, consumer.cluster?.leader?])
 }
 
-/// Sets up with three replicas, which setting up again keeps where none are named.
-async fn in_three_copies(cluster: &NatsCluster) -> Connection {
+/// Sets up with three replicas, and checks that another setup keeps them.
+async fn set_up_three_replicas(cluster: &NatsCluster) -> Connection {
     let connection = set_up_with(&cluster.urls(), 3).await;
     let unnamed = topology::plan(&connection, None, true).await.unwrap();
     assert_eq!(unnamed.changes(), []);

@@ -1,32 +1,33 @@
-//! Worker processes, as hosts run them, that are killed, or whose servers are.
+//! Worker processes that are killed, or whose servers are.
 //!
 //! ```text
-//!   this program ──► a server or a cluster, streams, load        claims: deaths, culprit, outage, lame_duck, cluster, backlog
-//!        └─ starts itself as workers (`work`), which say on standard output what they do, and when
+//!   this program ──► a server or a cluster, streams, load        claims: kills, crash_loop, outage, lame_duck, cluster, memory
+//!        └─ starts itself as workers (`worker_main`), which print their steps
 //! ```
 //!
-//! It is a program of its own (`harness = false`), since it starts itself. Arguments choose claims, by a part of their names.
+//! It is its own harness (`harness = false`), because it starts itself. Arguments choose claims by
+//! parts of their names.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a test that cannot go on says so by panicking, and this one is its own harness"
 )]
 
-mod backlog;
 #[path = "../chunks/mod.rs"]
 mod chunks;
 mod cluster;
-mod crew;
-mod culprit;
-mod deaths;
-mod ground;
+mod crash_loop;
+mod fixture;
+mod kills;
 mod lame_duck;
+mod memory;
 mod outage;
-mod work;
+mod worker_main;
+mod worker_process;
 
 use std::{env, time::Instant};
 
-use work::Manner;
+use worker_main::Behavior;
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -34,39 +35,39 @@ fn main() {
         .enable_all()
         .build()
         .unwrap();
-    if let [role, url, manner] = &arguments[..]
+    if let [role, url, behavior] = &arguments[..]
         && role == "work"
     {
-        runtime.block_on(work::work(url, Manner::named(manner)));
+        runtime.block_on(worker_main::run(url, Behavior::parse(behavior)));
         return;
     }
     runtime.block_on(claims(&arguments));
 }
 
 async fn claims(chosen: &[String]) {
-    /// Shows the claims that are chosen, by the names of their functions; all if none is.
+    /// Checks the chosen claims, by the names of their functions; all where none is chosen.
     macro_rules! show {
         ($($module:ident::$claim:ident),* $(,)?) => {
             $(if is_chosen(chosen, stringify!($claim)) {
                 let begun = Instant::now();
                 println!("claim {}", stringify!($claim));
                 $module::$claim().await;
-                println!("  holds, shown in {:.1?}", begun.elapsed());
+                println!("  holds, after {:.1?}", begun.elapsed());
             })*
         };
     }
     show![
-        deaths::a_worker_that_is_killed_between_its_handler_and_its_ack_leaves_its_message_to_another,
-        deaths::a_worker_that_is_killed_between_its_event_and_its_ack_announces_once_in_effect,
-        culprit::what_kills_its_workers_is_given_up_and_takes_nobody_with_it,
-        outage::four_processes_work_on_within_three_seconds_of_each_of_three_killed_servers,
-        backlog::a_backlog_of_a_million_messages_takes_no_more_memory_than_a_small_one,
+        kills::a_worker_killed_before_its_ack_leaves_its_message_to_another,
+        kills::a_worker_killed_after_its_event_announces_once_in_effect,
+        crash_loop::a_message_that_crashes_processes_is_dead_lettered_alone,
+        outage::four_workers_resume_within_3_s_of_a_killed_server,
+        memory::a_million_messages_take_no_more_memory_than_a_few,
     ];
-    // Elections on a busy machine take as long as they take: by name only (`make cluster`).
+    // Elections take long on a busy machine: by name only (`make cluster`).
     if names(chosen).next().is_some() {
         show![
-            cluster::four_processes_work_on_when_the_leader_is_killed_and_when_it_is_cut_off,
-            lame_duck::four_processes_work_on_when_the_servers_close_one_after_the_other,
+            cluster::four_workers_resume_when_the_leader_is_killed_or_cut_off,
+            lame_duck::four_workers_resume_when_the_servers_close_in_turn,
         ];
     }
 }
@@ -76,7 +77,7 @@ fn is_chosen(chosen: &[String], name: &str) -> bool {
     parts.clone().next().is_none() || parts.any(|part| name.contains(part.as_str()))
 }
 
-/// What was asked for by name. The options that cargo's own harness knows are none of ours.
+/// The chosen names. Options of cargo's own harness are ignored.
 fn names(chosen: &[String]) -> impl Iterator<Item = &String> + Clone {
     chosen.iter().filter(|part| !part.starts_with('-'))
 }

@@ -7,38 +7,38 @@ use crispy_testbed::NatsServer;
 use tokio::time::sleep;
 
 use crate::{
-    crew::{Hand, SILENCE, all_delivered, all_heard, begun},
-    ground::{Load, eventually, set_up, until_count},
-    work::Manner,
+    fixture::{Load, eventually, set_up, wait_for_count},
+    worker_main::Behavior,
+    worker_process::{SILENCE, WorkerProcess, all_active, all_delivered, begun},
 };
 
-/// How long the server stays away: longer than any pause between attempts to reach it.
-const AWAY: Duration = Duration::from_secs(1);
+/// The downtime of the server: longer than any reconnect delay.
+const OUTAGE: Duration = Duration::from_secs(1);
 
-/// Chunks handled between two deaths.
+/// Chunks handled between two kills.
 const BETWEEN: usize = 500;
 
-pub(crate) async fn four_processes_work_on_within_three_seconds_of_each_of_three_killed_servers() {
+pub(crate) async fn four_workers_resume_within_3_s_of_a_killed_server() {
     let mut server = NatsServer::start();
     let connection = set_up(&server.url()).await;
-    let hands: Vec<Hand> = (0..4)
-        .map(|_| Hand::start(&server.url(), Manner::AtOnce))
+    let workers: Vec<WorkerProcess> = (0..4)
+        .map(|_| WorkerProcess::start(&server.url(), Behavior::AtOnce))
         .collect();
-    let load = Load::on(&connection).await;
+    let load = Load::start(&connection).await;
     for _ in 0..3 {
-        all_heard(&hands, SystemTime::now()).await;
-        let enough = begun(&hands).0.len() + BETWEEN;
-        eventually(async || begun(&hands).0.len() >= enough).await;
+        all_active(&workers, SystemTime::now()).await;
+        let enough = begun(&workers).0.len() + BETWEEN;
+        eventually(async || begun(&workers).0.len() >= enough).await;
         server.kill9();
-        sleep(AWAY).await;
+        sleep(OUTAGE).await;
         server.restart();
-        let silent = all_heard(&hands, SystemTime::now()).await;
-        println!("  all four at work {silent:.1?} after the server's return");
+        let silent = all_active(&workers, SystemTime::now()).await;
+        println!("  all four active {silent:.1?} after the server's return");
         assert!(silent < SILENCE, "silent for {silent:?}");
     }
     let published = load.stop().await;
-    until_count(&connection, Stream::Chunks, 0).await;
-    let repeated = all_delivered(&hands, &published).await;
+    wait_for_count(&connection, Stream::Chunks, 0).await;
+    let repeated = all_delivered(&workers, &published).await;
     println!("  {} chunks, {repeated} delivered again", published.len());
     assert_eq!(connection.messages(Stream::Dead).await.unwrap(), 0);
 }

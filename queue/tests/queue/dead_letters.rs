@@ -9,21 +9,21 @@ use crispy_queue::{
 };
 use tokio::time::timeout;
 
-use crate::scene::{PATIENCE, Scene, camera, chunk, publish, quick};
+use crate::fixture::{Fixture, TIMEOUT, camera, chunk, publish, quick_config};
 
-/// A scene with dead letters about these chunks.
-async fn rejected(sequences: std::ops::Range<u64>) -> Scene {
-    let scene = Scene::new().await;
-    let publisher = scene.publisher().await;
+/// A fixture with dead letters about these chunks.
+async fn rejected(sequences: std::ops::Range<u64>) -> Fixture {
+    let fixture = Fixture::new().await;
+    let publisher = fixture.publisher().await;
     let count = sequences.end - sequences.start;
     for sequence in sequences {
-        publish(&publisher, &scene.connection, &kept(sequence)).await;
+        publish(&publisher, &fixture.connection, &kept(sequence)).await;
     }
-    let worker = scene.worker(quick(), reject).await;
-    scene.until_count(Stream::Chunks, 0).await;
+    let worker = fixture.worker(quick_config(), reject).await;
+    fixture.wait_for_count(Stream::Chunks, 0).await;
     worker.stop().await;
-    assert_eq!(scene.count(Stream::Dead).await, count);
-    scene
+    assert_eq!(fixture.count(Stream::Dead).await, count);
+    fixture
 }
 
 async fn reject(_: ChunkReady, _: Delivery) -> Result<(), Fault> {
@@ -37,9 +37,9 @@ fn kept(sequence: u64) -> ChunkReady {
     }
 }
 
-async fn all(scene: &Scene, filter: &DeadLetterFilter) -> Vec<StoredDeadLetter> {
+async fn all(fixture: &Fixture, filter: &DeadLetterFilter) -> Vec<StoredDeadLetter> {
     let mut found = Vec::new();
-    let letters = DeadLetters::new(&scene.connection);
+    let letters = DeadLetters::new(&fixture.connection);
     letters
         .each(filter, |stored| found.push(stored))
         .await
@@ -49,25 +49,25 @@ async fn all(scene: &Scene, filter: &DeadLetterFilter) -> Vec<StoredDeadLetter> 
 
 async fn decision(events: &mut SpoolEvents) -> DeadLetterDecision {
     loop {
-        let event = timeout(PATIENCE, events.next()).await.expect("an event");
+        let event = timeout(TIMEOUT, events.next()).await.expect("an event");
         if let SpoolEventKind::Decision(decision) = event.unwrap().kind {
             return decision;
         }
     }
 }
 
-async fn owner(scene: &Scene) -> SpoolEvents {
-    SpoolEvents::open(&scene.connection, "s1", &camera().site)
+async fn owner(fixture: &Fixture) -> SpoolEvents {
+    SpoolEvents::open(&fixture.connection, "s1", &camera().site)
         .await
         .unwrap()
 }
 
 #[tokio::test]
 async fn every_dead_letter_of_a_filter_is_read_oldest_first() {
-    let scene = Scene::new().await;
-    assert_eq!(all(&scene, &DeadLetterFilter::default()).await, []);
-    let scene = rejected(3..6).await;
-    let found = all(&scene, &DeadLetterFilter::default()).await;
+    let fixture = Fixture::new().await;
+    assert_eq!(all(&fixture, &DeadLetterFilter::default()).await, []);
+    let fixture = rejected(3..6).await;
+    let found = all(&fixture, &DeadLetterFilter::default()).await;
     let sequences: Vec<_> = found.iter().map(|stored| stored.sequence).collect();
     assert_eq!(sequences, [1, 2, 3]);
     assert!(found.iter().all(|stored| stored.stage == Stage::Uploader
@@ -78,24 +78,24 @@ async fn every_dead_letter_of_a_filter_is_read_oldest_first() {
         site: Some(camera().site),
         camera: Some(camera().camera),
     };
-    assert_eq!(all(&scene, &ours).await.len(), 3);
+    assert_eq!(all(&fixture, &ours).await.len(), 3);
     let others = DeadLetterFilter {
         stage: Some(Stage::Inspector),
         ..ours.clone()
     };
-    assert_eq!(all(&scene, &others).await, []);
+    assert_eq!(all(&fixture, &others).await, []);
     let elsewhere = DeadLetterFilter {
         camera: Some("yard".parse().unwrap()),
         ..ours
     };
-    assert_eq!(all(&scene, &elsewhere).await, []);
+    assert_eq!(all(&fixture, &elsewhere).await, []);
 }
 
 #[tokio::test]
 async fn replayed_work_is_handled_and_its_owner_is_informed() {
-    let scene = rejected(7..8).await;
-    let mut events = owner(&scene).await;
-    let letters = DeadLetters::new(&scene.connection);
+    let fixture = rejected(7..8).await;
+    let mut events = owner(&fixture).await;
+    let letters = DeadLetters::new(&fixture.connection);
     let letter = letters.get(1).await.unwrap().unwrap();
     let replayed = letters.replay(&letter, &Producer::default()).await.unwrap();
     assert!(!replayed.duplicate);
@@ -112,40 +112,40 @@ async fn replayed_work_is_handled_and_its_owner_is_informed() {
     };
     let (sequence, id) = (replay.stream_sequence, replay.message_id);
     assert_eq!((sequence, &id), (replayed.sequence, &message_id::replay(1)));
-    let queued = scene.connection.is_queued(Stream::Chunks, sequence, &id);
+    let queued = fixture.connection.is_queued(Stream::Chunks, sequence, &id);
     assert!(queued.await.unwrap());
 
-    let mut worker = scene.worker(quick(), async |_, _| Ok(())).await;
+    let mut worker = fixture.worker(quick_config(), async |_, _| Ok(())).await;
     assert_eq!(worker.next().await.0, 7);
-    scene.until_count(Stream::Chunks, 0).await;
+    fixture.wait_for_count(Stream::Chunks, 0).await;
     assert_eq!(worker.stop().await.handled, 1);
 }
 
 #[tokio::test]
 async fn a_repeated_replay_stores_nothing_and_says_so() {
-    let scene = rejected(7..8).await;
-    let letters = DeadLetters::new(&scene.connection);
+    let fixture = rejected(7..8).await;
+    let letters = DeadLetters::new(&fixture.connection);
     let letter = letters.get(1).await.unwrap().unwrap();
     for duplicate in [false, true] {
         let replayed = letters.replay(&letter, &Producer::default()).await.unwrap();
         assert_eq!(replayed.duplicate, duplicate);
     }
-    assert_eq!(scene.count(Stream::Chunks).await, 1);
+    assert_eq!(fixture.count(Stream::Chunks).await, 1);
 }
 
 #[tokio::test]
 async fn dropped_work_is_gone_and_its_owner_is_informed() {
-    let scene = rejected(7..9).await;
-    let mut events = owner(&scene).await;
-    let letters = DeadLetters::new(&scene.connection);
+    let fixture = rejected(7..9).await;
+    let mut events = owner(&fixture).await;
+    let letters = DeadLetters::new(&fixture.connection);
     let letter = letters.get(2).await.unwrap().unwrap();
     assert!(letters.drop(&letter, &Producer::default()).await.unwrap());
     assert!(!letters.drop(&letter, &Producer::default()).await.unwrap());
     let decision = decision(&mut events).await;
     assert_eq!(decision.chunk, letter.kept_chunk().unwrap().id);
     assert!(matches!(decision.decision, Some(Decision::Dropped(_))));
-    assert_eq!(scene.count(Stream::Chunks).await, 0);
-    let left = all(&scene, &DeadLetterFilter::default()).await;
+    assert_eq!(fixture.count(Stream::Chunks).await, 0);
+    let left = all(&fixture, &DeadLetterFilter::default()).await;
     assert_eq!(left.len(), 1, "a decision is not a dead letter");
     let not_a_dead_letter = letters.get(3).await.unwrap_err();
     assert_eq!(not_a_dead_letter.kind(), &Kind::Corrupt);

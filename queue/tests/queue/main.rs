@@ -1,28 +1,26 @@
-//! The queue's promises, each against a real nats-server.
+//! The queue's guarantees, against real nats-servers.
 //!
-//! `scene` sets the stage: a server of the test's own, streams, workers that do what the test says. The other modules are claims.
+//! `fixture` has a server for each test, streams and scripted workers. The other modules are
+//! claims.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that cannot go on says so by panicking"
 )]
 
-mod absence;
 #[path = "../chunks/mod.rs"]
 mod chunks;
-mod connection;
+mod crash_guard;
 mod dead_letters;
+mod decisions;
+mod drain;
+mod fixture;
 mod lame_duck;
 mod lease;
-mod outcome;
-mod papers;
+mod outages;
 mod publisher;
 mod reader;
 mod readiness;
-mod scene;
 mod spans;
 mod spool_events;
-mod stopping;
-mod successor;
-mod suspect;
+mod stream_epoch;
 mod topology;
-mod ways_in;

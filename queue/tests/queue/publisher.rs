@@ -1,4 +1,4 @@
-//! Getting messages into their streams.
+//! Publishing.
 
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,13 @@ use crispy_testbed::NatsOptions;
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
-use crate::scene::{PATIENCE, Scene, camera, chunk, eventually, publish};
+use crate::fixture::{Fixture, TIMEOUT, camera, chunk, eventually, publish};
 
 #[tokio::test]
-async fn a_second_publish_under_the_same_id_says_duplicate_and_stores_nothing() {
-    let scene = Scene::new().await;
-    let publisher = scene.publisher().await;
-    let subject = scene.connection.subjects().chunks(&camera());
+async fn a_second_publish_under_the_same_id_stores_nothing() {
+    let fixture = Fixture::new().await;
+    let publisher = fixture.publisher().await;
+    let subject = fixture.connection.subjects().chunks(&camera());
     let chunk = chunk(0);
     let id = message_id::ready(&chunk);
     let first = publisher
@@ -36,44 +36,36 @@ async fn a_second_publish_under_the_same_id_says_duplicate_and_stores_nothing() 
             .unwrap()
             .duplicate
     );
-    assert_eq!(scene.count(Stream::Chunks).await, 2);
+    assert_eq!(fixture.count(Stream::Chunks).await, 2);
 }
 
 #[tokio::test]
-async fn a_message_is_queued_while_its_stream_holds_that_very_message() {
-    let mut scene = Scene::new().await;
-    let publisher = scene.publisher().await;
-    publish(&publisher, &scene.connection, &chunk(0)).await;
+async fn a_message_is_queued_while_its_stream_holds_it() {
+    let mut fixture = Fixture::new().await;
+    let publisher = fixture.publisher().await;
+    publish(&publisher, &fixture.connection, &chunk(0)).await;
     let id = message_id::ready(&chunk(0));
-    let is_queued =
-        async |scene: &Scene, id: &str| scene.connection.is_queued(Stream::Chunks, 1, id).await;
-    assert!(is_queued(&scene, &id).await.unwrap());
-    assert!(!is_queued(&scene, "another").await.unwrap());
-    let created = scene
+    let is_queued = async |fixture: &Fixture, id: &str| {
+        fixture.connection.is_queued(Stream::Chunks, 1, id).await
+    };
+    assert!(is_queued(&fixture, &id).await.unwrap());
+    assert!(!is_queued(&fixture, "another").await.unwrap());
+    let created = fixture
         .connection
         .stream_created(Stream::Chunks)
         .await
         .unwrap();
 
-    scene.server.wipe();
-    scene.server.restart();
-    let state = scene.connection.state();
+    fixture.server.wipe();
+    fixture.server.restart();
+    let state = fixture.connection.state();
     eventually(async || state.borrow().connected).await;
-    assert!(
-        !is_queued(&scene, &id).await.unwrap(),
-        "the stream is not there"
-    );
-    scene.set_up().await;
-    assert!(
-        !is_queued(&scene, &id).await.unwrap(),
-        "the stream is empty"
-    );
-    publish(&publisher, &scene.connection, &chunk(5)).await;
-    assert!(
-        !is_queued(&scene, &id).await.unwrap(),
-        "the place is another's"
-    );
-    let again = scene
+    assert!(!is_queued(&fixture, &id).await.unwrap(), "missing stream");
+    fixture.set_up().await;
+    assert!(!is_queued(&fixture, &id).await.unwrap(), "empty stream");
+    publish(&publisher, &fixture.connection, &chunk(5)).await;
+    assert!(!is_queued(&fixture, &id).await.unwrap(), "another message");
+    let again = fixture
         .connection
         .stream_created(Stream::Chunks)
         .await
@@ -82,26 +74,31 @@ async fn a_message_is_queued_while_its_stream_holds_that_very_message() {
 }
 
 #[tokio::test]
-async fn a_full_stream_holds_its_publishers_back_until_there_is_room() {
-    let scene = Scene::new().await;
-    let name = Stream::Chunks.name(scene.connection.prefix());
-    let stream = scene.connection.jetstream().get_stream(name).await.unwrap();
+async fn a_full_stream_stalls_its_publishers_until_there_is_room() {
+    let fixture = Fixture::new().await;
+    let name = Stream::Chunks.name(fixture.connection.prefix());
+    let stream = fixture
+        .connection
+        .jetstream()
+        .get_stream(name)
+        .await
+        .unwrap();
     let small = stream::Config {
         max_bytes: 4096,
         ..stream.cached_info().config.clone()
     };
-    let jetstream = scene.connection.jetstream();
+    let jetstream = fixture.connection.jetstream();
     jetstream.update_stream(&small).await.unwrap();
-    let publisher = scene.publisher().await;
+    let publisher = fixture.publisher().await;
     let stalls = publisher.stalls();
-    let (filler, connection) = (publisher.clone(), scene.connection.clone());
+    let (filler, connection) = (publisher.clone(), fixture.connection.clone());
     let filling = tokio::spawn(async move {
         for sequence in 0..100 {
             publish(&filler, &connection, &chunk(sequence)).await;
         }
     });
     eventually(async || stalls.borrow().get("CRISPY_CHUNKS") == Some(&Stall::Full)).await;
-    let stored = scene.count(Stream::Chunks).await;
+    let stored = fixture.count(Stream::Chunks).await;
     assert!((1..100).contains(&stored), "{stored}");
 
     let roomy = stream::Config {
@@ -109,18 +106,18 @@ async fn a_full_stream_holds_its_publishers_back_until_there_is_room() {
         ..small
     };
     jetstream.update_stream(&roomy).await.unwrap();
-    timeout(PATIENCE, filling).await.unwrap().unwrap();
-    assert_eq!(scene.count(Stream::Chunks).await, 100);
+    timeout(TIMEOUT, filling).await.unwrap().unwrap();
+    assert_eq!(fixture.count(Stream::Chunks).await, 100);
     assert!(stalls.borrow().is_empty());
 }
 
 #[tokio::test]
 async fn an_outage_is_waited_out_and_nothing_is_stored_twice() {
-    let mut scene = Scene::new().await;
-    let publisher = scene.publisher().await;
-    publish(&publisher, &scene.connection, &chunk(0)).await;
-    scene.server.kill9();
-    let connection = scene.connection.clone();
+    let mut fixture = Fixture::new().await;
+    let publisher = fixture.publisher().await;
+    publish(&publisher, &fixture.connection, &chunk(0)).await;
+    fixture.server.kill9();
+    let connection = fixture.connection.clone();
     let publishing = tokio::spawn(async move {
         let connection = &connection;
         let chunks: Vec<_> = (1..200).map(chunk).collect();
@@ -131,35 +128,35 @@ async fn an_outage_is_waited_out_and_nothing_is_stored_twice() {
     });
     tokio::task::yield_now().await;
     assert!(!publishing.is_finished());
-    scene.server.restart();
+    fixture.server.restart();
     let back = Instant::now();
-    timeout(PATIENCE, publishing).await.unwrap().unwrap();
+    timeout(TIMEOUT, publishing).await.unwrap().unwrap();
     assert!(
         back.elapsed() < Duration::from_secs(3),
         "{:?}",
         back.elapsed()
     );
-    assert_eq!(scene.count(Stream::Chunks).await, 200);
+    assert_eq!(fixture.count(Stream::Chunks).await, 200);
 }
 
 #[tokio::test]
-async fn a_missing_stream_stalls_and_its_return_lets_go() {
-    let scene = Scene::empty(&NatsOptions::default()).await;
-    let publisher = scene.publisher().await;
+async fn a_missing_stream_stalls_publishing_until_its_return() {
+    let fixture = Fixture::empty(&NatsOptions::default()).await;
+    let publisher = fixture.publisher().await;
     let stalls = publisher.stalls();
-    let connection = scene.connection.clone();
+    let connection = fixture.connection.clone();
     let publishing = tokio::spawn(async move { publish(&publisher, &connection, &chunk(0)).await });
     eventually(async || stalls.borrow().get("CRISPY_CHUNKS") == Some(&Stall::NoStream)).await;
-    scene.set_up().await;
-    timeout(PATIENCE, publishing).await.unwrap().unwrap();
-    assert_eq!(scene.count(Stream::Chunks).await, 1);
+    fixture.set_up().await;
+    timeout(TIMEOUT, publishing).await.unwrap().unwrap();
+    assert_eq!(fixture.count(Stream::Chunks).await, 1);
 }
 
 #[tokio::test]
-async fn what_can_never_be_stored_is_an_error_and_not_a_wait() {
-    let scene = Scene::new().await;
-    let publisher = scene.publisher().await;
-    let subject = scene.connection.subjects().chunks(&camera());
+async fn a_publish_that_can_never_succeed_is_an_error() {
+    let fixture = Fixture::new().await;
+    let publisher = fixture.publisher().await;
+    let subject = fixture.connection.subjects().chunks(&camera());
     let mut large = chunk(0);
     large.content_type = "x".repeat(70_000);
     let refused = publisher.publish(subject.clone(), "1", &large).await;
@@ -174,21 +171,21 @@ async fn what_can_never_be_stored_is_an_error_and_not_a_wait() {
     );
 }
 
-/// Somebody in the stream's place, who answers when the test says so.
-async fn stand_in(scene: &Scene) -> async_nats::Subscriber {
-    let client = scene.connection.jetstream().client();
+/// A subscriber in the stream's place. The test answers for it.
+async fn stand_in(fixture: &Fixture) -> async_nats::Subscriber {
+    let client = fixture.connection.jetstream().client();
     let subscriber = client.subscribe("crispy.chunks.>").await.unwrap();
     client.flush().await.unwrap();
     subscriber
 }
 
-async fn heard(stand_in: &mut async_nats::Subscriber) -> async_nats::Message {
-    let next = timeout(PATIENCE, stand_in.next()).await;
+async fn next_publish(stand_in: &mut async_nats::Subscriber) -> async_nats::Message {
+    let next = timeout(TIMEOUT, stand_in.next()).await;
     next.expect("a publish").unwrap()
 }
 
-async fn answer(scene: &Scene, message: async_nats::Message, text: &'static str) {
-    let client = scene.connection.jetstream().client();
+async fn answer(fixture: &Fixture, message: async_nats::Message, text: &'static str) {
+    let client = fixture.connection.jetstream().client();
     let reply = message.reply.unwrap();
     client.publish(reply, text.into()).await.unwrap();
 }
@@ -196,10 +193,10 @@ async fn answer(scene: &Scene, message: async_nats::Message, text: &'static str)
 const STORED: &str = r#"{"stream":"CRISPY_CHUNKS","seq":1}"#;
 
 #[tokio::test]
-async fn no_more_than_64_publishes_wait_for_their_answers_at_once() {
-    let scene = Scene::empty(&NatsOptions::default()).await;
-    let mut stand_in = stand_in(&scene).await;
-    let (publisher, connection) = (scene.publisher().await, scene.connection.clone());
+async fn at_most_64_publishes_are_in_flight() {
+    let fixture = Fixture::empty(&NatsOptions::default()).await;
+    let mut stand_in = stand_in(&fixture).await;
+    let (publisher, connection) = (fixture.publisher().await, fixture.connection.clone());
     let publishing = tokio::spawn(async move {
         let chunks: Vec<_> = (0..200).map(chunk).collect();
         let sending = chunks
@@ -209,30 +206,33 @@ async fn no_more_than_64_publishes_wait_for_their_answers_at_once() {
     });
     let mut waiting = Vec::new();
     for _ in 0..64 {
-        waiting.push(heard(&mut stand_in).await);
+        waiting.push(next_publish(&mut stand_in).await);
     }
     let more = timeout(Duration::from_millis(300), stand_in.next()).await;
     assert!(more.is_err(), "the window is full");
     for _ in 0..136 {
-        answer(&scene, waiting.remove(0), STORED).await;
-        waiting.push(heard(&mut stand_in).await);
+        answer(&fixture, waiting.remove(0), STORED).await;
+        waiting.push(next_publish(&mut stand_in).await);
     }
-    assert!(!publishing.is_finished(), "every answer is awaited");
+    assert!(
+        !publishing.is_finished(),
+        "all acknowledgements are awaited"
+    );
     for message in waiting {
-        answer(&scene, message, STORED).await;
+        answer(&fixture, message, STORED).await;
     }
-    timeout(PATIENCE, publishing).await.unwrap().unwrap();
+    timeout(TIMEOUT, publishing).await.unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn whatever_passes_is_tried_again_under_the_same_id() {
-    let scene = Scene::empty(&NatsOptions::default()).await;
-    let mut stand_in = stand_in(&scene).await;
-    let (publisher, connection) = (scene.publisher().await, scene.connection.clone());
+async fn passing_errors_are_retried_under_the_same_id() {
+    let fixture = Fixture::empty(&NatsOptions::default()).await;
+    let mut stand_in = stand_in(&fixture).await;
+    let (publisher, connection) = (fixture.publisher().await, fixture.connection.clone());
     let publishing = tokio::spawn(async move { publish(&publisher, &connection, &chunk(0)).await });
     let id = message_id::ready(&chunk(0));
     let refusals = [
-        // No answer at all.
+        // No answer.
         None,
         Some(r#"{"error":{"code":400,"err_code":10158,"description":"same id in flight"}}"#),
         Some(r#"{"error":{"code":429,"err_code":10167,"description":"too many requests"}}"#),
@@ -240,13 +240,13 @@ async fn whatever_passes_is_tried_again_under_the_same_id() {
         Some(STORED),
     ];
     for refusal in refusals {
-        let message = heard(&mut stand_in).await;
+        let message = next_publish(&mut stand_in).await;
         let headers = message.headers.as_ref().unwrap();
         assert_eq!(headers.get("Nats-Msg-Id").unwrap().as_str(), id);
         assert!(!publishing.is_finished());
         if let Some(text) = refusal {
-            answer(&scene, message, text).await;
+            answer(&fixture, message, text).await;
         }
     }
-    timeout(PATIENCE, publishing).await.unwrap().unwrap();
+    timeout(TIMEOUT, publishing).await.unwrap().unwrap();
 }

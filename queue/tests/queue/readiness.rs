@@ -1,12 +1,12 @@
-//! Whether a daemon can work, told by events.
+//! Readiness, driven by events.
 
 use crispy_jetstream::{NotReady, Readiness, Stall};
 use crispy_queue::Stream;
 use tokio::time::timeout;
 
-use crate::scene::{PATIENCE, Scene, chunk, publish, quick};
+use crate::fixture::{Fixture, TIMEOUT, chunk, publish, quick_config};
 
-/// Waits for news until something is so; nothing is looked at between them.
+/// Waits until a condition holds. Checks it only after a change.
 async fn until(readiness: &mut Readiness, is_so: impl Fn(&[NotReady]) -> bool) -> Vec<NotReady> {
     let waiting = async {
         loop {
@@ -17,7 +17,9 @@ async fn until(readiness: &mut Readiness, is_so: impl Fn(&[NotReady]) -> bool) -
             readiness.changed().await;
         }
     };
-    timeout(PATIENCE, waiting).await.expect("it came about")
+    timeout(TIMEOUT, waiting)
+        .await
+        .expect("the condition holds")
 }
 
 fn text(reasons: &[NotReady]) -> String {
@@ -26,24 +28,24 @@ fn text(reasons: &[NotReady]) -> String {
 }
 
 #[tokio::test]
-async fn a_worker_is_ready_but_for_the_time_that_its_server_or_its_stream_is_away() {
-    let mut scene = Scene::new().await;
-    let hand = scene.worker(quick(), async |_, _| Ok(())).await;
-    hand.connection.publisher().await;
-    let mut readiness = hand.readiness.clone();
+async fn a_worker_is_unready_without_its_server_or_stream() {
+    let mut fixture = Fixture::new().await;
+    let worker = fixture.worker(quick_config(), async |_, _| Ok(())).await;
+    worker.connection.publisher().await;
+    let mut readiness = worker.readiness.clone();
     until(&mut readiness, <[_]>::is_empty).await;
 
-    scene.server.kill9();
+    fixture.server.kill9();
     let lost = until(&mut readiness, |reasons| reasons.len() >= 2).await;
-    let url = scene.server.url();
+    let url = fixture.server.url();
     for role in ["consuming", "publishing"] {
         let line = format!("no connection to NATS at {url} for {role}: reconnecting");
         assert!(text(&lost).contains(&line), "{}", text(&lost));
     }
-    scene.server.restart();
+    fixture.server.restart();
     until(&mut readiness, <[_]>::is_empty).await;
 
-    let jetstream = scene.connection.jetstream().clone();
+    let jetstream = fixture.connection.jetstream().clone();
     jetstream.delete_stream("CRISPY_CHUNKS").await.unwrap();
     let unbound = until(&mut readiness, |reasons| !reasons.is_empty()).await;
     assert!(
@@ -51,22 +53,22 @@ async fn a_worker_is_ready_but_for_the_time_that_its_server_or_its_stream_is_awa
         "{}",
         text(&unbound)
     );
-    scene.set_up().await;
+    fixture.set_up().await;
     until(&mut readiness, <[_]>::is_empty).await;
-    hand.stop().await;
+    worker.stop().await;
 }
 
 #[tokio::test]
-async fn what_cannot_be_published_is_named_by_its_stream_until_nobody_tries() {
-    let scene = Scene::new().await;
-    let publisher = scene.publisher().await;
-    let mut readiness = scene.connection.readiness();
-    let jetstream = scene.connection.jetstream();
+async fn a_stalled_publish_is_reported_by_its_stream() {
+    let fixture = Fixture::new().await;
+    let publisher = fixture.publisher().await;
+    let mut readiness = fixture.connection.readiness();
+    let jetstream = fixture.connection.jetstream();
     jetstream.delete_stream("CRISPY_CHUNKS").await.unwrap();
-    let connection = scene.connection.clone();
+    let connection = fixture.connection.clone();
     let trying = tokio::spawn(async move { publish(&publisher, &connection, &chunk(0)).await });
     let expected = NotReady::Stalled {
-        stream: Stream::Chunks.name(scene.connection.prefix()),
+        stream: Stream::Chunks.name(fixture.connection.prefix()),
         stall: Stall::NoStream,
     };
     until(&mut readiness, |reasons| reasons.contains(&expected)).await;

@@ -1,4 +1,4 @@
-//! What spans say of handlings, however these end.
+//! Spans of attempts.
 
 use std::{sync::LazyLock, thread, time::Duration};
 
@@ -9,10 +9,10 @@ use opentelemetry::trace::{Status, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::scene::{Scene, quick};
+use crate::fixture::{Fixture, quick_config};
 
-/// The spans of all tests of this program. One subscriber for all of them: tracing asks whether anybody wants a span once, and not on each
-/// thread, so that one test's own would be passed over while others are without.
+/// The spans of all tests of this program. One subscriber for all: tracing caches the interest in a
+/// span for all threads, so one test's own subscriber would be ignored.
 static KEPT: LazyLock<InMemorySpanExporter> = LazyLock::new(|| {
     let kept = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder()
@@ -24,7 +24,7 @@ static KEPT: LazyLock<InMemorySpanExporter> = LazyLock::new(|| {
     kept
 });
 
-/// The spans of everything that is done on this thread, which is all that a test of one thread does.
+/// The spans of this thread: all spans of a single-threaded test.
 struct Spans {
     thread: String,
 }
@@ -38,59 +38,59 @@ impl Spans {
         }
     }
 
-    /// Outcome and error of each handling that has ended, in the order of their messages.
-    fn handlings(&self) -> Vec<(String, String)> {
+    /// Outcome and error of each finished attempt, in the order of their messages.
+    fn attempts(&self) -> Vec<(String, String)> {
         let mut spans = KEPT.get_finished_spans().unwrap();
         spans.retain(|span| {
-            span.name.starts_with("process ") && said(span, "thread.name") == self.thread
+            span.name.starts_with("process ") && attribute(span, "thread.name") == self.thread
         });
         spans.sort_by_key(|span| {
-            let sequence = said(span, "stream_sequence");
+            let sequence = attribute(span, "stream_sequence");
             sequence
                 .parse::<u64>()
                 .unwrap_or_else(|_| panic!("{span:?}"))
         });
-        let handling = |span: &SpanData| {
+        let attempt = |span: &SpanData| {
             let error = match &span.status {
                 Status::Error { description } => description.to_string(),
                 _ => String::new(),
             };
-            (said(span, "outcome"), error)
+            (attribute(span, "outcome"), error)
         };
-        spans.iter().map(handling).collect()
+        spans.iter().map(attempt).collect()
     }
 }
 
-/// All values of an attribute: there has to be one.
-fn said(span: &SpanData, key: &str) -> String {
+/// All values of an attribute, which should be one.
+fn attribute(span: &SpanData, key: &str) -> String {
     let values = span.attributes.iter().filter(|kv| kv.key.as_str() == key);
     let values: Vec<_> = values.map(|kv| kv.value.to_string()).collect();
     values.join(", ")
 }
 
 #[tokio::test]
-async fn a_span_says_how_its_handling_ended_also_when_the_grace_was_over_first() {
+async fn a_span_has_the_outcome_of_its_attempt() {
     let spans = Spans::keep();
-    let scene = Scene::new().await;
-    scene.publish(0..3).await;
+    let fixture = Fixture::new().await;
+    fixture.publish(0..3).await;
     let act = async |chunk: ChunkReady, _| match chunk.id.unwrap().sequence {
         0 => Ok(()),
         1 => Err(Fault::rejected("no such thing")),
         _ => std::future::pending().await,
     };
-    let mut config = quick();
+    let mut config = quick_config();
     config.grace = Duration::from_millis(300);
-    let mut hand = scene.worker(config, act).await;
+    let mut worker = fixture.worker(config, act).await;
     for _ in 0..3 {
-        hand.next().await;
+        worker.next().await;
     }
-    scene.until_count(Stream::Chunks, 1).await;
-    assert_eq!(hand.stop().await.handed_back, 1);
-    let [done, rejected, cut_short] = &spans.handlings()[..] else {
-        panic!("{:?}", spans.handlings())
+    fixture.wait_for_count(Stream::Chunks, 1).await;
+    assert_eq!(worker.stop().await.handed_back, 1);
+    let [done, rejected, unfinished] = &spans.attempts()[..] else {
+        panic!("{:?}", spans.attempts())
     };
     assert_eq!(done, &("acked".into(), String::new()));
     assert_eq!(rejected, &("dead".into(), "no such thing".into()));
-    assert_eq!(cut_short.0, "handed_back");
-    assert!(cut_short.1.contains("grace"), "{cut_short:?}");
+    assert_eq!(unfinished.0, "handed_back");
+    assert!(unfinished.1.contains("grace"), "{unfinished:?}");
 }

@@ -52,7 +52,7 @@ pub(crate) use metrics::Scrape;
 pub(crate) use settings::Settings;
 pub use settings::prometheus_address;
 
-use crate::{bootstrap::About, telemetry_thread::TelemetryThread};
+use crate::{about::About, telemetry_thread::TelemetryThread};
 use processor::{ReportingExporter, SpanFilter};
 use queue::{ExportQueue, Reporter};
 

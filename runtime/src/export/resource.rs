@@ -4,7 +4,7 @@ use opentelemetry::KeyValue;
 use opentelemetry_sdk::{Resource, resource::TelemetryResourceDetector};
 
 use super::settings::Settings;
-use crate::{bootstrap::About, producer};
+use crate::{about::About, producer};
 
 /// The program as OpenTelemetry describes one. The environment overrides our own attributes: the
 /// operator of a deployment knows better.

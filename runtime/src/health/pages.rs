@@ -25,7 +25,7 @@ use tokio::{net::TcpStream, sync::Semaphore, time};
 
 use super::{Heartbeat, Readiness};
 use crate::{
-    Exit, Failed, WithExit, bootstrap::About, export::Scrape, telemetry_thread::TelemetryThread,
+    Exit, Failed, WithExit, about::About, export::Scrape, telemetry_thread::TelemetryThread,
 };
 
 /// Connections at a time. Prometheus uses one, a load balancer a few.

@@ -101,7 +101,7 @@ pub enum LogChunks {
 }
 
 /// Our own parts of a level. A test compares them with the workspace.
-const PARTS: [&str; 16] = [
+const PARTS: [&str; 17] = [
     "crispy",
     "crispy_bucket",
     "crispy_checksum",
@@ -114,6 +114,7 @@ const PARTS: [&str; 16] = [
     "crispy_proto",
     "crispy_queue",
     "crispy_runtime",
+    "crispy_source",
     "crispy_spool",
     "crispy_telemetry",
     "crispy_testbed",
@@ -282,16 +283,17 @@ fn chunks_filter(which: LogChunks) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
 }
 
 fn log_panic(panic: &panic::PanicHookInfo<'_>) {
-    let message = panic.payload_as_str().unwrap_or("(no message)");
+    let payload = panic.payload_as_str().unwrap_or("(no message)");
     let place = panic.location().map(ToString::to_string);
     let backtrace = Backtrace::capture();
     let backtrace =
         (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
     error!(
+        panic = payload,
         place,
         backtrace,
         hint = "report this bug with this line",
-        "panicked: {message}"
+        "panicked"
     );
 }
 

@@ -73,7 +73,7 @@ fn a_failure_is_logged_once_and_becomes_the_code() {
 #[test]
 fn a_panic_is_logged_with_its_place() {
     let mut program = Program::start("minimal", &["--end", "panicked"]);
-    let line = program.line_with("panicked: found a bug");
+    let line = program.line_with(r#""panic":"found a bug""#);
     assert!(
         line.contains(r#""level":"ERROR""#) && line.contains("minimal.rs:"),
         "{line}"

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Span, debug, info};
 
 use super::{
-    Delivery, Processor, Summary, Worker, WorkerState,
+    Delivery, Processor, Summary, Worker,
     attempt::{self, Attempted},
     bind::{self, Binding},
     breaker::Breaker,
@@ -28,7 +28,10 @@ use super::{
     settle::{self, Settled},
     shared::Shared,
 };
-use crate::pull::{Pulled, Puller};
+use crate::{
+    pull::{Pulled, Puller},
+    readiness::WorkerState,
+};
 use lease::{extend_leases, lease_ticker};
 
 /// The time limit of a probe.
@@ -185,7 +188,7 @@ impl<P: Processor> Run<P> {
             return;
         }
         if let Some(failures) = self.history.get(reference) {
-            delivery.set_history(failures);
+            failures.record(&mut delivery);
         }
         self.in_flight.insert(delivery);
         self.start_attempts();

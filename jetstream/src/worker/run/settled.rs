@@ -104,7 +104,7 @@ impl<P: Processor> Run<P> {
         self.history.add(message, Attempt::Uncounted);
         let failures = self.history.get(message).unwrap_or_default();
         self.in_flight
-            .requeue(message, |delivery| delivery.set_history(failures));
+            .requeue(message, |delivery| failures.record(delivery));
         if let Some(reason) = reason
             && self.breaker.open(Instant::now())
         {

@@ -260,7 +260,7 @@ pub async fn connect(options: &ConnectOptions, prefix: &Prefix) -> Result<Connec
             Failed::new(exit, anyhow::Error::new(error).context("connect to NATS"))
         })?;
     if let Some(warning) = connection.warning() {
-        warn!("{warning}");
+        warn!(warning, "untested version of the NATS server");
     }
     Ok(connection)
 }

@@ -1,16 +1,15 @@
-//! Every way of being let in, and what is said to whom it is not.
+//! Credentials and TLS: accepted and refused.
 
 use std::{fs, time::Duration};
 
-use crispy_jetstream::connect;
-use crispy_jetstream::{ConnectError, ConnectOptions};
+use crispy_jetstream::{ConnectError, ConnectOptions, connect};
 use crispy_testbed::{NatsOptions, NatsServer};
 use nkeys::KeyPair;
 use tempfile::TempDir;
 
-use crate::papers::{Certificates, Operator};
+use crate::certificates::{Certificates, Operator};
 
-/// Occurs in every secret that a test makes up.
+/// Part of every secret in these tests.
 const SECRET: &str = "sEcrEt";
 
 fn server(config: impl Into<String>) -> NatsServer {
@@ -21,79 +20,79 @@ fn server(config: impl Into<String>) -> NatsServer {
     })
 }
 
-/// Options that let in, and options that do not.
-struct Ways {
+/// A server, options that it accepts and options that it refuses.
+struct Cases {
     server: NatsServer,
-    right: Vec<ConnectOptions>,
-    wrong: Vec<ConnectOptions>,
+    accepted: Vec<ConnectOptions>,
+    refused: Vec<ConnectOptions>,
 }
 
-impl Ways {
-    /// Both links get in by what is right; by what is wrong nobody does, and no secret is told.
-    async fn hold(self) {
+impl Cases {
+    /// Checks that both links connect or none does, and that no secret is printed.
+    async fn check(self) {
         let at = |options: &ConnectOptions| ConnectOptions {
             servers: self.server.url(),
             wait: Duration::from_secs(20),
             ..options.clone()
         };
-        for right in &self.right {
-            let connection = connect(&at(right)).await.unwrap();
+        for options in &self.accepted {
+            let connection = connect(&at(options)).await.unwrap();
             connection.publisher().await;
             connection.flush().await.unwrap();
             connection.close().await;
         }
-        for wrong in &self.wrong {
-            let error = connect(&at(wrong)).await.unwrap_err();
+        for options in &self.refused {
+            let error = connect(&at(options)).await.unwrap_err();
             let refused = matches!(
                 error,
                 ConnectError::Refused { .. } | ConnectError::Tls { .. }
             );
-            assert!(refused, "{error:?} for {wrong:?}");
-            let told = format!("{error:?} {error} {wrong:?}");
-            assert!(!told.contains(SECRET) && !told.contains("SUA"), "{told}");
+            assert!(refused, "{error:?} for {options:?}");
+            let text = format!("{error:?} {error} {options:?}");
+            assert!(!text.contains(SECRET) && !text.contains("SUA"), "{text}");
         }
     }
 }
 
-fn nobody() -> ConnectOptions {
+fn anonymous() -> ConnectOptions {
     ConnectOptions::default()
 }
 
 #[tokio::test]
-async fn user_and_password_let_in_and_nothing_else() {
+async fn a_user_needs_the_right_password() {
     let by = |password: &str| ConnectOptions {
         user: Some("ann".into()),
         password: Some(password.into()),
-        ..nobody()
+        ..anonymous()
     };
-    Ways {
+    Cases {
         server: server(format!(
             "authorization {{ user: ann, password: {SECRET}-1 }}"
         )),
-        right: vec![by("sEcrEt-1")],
-        wrong: vec![by("sEcrEt-2"), nobody()],
+        accepted: vec![by("sEcrEt-1")],
+        refused: vec![by("sEcrEt-2"), anonymous()],
     }
-    .hold()
+    .check()
     .await;
 }
 
 #[tokio::test]
-async fn a_token_lets_in_and_another_does_not() {
+async fn only_the_right_token_is_accepted() {
     let by = |token: &str| ConnectOptions {
         token: Some(token.into()),
-        ..nobody()
+        ..anonymous()
     };
-    Ways {
+    Cases {
         server: server(format!("authorization {{ token: {SECRET}-1 }}")),
-        right: vec![by("sEcrEt-1")],
-        wrong: vec![by("sEcrEt-2"), nobody()],
+        accepted: vec![by("sEcrEt-1")],
+        refused: vec![by("sEcrEt-2"), anonymous()],
     }
-    .hold()
+    .check()
     .await;
 }
 
 #[tokio::test]
-async fn an_nkey_in_a_file_lets_in_and_another_does_not() {
+async fn only_the_right_nkey_is_accepted() {
     let (folder, ours, other) = (
         TempDir::new().unwrap(),
         KeyPair::new_user(),
@@ -108,110 +107,110 @@ async fn an_nkey_in_a_file_lets_in_and_another_does_not() {
         .unwrap();
         ConnectOptions {
             nkey: Some(path),
-            ..nobody()
+            ..anonymous()
         }
     };
-    Ways {
+    Cases {
         server: server(format!(
             "authorization {{ users: [{{ nkey: {} }}] }}",
             ours.public_key()
         )),
-        right: vec![by("ours", &ours)],
-        wrong: vec![by("other", &other), nobody()],
+        accepted: vec![by("ours", &ours)],
+        refused: vec![by("other", &other), anonymous()],
     }
-    .hold()
+    .check()
     .await;
 }
 
 #[tokio::test]
-async fn credentials_of_an_operator_let_in_as_a_file_and_by_themselves() {
+async fn operator_credentials_work_as_file_and_as_values() {
     let (folder, ours, other) = (TempDir::new().unwrap(), Operator::new(), Operator::new());
     let by_file = |name: &str, operator: &Operator| {
         let path = folder.path().join(name);
         fs::write(&path, operator.creds()).unwrap();
         ConnectOptions {
             creds: Some(path),
-            ..nobody()
+            ..anonymous()
         }
     };
     let by_jwt = |operator: &Operator, seed: &str| ConnectOptions {
         jwt: Some(operator.jwt.clone()),
         seed: Some(seed.to_owned()),
-        ..nobody()
+        ..anonymous()
     };
-    Ways {
+    Cases {
         server: server(ours.config.clone()),
-        right: vec![by_file("ours", &ours), by_jwt(&ours, &ours.seed)],
-        wrong: vec![
+        accepted: vec![by_file("ours", &ours), by_jwt(&ours, &ours.seed)],
+        refused: vec![
             by_file("other", &other),
             by_jwt(&ours, &other.seed),
-            nobody(),
+            anonymous(),
         ],
     }
-    .hold()
+    .check()
     .await;
 }
 
 #[tokio::test]
-async fn an_own_authority_is_trusted_where_it_is_named_only() {
+async fn a_private_authority_is_trusted_only_where_configured() {
     let (ours, other) = (Certificates::new(), Certificates::new());
     let trusting = |certificates: &Certificates| ConnectOptions {
         tls_ca: Some(certificates.path("ca.pem")),
-        ..nobody()
+        ..anonymous()
     };
-    Ways {
+    Cases {
         server: server(ours.config("")),
-        right: vec![trusting(&ours)],
-        wrong: vec![trusting(&other), nobody()],
+        accepted: vec![trusting(&ours)],
+        refused: vec![trusting(&other), anonymous()],
     }
-    .hold()
+    .check()
     .await;
 }
 
 #[tokio::test]
-async fn a_client_certificate_lets_in_where_one_is_asked_for() {
+async fn a_client_certificate_is_presented_where_required() {
     let (ours, other) = (Certificates::new(), Certificates::new());
     let by = |certificates: Option<&Certificates>| ConnectOptions {
         tls_ca: Some(ours.path("ca.pem")),
-        tls_cert: certificates.map(|of| of.path("client.pem")),
-        tls_key: certificates.map(|of| of.path("client.key")),
-        ..nobody()
+        tls_cert: certificates.map(|own| own.path("client.pem")),
+        tls_key: certificates.map(|own| own.path("client.key")),
+        ..anonymous()
     };
-    Ways {
+    Cases {
         server: server(ours.config("verify: true")),
-        right: vec![by(Some(&ours))],
-        wrong: vec![by(Some(&other)), by(None)],
+        accepted: vec![by(Some(&ours))],
+        refused: vec![by(Some(&other)), by(None)],
     }
-    .hold()
+    .check()
     .await;
 }
 
 #[tokio::test]
-async fn tls_before_the_first_word_is_spoken_where_it_is_asked_for() {
+async fn tls_starts_before_the_greeting_where_configured() {
     let ours = Certificates::new();
     let first = ConnectOptions {
         tls_ca: Some(ours.path("ca.pem")),
         tls_first: true,
-        ..nobody()
+        ..anonymous()
     };
-    Ways {
+    Cases {
         server: server(ours.config("handshake_first: true")),
-        right: vec![first.clone()],
-        wrong: vec![],
+        accepted: vec![first.clone()],
+        refused: vec![],
     }
-    .hold()
+    .check()
     .await;
-    Ways {
+    Cases {
         server: server(ours.config("")),
-        right: vec![],
-        wrong: vec![first],
+        accepted: vec![],
+        refused: vec![first],
     }
-    .hold()
+    .check()
     .await;
 }
 
 #[tokio::test]
-async fn of_several_servers_any_that_lives_will_do_for_both_links() {
+async fn any_reachable_server_serves_both_links() {
     let (mut dead, alive) = (
         server(""),
         server("authorization { user: ann, password: right }"),
@@ -220,7 +219,7 @@ async fn of_several_servers_any_that_lives_will_do_for_both_links() {
     let host = |server: &NatsServer| server.url().replace("nats://", "");
     let connection = connect(&ConnectOptions {
         servers: format!("nats://{},nats://ann:right@{}", host(&dead), host(&alive)),
-        ..nobody()
+        ..anonymous()
     })
     .await
     .unwrap();
@@ -230,21 +229,21 @@ async fn of_several_servers_any_that_lives_will_do_for_both_links() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_used_is_named_before_anybody_is_asked() {
+async fn an_unusable_credentials_file_is_named() {
     let folder = TempDir::new().unwrap();
     let (missing, junk) = (folder.path().join("missing"), folder.path().join("junk"));
     fs::write(&junk, SECRET).unwrap();
     let creds = |path| ConnectOptions {
         creds: Some(path),
-        ..nobody()
+        ..anonymous()
     };
     let nkey = |path| ConnectOptions {
         nkey: Some(path),
-        ..nobody()
+        ..anonymous()
     };
     let ca = ConnectOptions {
         tls_ca: Some(missing.clone()),
-        ..nobody()
+        ..anonymous()
     };
     let named = [
         ("missing", creds(missing)),

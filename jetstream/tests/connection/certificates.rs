@@ -1,4 +1,4 @@
-//! What servers and clients show one another: certificates, and JWTs of an operator, an account and a user.
+//! Certificates, and JWTs of an operator, an account and a user.
 
 use std::{fs, path::PathBuf};
 
@@ -15,23 +15,23 @@ pub(crate) struct Certificates {
 impl Certificates {
     /// An authority, a server at 127.0.0.1 and a client.
     pub(crate) fn new() -> Self {
-        let made = Self {
+        let certificates = Self {
             folder: TempDir::new().unwrap(),
         };
         let key = rcgen::KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let own = params.self_signed(&key).unwrap();
-        made.write("ca.pem", &own.pem());
+        certificates.write("ca.pem", &own.pem());
         let authority = Issuer::new(params, key);
         for (who, name) in [("server", "127.0.0.1"), ("client", "uploader")] {
             let key = rcgen::KeyPair::generate().unwrap();
             let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
             let signed = params.signed_by(&key, &authority).unwrap();
-            made.write(&format!("{who}.pem"), &signed.pem());
-            made.write(&format!("{who}.key"), &key.serialize_pem());
+            certificates.write(&format!("{who}.pem"), &signed.pem());
+            certificates.write(&format!("{who}.key"), &key.serialize_pem());
         }
-        made
+        certificates
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -42,7 +42,7 @@ impl Certificates {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// The block of a server's configuration, with further lines.
+    /// The `tls` block of a server's configuration, with additional lines.
     pub(crate) fn config(&self, more: &str) -> String {
         let file = |name| self.path(name).display().to_string();
         format!(
@@ -54,7 +54,7 @@ impl Certificates {
     }
 }
 
-/// A server's configuration that trusts an operator, and a user that it lets in.
+/// A server's configuration that trusts an operator, and the credentials of one user.
 pub(crate) struct Operator {
     pub(crate) config: String,
     pub(crate) jwt: String,
@@ -68,21 +68,21 @@ impl Operator {
             KeyPair::new_account(),
             KeyPair::new_user(),
         );
-        let of_operator = signed(&operator, &operator, r#""type":"operator""#);
+        let operator_jwt = signed(&operator, &operator, r#""type":"operator""#);
         let limits = r#""type":"account","limits":{"subs":-1,"data":-1,"payload":-1,"imports":-1,"exports":-1,"wildcards":true,"conn":-1,"leaf":-1}"#;
-        let of_account = signed(&operator, &account, limits);
-        let of_user = r#""type":"user","subs":-1,"data":-1,"payload":-1,"pub":{},"sub":{}"#;
+        let account_jwt = signed(&operator, &account, limits);
+        let user_claims = r#""type":"user","subs":-1,"data":-1,"payload":-1,"pub":{},"sub":{}"#;
         Self {
             config: format!(
-                "operator: {of_operator}\nresolver: MEMORY\nresolver_preload: {{ {}: {of_account} }}",
+                "operator: {operator_jwt}\nresolver: MEMORY\nresolver_preload: {{ {}: {account_jwt} }}",
                 account.public_key()
             ),
-            jwt: signed(&account, &user, of_user),
+            jwt: signed(&account, &user, user_claims),
             seed: user.seed().unwrap(),
         }
     }
 
-    /// As `nsc generate creds` writes it.
+    /// A credentials file, as `nsc generate creds` writes it.
     pub(crate) fn creds(&self) -> String {
         format!(
             "-----BEGIN NATS USER JWT-----\n{}\n------END NATS USER JWT------\n\n\

@@ -1,4 +1,4 @@
-//! A server, its streams, and workers that do what a test says.
+//! A server with our streams, and scripted workers.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -19,14 +19,14 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use crate::chunks::{camera, chunk};
 
-/// Longer than anything here takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than any step takes on a busy machine.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A lease that a test can wait for.
+/// A lease short enough to wait for.
 pub(crate) const LEASE: Duration = Duration::from_millis(600);
 
-/// A server that is set up, and a connection to it.
-pub(crate) struct Scene {
+/// A server with our streams, and a connection to it.
+pub(crate) struct Fixture {
     pub(crate) server: NatsServer,
     pub(crate) connection: Connection,
 }
@@ -38,18 +38,18 @@ pub(crate) fn options(server: &NatsServer) -> ConnectOptions {
     }
 }
 
-impl Scene {
+impl Fixture {
     pub(crate) async fn new() -> Self {
         Self::with(&NatsOptions::default()).await
     }
 
     pub(crate) async fn with(nats: &NatsOptions) -> Self {
-        let scene = Self::empty(nats).await;
-        scene.set_up().await;
-        scene
+        let fixture = Self::empty(nats).await;
+        fixture.set_up().await;
+        fixture
     }
 
-    /// A server with nothing on it.
+    /// A server without streams.
     pub(crate) async fn empty(nats: &NatsOptions) -> Self {
         let server = NatsServer::start_with(nats);
         let connection = crispy_queue::connect(&options(&server), &crispy_queue::Prefix::default())
@@ -65,7 +65,7 @@ impl Scene {
         plan.apply().await.unwrap();
     }
 
-    /// Another connection, as another process would have it.
+    /// Another connection, as of another process.
     pub(crate) async fn connect(&self) -> Connection {
         crispy_queue::connect(&options(&self.server), &crispy_queue::Prefix::default())
             .await
@@ -84,12 +84,12 @@ impl Scene {
         }
     }
 
-    /// Gives the uploaders' durable this lease.
+    /// Sets the lease of the uploaders' consumer.
     pub(crate) async fn lease(&self, lease: Duration) {
         let stream = Stream::Chunks.name(self.connection.prefix());
         let config = pull::Config {
             ack_wait: lease,
-            ..self.durable().await
+            ..self.consumer_config().await
         };
         let made = self
             .connection
@@ -98,7 +98,7 @@ impl Scene {
         made.await.unwrap();
     }
 
-    async fn durable(&self) -> pull::Config {
+    async fn consumer_config(&self) -> pull::Config {
         let info = self.consumer().await;
         pull::Config {
             durable_name: Some("uploader".into()),
@@ -111,7 +111,7 @@ impl Scene {
         }
     }
 
-    /// What the server says of the uploaders' durable.
+    /// The server's information about the uploaders' consumer.
     pub(crate) async fn consumer(&self) -> consumer::Info {
         let jetstream = self.connection.jetstream();
         let stream = Stream::Chunks.name(self.connection.prefix());
@@ -124,11 +124,11 @@ impl Scene {
         self.connection.messages(stream).await.unwrap()
     }
 
-    pub(crate) async fn until_count(&self, stream: Stream, count: u64) {
+    pub(crate) async fn wait_for_count(&self, stream: Stream, count: u64) {
         eventually(async || self.count(stream).await == count).await;
     }
 
-    /// The dead letter at `sequence` of the dead letters' stream, and the id it was published under.
+    /// The dead letter at `sequence` of its stream, and its message id.
     pub(crate) async fn dead_letter(&self, sequence: u64) -> (DeadLetter, String) {
         use prost::Message as _;
         let name = Stream::Dead.name(self.connection.prefix());
@@ -138,8 +138,8 @@ impl Scene {
         (DeadLetter::decode(message.payload).unwrap(), id)
     }
 
-    /// A worker on a connection of its own, that does `act` with each chunk.
-    pub(crate) async fn worker<F, Fut>(&self, config: WorkerConfig, act: F) -> Hand
+    /// A worker on a connection of its own, which calls `act` with each chunk.
+    pub(crate) async fn worker<F, Fut>(&self, config: WorkerConfig, act: F) -> RunningWorker
     where
         F: Fn(ChunkReady, Delivery) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), Fault>> + Send + 'static,
@@ -147,8 +147,8 @@ impl Scene {
         self.worker_with_probe(config, act, || true).await
     }
 
-    /// A worker that finishes a message for each permit of its gate.
-    pub(crate) async fn gated(&self, config: WorkerConfig) -> (Hand, Arc<Semaphore>) {
+    /// A worker that finishes a message for each permit of its semaphore.
+    pub(crate) async fn gated(&self, config: WorkerConfig) -> (RunningWorker, Arc<Semaphore>) {
         gated(self.connect().await, config).await
     }
 
@@ -157,18 +157,21 @@ impl Scene {
         config: WorkerConfig,
         act: F,
         probe: P,
-    ) -> Hand
+    ) -> RunningWorker
     where
         F: Fn(ChunkReady, Delivery) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), Fault>> + Send + 'static,
         P: Fn() -> bool + Send + Sync + 'static,
     {
-        hire(self.connect().await, config, act, probe).await
+        start_worker(self.connect().await, config, act, probe).await
     }
 }
 
-/// As [`Scene::gated`], on `connection`.
-pub(crate) async fn gated(connection: Connection, config: WorkerConfig) -> (Hand, Arc<Semaphore>) {
+/// As [`Fixture::gated`], on `connection`.
+pub(crate) async fn gated(
+    connection: Connection,
+    config: WorkerConfig,
+) -> (RunningWorker, Arc<Semaphore>) {
     let gate = Arc::new(Semaphore::new(0));
     let passing = Arc::clone(&gate);
     let act = move |_, _| {
@@ -178,78 +181,78 @@ pub(crate) async fn gated(connection: Connection, config: WorkerConfig) -> (Hand
             Ok(())
         }
     };
-    (hire(connection, config, act, || true).await, gate)
+    (start_worker(connection, config, act, || true).await, gate)
 }
 
 /// A worker on `connection`.
-pub(crate) async fn hire<F, Fut, P>(
+pub(crate) async fn start_worker<F, Fut, P>(
     connection: Connection,
     config: WorkerConfig,
     act: F,
     probe: P,
-) -> Hand
+) -> RunningWorker
 where
     F: Fn(ChunkReady, Delivery) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), Fault>> + Send + 'static,
     P: Fn() -> bool + Send + Sync + 'static,
 {
     let worker = Worker::bind(&connection, config).await.unwrap();
-    let (sender, heard) = mpsc::unbounded_channel();
-    let handler = Arc::new(Scripted { act, probe, sender });
+    let (sender, received) = mpsc::unbounded_channel();
+    let handler = Arc::new(ScriptedHandler { act, probe, sender });
     let (stop, state) = (CancellationToken::new(), worker.state());
     let readiness = worker.readiness();
-    Hand {
+    RunningWorker {
         task: tokio::spawn(worker.run(handler, stop.clone())),
         stop,
         state,
         readiness,
-        heard,
+        received,
         connection,
     }
 }
 
 /// A running worker.
-pub(crate) struct Hand {
+pub(crate) struct RunningWorker {
     pub(crate) task: JoinHandle<Summary>,
     pub(crate) stop: CancellationToken,
     pub(crate) state: tokio::sync::watch::Receiver<crispy_jetstream::WorkerState>,
     pub(crate) readiness: crispy_jetstream::Readiness,
-    /// Every delivery that its handler was called with: the chunk's sequence, and when.
-    heard: mpsc::UnboundedReceiver<(u64, Delivery, Instant)>,
+    /// The handler's calls: the chunk's sequence, the delivery and the time.
+    received: mpsc::UnboundedReceiver<(u64, Delivery, Instant)>,
     pub(crate) connection: Connection,
 }
 
-impl Hand {
+impl RunningWorker {
     /// The next delivery.
     pub(crate) async fn next(&mut self) -> (u64, Delivery) {
-        let heard = timeout(PATIENCE, self.heard.recv());
-        let (sequence, delivery, _) = heard.await.expect("a delivery").expect("a worker");
+        let received = timeout(TIMEOUT, self.received.recv());
+        let (sequence, delivery, _) = received.await.expect("a delivery").expect("a worker");
         (sequence, delivery)
     }
 
-    /// The deliveries so far that nobody has looked at.
-    pub(crate) fn so_far(&mut self) -> Vec<(u64, Instant)> {
-        std::iter::from_fn(|| self.heard.try_recv().ok())
+    /// The calls that were not returned by [`Self::next`] yet.
+    pub(crate) fn received_so_far(&mut self) -> Vec<(u64, Instant)> {
+        std::iter::from_fn(|| self.received.try_recv().ok())
             .map(|(sequence, _, at)| (sequence, at))
             .collect()
     }
 
     pub(crate) async fn stop(self) -> Summary {
         self.stop.cancel();
-        timeout(PATIENCE, self.task)
+        timeout(TIMEOUT, self.task)
             .await
             .expect("the worker stops")
             .unwrap()
     }
 }
 
-struct Scripted<F, P> {
+struct ScriptedHandler<F, P> {
     act: F,
     probe: P,
     sender: mpsc::UnboundedSender<(u64, Delivery, Instant)>,
 }
 
-impl<F, Fut, P> Handler for Scripted<F, P>
+impl<F, Fut, P> Handler for ScriptedHandler<F, P>
 where
     F: Fn(ChunkReady, Delivery) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), Fault>> + Send + 'static,
@@ -270,8 +273,8 @@ where
     }
 }
 
-/// An uploaders' worker with limits that a test can wait for.
-pub(crate) fn quick() -> WorkerConfig {
+/// An uploader's configuration with limits short enough to wait for.
+pub(crate) fn quick_config() -> WorkerConfig {
     WorkerConfig {
         grace: Duration::from_secs(5),
         limits: Limits {
@@ -296,11 +299,11 @@ pub(crate) async fn publish(publisher: &Publisher, connection: &Connection, chun
     publisher.publish(subject, &id, chunk).await.unwrap();
 }
 
-/// Waits until something is so.
-pub(crate) async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "it never came about");
+/// Waits until a condition holds.
+pub(crate) async fn eventually(mut condition: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + TIMEOUT;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "the condition never holds");
         sleep(Duration::from_millis(5)).await;
     }
 }

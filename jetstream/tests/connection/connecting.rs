@@ -1,4 +1,4 @@
-//! Getting a connection, and what is said when there is none.
+//! First connections, and their errors.
 
 use std::{
     io::{Read, Write},
@@ -7,14 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crispy_jetstream::connect;
-use crispy_jetstream::{ConnectError, ConnectOptions};
+use crispy_jetstream::{ConnectError, ConnectOptions, connect};
 use crispy_testbed::{NatsOptions, NatsServer};
 
-use crate::scene::{eventually, options};
+use crate::{eventually, options};
 
 #[tokio::test]
-async fn an_absent_server_is_named_when_the_wait_is_over() {
+async fn an_unreachable_server_is_named_after_the_wait() {
     let mut server = NatsServer::start();
     server.kill9();
     let begun = Instant::now();
@@ -33,7 +32,7 @@ async fn an_absent_server_is_named_when_the_wait_is_over() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_still_starting_is_waited_for() {
+async fn a_starting_server_is_waited_for() {
     let mut server = NatsServer::start();
     server.kill9();
     let settings = options(&server);
@@ -44,7 +43,7 @@ async fn a_server_that_is_still_starting_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_refused_at_once_and_not_repeated() {
+async fn a_wrong_password_is_refused_at_once_and_never_printed() {
     let server = NatsServer::start_with(&NatsOptions {
         config: "authorization { user: ann, password: right }".into(),
         ..NatsOptions::default()
@@ -62,7 +61,7 @@ async fn a_wrong_password_is_refused_at_once_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn credentials_in_the_url_let_both_links_in() {
+async fn credentials_in_the_url_serve_both_links() {
     let server = NatsServer::start_with(&NatsOptions {
         config: "authorization { user: ann, password: right }".into(),
         ..NatsOptions::default()
@@ -79,18 +78,18 @@ async fn credentials_in_the_url_let_both_links_in() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_too_old_is_refused_with_both_versions() {
+async fn an_old_server_is_refused_with_both_versions() {
     let error = connect_to_version("2.10.29").await.unwrap_err();
-    let said = error.to_string();
+    let text = error.to_string();
     assert!(matches!(error, ConnectError::TooOld { .. }), "{error:?}");
     assert!(
-        said.contains("2.10.29") && said.contains("2.11.0"),
-        "{said}"
+        text.contains("2.10.29") && text.contains("2.11.0"),
+        "{text}"
     );
 }
 
 #[tokio::test]
-async fn a_server_older_than_the_tested_one_is_taken_with_a_warning() {
+async fn an_untested_server_is_accepted_with_a_warning() {
     let connection = connect_to_version("2.12.3").await.unwrap();
     assert!(connection.warning().unwrap().contains("2.12.3"));
     let connection = connect_to_version("2.15.1").await.unwrap();
@@ -98,7 +97,7 @@ async fn a_server_older_than_the_tested_one_is_taken_with_a_warning() {
 }
 
 #[tokio::test]
-async fn a_lost_server_shows_in_the_state_and_its_return_too() {
+async fn loss_and_return_of_a_server_show_in_the_state() {
     let mut server = NatsServer::start();
     let connection = connect(&options(&server)).await.unwrap();
     let state = connection.state();
@@ -113,7 +112,7 @@ async fn a_lost_server_shows_in_the_state_and_its_return_too() {
     assert!(state.borrow().connects > connects);
 }
 
-/// The greeting of a server of that version: no such server runs here.
+/// Connects to a listener that greets as a server of that version.
 async fn connect_to_version(
     version: &'static str,
 ) -> Result<crispy_jetstream::Connection, ConnectError> {
@@ -123,9 +122,9 @@ async fn connect_to_version(
         let (mut stream, _) = listener.accept().unwrap();
         let info = format!("INFO {{\"version\":\"{version}\",\"max_payload\":1048576}}\r\n");
         stream.write_all(info.as_bytes()).unwrap();
-        let mut said = [0; 4096];
-        // Whatever the client says, it gets its pong, until it leaves.
-        while stream.read(&mut said).is_ok_and(|read| read > 0) {
+        let mut buffer = [0; 4096];
+        // It answers everything with a pong, until the client leaves.
+        while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
             if stream.write_all(b"PONG\r\n").is_err() {
                 break;
             }

@@ -1,4 +1,4 @@
-//! Workers that are told to stop.
+//! Stopping workers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use crispy_queue::Stream;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::scene::{Scene, quick};
+use crate::fixture::{Fixture, quick_config};
 
 #[tokio::test]
-async fn a_stopping_worker_finishes_what_runs_and_hands_back_what_does_not() {
-    let scene = Scene::new().await;
-    scene.publish(0..10).await;
+async fn a_stopping_worker_finishes_or_hands_back_its_messages() {
+    let fixture = Fixture::new().await;
+    fixture.publish(0..10).await;
     let gate = Arc::new(Semaphore::new(0));
     let passing = Arc::clone(&gate);
     let act = move |chunk: ChunkReady, _| {
@@ -27,40 +27,40 @@ async fn a_stopping_worker_finishes_what_runs_and_hands_back_what_does_not() {
             Ok(())
         }
     };
-    let mut config = quick();
+    let mut config = quick_config();
     config.grace = Duration::from_millis(500);
-    let mut hand = scene.worker(config, act).await;
+    let mut worker = fixture.worker(config, act).await;
     for _ in 0..8 {
-        hand.next().await;
+        worker.next().await;
     }
-    hand.stop.cancel();
+    worker.stop.cancel();
     gate.add_permits(4);
-    let summary = hand.stop().await;
+    let summary = worker.stop().await;
     assert_eq!((summary.handled, summary.handed_back), (4, 4));
-    // Not when their lease of 30 s is over: at once.
+    // At once, and not when their lease of 30 s is over.
     let begun = Instant::now();
-    let other = scene.worker(quick(), async |_, _| Ok(())).await;
-    scene.until_count(Stream::Chunks, 0).await;
+    let other = fixture.worker(quick_config(), async |_, _| Ok(())).await;
+    fixture.wait_for_count(Stream::Chunks, 0).await;
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert_eq!(other.stop().await.handled, 6);
 }
 
 #[tokio::test]
-async fn a_worker_whose_server_is_dead_stops_within_its_grace() {
-    let mut scene = Scene::new().await;
-    scene.publish(0..1).await;
-    let mut config = quick();
+async fn a_worker_without_a_server_stops_within_its_grace() {
+    let mut fixture = Fixture::new().await;
+    fixture.publish(0..1).await;
+    let mut config = quick_config();
     config.grace = Duration::from_secs(1);
     let never = async |_, _| std::future::pending().await;
-    let mut hand = scene.worker(config, never).await;
-    hand.next().await;
-    scene.server.kill9();
-    let mut link = hand.connection.state();
+    let mut worker = fixture.worker(config, never).await;
+    worker.next().await;
+    fixture.server.kill9();
+    let mut link = worker.connection.state();
     link.wait_for(|link| !link.connected).await.unwrap();
-    let (begun, connection) = (Instant::now(), hand.connection.clone());
-    assert_eq!(hand.stop().await.handed_back, 1);
+    let (begun, connection) = (Instant::now(), worker.connection.clone());
+    assert_eq!(worker.stop().await.handed_back, 1);
     connection.close().await;
-    // Both would wait 2 s for an answer.
+    // Both steps would wait 2 s for an answer.
     assert!(
         begun.elapsed() < Duration::from_secs(2),
         "{:?}",

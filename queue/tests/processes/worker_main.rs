@@ -1,4 +1,4 @@
-//! The worker's side: a process that does what its manner says, and says what it does.
+//! The worker process: acts by its behavior, and prints its steps.
 
 use std::{
     io::Write,
@@ -14,88 +14,96 @@ use crispy_queue::{Connection, Handler, Publisher, Stage, Worker, WorkerConfig, 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{chunks::camera, culprit::CULPRIT, ground::connect};
+use crate::{chunks::camera, crash_loop::CRASHING, fixture::connect};
 
-/// What a worker does with a message.
+/// The behavior of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Manner {
-    /// Nothing: it is done at once.
+pub(crate) enum Behavior {
+    /// Finishes at once.
     AtOnce,
-    /// It is done when a line comes in.
-    WhenTold,
-    /// It is announced, and then done when a line comes in.
+    /// Finishes when a line comes in.
+    OnSignal,
+    /// Publishes an event, and finishes when a line comes in.
     Announce,
-    /// It is done when others have begun too; but one chunk ends the process, as a crash in C code would.
-    DieOfOne,
+    /// Finishes when others have begun too. One chunk aborts the process, as a crash in C code
+    /// would.
+    CrashOnOne,
 }
 
-impl Manner {
+impl Behavior {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::AtOnce => "at-once",
-            Self::WhenTold => "when-told",
+            Self::OnSignal => "on-signal",
             Self::Announce => "announce",
-            Self::DieOfOne => "die-of-one",
+            Self::CrashOnOne => "crash-on-one",
         }
     }
 
-    pub(crate) fn named(name: &str) -> Self {
-        let all = [Self::AtOnce, Self::WhenTold, Self::Announce, Self::DieOfOne];
-        let named = all.into_iter().find(|manner| manner.name() == name);
-        named.expect("a manner of ours")
+    pub(crate) fn parse(name: &str) -> Self {
+        let all = [
+            Self::AtOnce,
+            Self::OnSignal,
+            Self::Announce,
+            Self::CrashOnOne,
+        ];
+        let named = all.into_iter().find(|behavior| behavior.name() == name);
+        named.expect("a known behavior")
     }
 }
 
-/// Works until it is killed.
-pub(crate) async fn work(urls: &str, manner: Manner) {
+/// Runs until it is killed.
+pub(crate) async fn run(urls: &str, behavior: Behavior) {
     let connection = connect(urls).await;
     let worker = Worker::bind(&connection, WorkerConfig::new(Stage::Uploader))
         .await
         .unwrap();
     let publisher = connection.publisher().await;
-    let worked = Worked {
+    let handler = ScriptedHandler {
         connection,
         publisher,
-        manner,
+        behavior,
     };
-    worker.run(Arc::new(worked), CancellationToken::new()).await;
+    worker
+        .run(Arc::new(handler), CancellationToken::new())
+        .await;
 }
 
-struct Worked {
+struct ScriptedHandler {
     connection: Connection,
     publisher: Publisher,
-    manner: Manner,
+    behavior: Behavior,
 }
 
-impl Handler for Worked {
+impl Handler for ScriptedHandler {
     type Message = ChunkReady;
 
     async fn handle(&self, chunk: ChunkReady, _: &Delivery) -> Result<(), Fault> {
         let sequence = chunk.id.as_ref().unwrap().sequence;
-        say("begun", sequence);
-        match self.manner {
-            Manner::AtOnce => {}
-            Manner::WhenTold => until_told().await,
-            Manner::Announce => {
+        print("begun", sequence);
+        match self.behavior {
+            Behavior::AtOnce => {}
+            Behavior::OnSignal => wait_for_signal().await,
+            Behavior::Announce => {
                 self.announce(&chunk).await;
-                say("announced", sequence);
-                until_told().await;
+                print("announced", sequence);
+                wait_for_signal().await;
             }
-            Manner::DieOfOne => {
-                // All have begun by then, and none has ended.
+            Behavior::CrashOnOne => {
+                // By then all have begun, and none has finished.
                 sleep(Duration::from_millis(50)).await;
-                if sequence == CULPRIT {
+                if sequence == CRASHING {
                     process::abort();
                 }
                 sleep(Duration::from_millis(50)).await;
             }
         }
-        say("done", sequence);
+        print("done", sequence);
         Ok(())
     }
 }
 
-impl Worked {
+impl ScriptedHandler {
     async fn announce(&self, chunk: &ChunkReady) {
         let event = ChunkUploaded {
             chunk: Some(chunk.clone()),
@@ -107,17 +115,17 @@ impl Worked {
     }
 }
 
-async fn until_told() {
+async fn wait_for_signal() {
     tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()))
         .await
         .unwrap()
         .unwrap();
 }
 
-/// One line: what, of which chunk, and when, in Unix microseconds.
-fn say(what: &str, sequence: u64) {
+/// Prints a line: step, sequence, time in Unix microseconds.
+fn print(what: &str, sequence: u64) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let line = format!("{what} {sequence} {}\n", now.as_micros());
-    // Fails only when nobody listens any more, and then it does not matter.
+    // Fails only when the parent is gone.
     let _ = std::io::stdout().write_all(line.as_bytes());
 }

@@ -1,4 +1,5 @@
-//! A message that kills every process that handles it: it is given up after as many deaths as are promised, and those beside it are not.
+//! A message that crashes every process that handles it becomes a dead letter, and its neighbours
+//! do not.
 
 use std::{process::ExitStatus, time::Duration};
 
@@ -10,24 +11,24 @@ use tokio::time::sleep;
 
 use crate::{
     chunks::chunk,
-    crew::Hand,
-    ground::{lease, publish, set_up},
-    work::Manner,
+    fixture::{lease, publish, set_up},
+    worker_main::Behavior,
+    worker_process::WorkerProcess,
 };
 
-/// The chunk that kills.
-pub(crate) const CULPRIT: u64 = 2;
+/// The chunk that crashes its process.
+pub(crate) const CRASHING: u64 = 2;
 
 /// Chunks, all handled at once.
 const CHUNKS: u64 = 6;
 
-/// Deaths until it is given up: four deliveries without a mark, and three with one.
-const DEATHS: usize = 7;
+/// Crashes until the dead letter: four deliveries without a mark, three with one.
+const CRASHES: usize = 7;
 
-/// Short, so that what a dead worker held comes again soon.
+/// Short, so that a crashed worker's messages are delivered again soon.
 const LEASE: Duration = Duration::from_millis(300);
 
-pub(crate) async fn what_kills_its_workers_is_given_up_and_takes_nobody_with_it() {
+pub(crate) async fn a_message_that_crashes_processes_is_dead_lettered_alone() {
     let server = NatsServer::start();
     let connection = set_up(&server.url()).await;
     lease(&connection, LEASE).await;
@@ -36,25 +37,25 @@ pub(crate) async fn what_kills_its_workers_is_given_up_and_takes_nobody_with_it(
         publish(&publisher, &connection, sequence).await;
     }
 
-    let mut deaths = 0;
+    let mut crashes = 0;
     while let Some(status) = one_worker(&server, &connection).await {
         assert!(!status.success() && status.code().is_none(), "{status}");
-        deaths += 1;
-        assert!(deaths <= DEATHS, "{deaths} workers died");
+        crashes += 1;
+        assert!(crashes <= CRASHES, "{crashes} workers crashed");
     }
-    assert_eq!(deaths, DEATHS);
+    assert_eq!(crashes, CRASHES);
     assert_eq!(connection.messages(Stream::Dead).await.unwrap(), 1);
     assert_eq!(connection.messages(Stream::CrashMarks).await.unwrap(), 0);
     let letter = dead_letter(&connection).await;
     assert_eq!(letter.kind(), Kind::CrashGuard);
-    assert_eq!(letter.payload, chunk(CULPRIT).encode_to_vec());
+    assert_eq!(letter.payload, chunk(CRASHING).encode_to_vec());
 }
 
-/// How a worker died, or None once all work is done.
+/// The exit status of a crashed worker, or None once all messages are handled.
 async fn one_worker(server: &NatsServer, connection: &Connection) -> Option<ExitStatus> {
-    let mut hand = Hand::start(&server.url(), Manner::DieOfOne);
+    let mut worker = WorkerProcess::start(&server.url(), Behavior::CrashOnOne);
     loop {
-        if let Some(status) = hand.ended() {
+        if let Some(status) = worker.ended() {
             return Some(status);
         }
         if connection.messages(Stream::Chunks).await.unwrap() == 0 {

@@ -1,4 +1,4 @@
-//! What every claim stands on: streams, chunks, and load.
+//! Streams, chunks and load.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,17 +13,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chunks::{camera, chunk};
 
-/// Longer than anything here takes on a busy machine: after each of three deaths a lease of 30 s may have to run out.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(150);
+/// Longer than any step takes on a busy machine: after each of three kills a lease of 30 s may have
+/// to run out.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(150);
 
-/// Lanes on which chunks are published while there is load, and the pause of each after a chunk.
+/// Concurrent publishers of a load, and the pause of each after a chunk.
 const LANES: u64 = 16;
 const PACE: Duration = Duration::from_millis(10);
 
 pub(crate) async fn connect(urls: &str) -> Connection {
     let options = ConnectOptions {
         servers: urls.to_owned(),
-        wait: PATIENCE,
+        wait: TIMEOUT,
         ..ConnectOptions::default()
     };
     crispy_queue::connect(&options, &crispy_queue::Prefix::default())
@@ -31,15 +32,15 @@ pub(crate) async fn connect(urls: &str) -> Connection {
         .unwrap()
 }
 
-/// A connection to a server that is set up.
+/// Sets up a server.
 pub(crate) async fn set_up(url: &str) -> Connection {
     set_up_with(url, 1).await
 }
 
-/// A connection to servers that are set up with so many replicas.
+/// Sets up servers with this many replicas.
 pub(crate) async fn set_up_with(urls: &str, replicas: u8) -> Connection {
     let connection = connect(urls).await;
-    // A young cluster has no leaders yet, and says so.
+    // A young cluster has no leaders yet, and refuses.
     eventually(async || {
         let done = async {
             let plan = topology::plan(&connection, Some(replicas), false).await?;
@@ -51,7 +52,7 @@ pub(crate) async fn set_up_with(urls: &str, replicas: u8) -> Connection {
     connection
 }
 
-/// Gives the uploaders' durable this lease.
+/// Sets the lease of the uploaders' consumer.
 pub(crate) async fn lease(connection: &Connection, lease: Duration) {
     let config = pull::Config {
         durable_name: Some("uploader".into()),
@@ -70,14 +71,14 @@ pub(crate) async fn lease(connection: &Connection, lease: Duration) {
         .unwrap();
 }
 
-/// Publishes chunks until it is told to stop, on lanes side by side: one that waits for an answer stops no other.
+/// Publishes chunks concurrently until it is stopped: one that waits delays no other.
 pub(crate) struct Load {
     stop: CancellationToken,
     lanes: JoinSet<Vec<u64>>,
 }
 
 impl Load {
-    pub(crate) async fn on(connection: &Connection) -> Self {
+    pub(crate) async fn start(connection: &Connection) -> Self {
         let (stop, mut lanes) = (CancellationToken::new(), JoinSet::new());
         for lane in 0..LANES {
             let (publisher, connection) = (connection.publisher().await, connection.clone());
@@ -96,7 +97,7 @@ impl Load {
         Self { stop, lanes }
     }
 
-    /// Ends it, and says which chunks there were.
+    /// Stops it, and returns the sequences that it published.
     pub(crate) async fn stop(self) -> BTreeSet<u64> {
         self.stop.cancel();
         self.lanes.join_all().await.into_iter().flatten().collect()
@@ -109,8 +110,8 @@ pub(crate) async fn publish(publisher: &Publisher, connection: &Connection, sequ
     publisher.publish(subject, &id, &chunk).await.unwrap();
 }
 
-/// Waits until a stream holds so many messages. A server that does not answer is asked again.
-pub(crate) async fn until_count(connection: &Connection, stream: Stream, count: u64) {
+/// Waits until a stream holds this many messages. Asks again where the server does not answer.
+pub(crate) async fn wait_for_count(connection: &Connection, stream: Stream, count: u64) {
     eventually(async || {
         connection
             .messages(stream)
@@ -120,11 +121,11 @@ pub(crate) async fn until_count(connection: &Connection, stream: Stream, count: 
     .await;
 }
 
-/// Waits until something is so.
-pub(crate) async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "it never came about");
+/// Waits until a condition holds.
+pub(crate) async fn eventually(mut condition: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + TIMEOUT;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "the condition never holds");
         sleep(Duration::from_millis(5)).await;
     }
 }

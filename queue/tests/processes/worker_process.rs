@@ -1,4 +1,4 @@
-//! The parent's side: workers in processes of their own, and what they say.
+//! Worker processes and their output, as seen by the parent.
 
 use std::{
     collections::BTreeSet,
@@ -14,76 +14,76 @@ use std::{
 use tokio::time::sleep;
 
 use crate::{
-    ground::{PATIENCE, eventually},
-    work::Manner,
+    fixture::{TIMEOUT, eventually},
+    worker_main::Behavior,
 };
 
-/// How long any worker may be silent once there is a server again.
+/// The longest silence of a worker after the server's return.
 pub(crate) const SILENCE: Duration = Duration::from_secs(3);
 
-/// A worker process; gone when this is.
-pub(crate) struct Hand {
+/// A worker process, killed on drop.
+pub(crate) struct WorkerProcess {
     child: Child,
-    said: Arc<Mutex<Vec<Said>>>,
+    lines: Arc<Mutex<Vec<Line>>>,
 }
 
-/// A line of a worker: what became of which chunk, and when.
+/// A line of a worker: step, chunk, time.
 #[derive(Clone, Debug)]
-struct Said {
+struct Line {
     what: String,
     sequence: u64,
     at: SystemTime,
 }
 
-impl Hand {
+impl WorkerProcess {
     /// Starts a worker on these servers.
-    pub(crate) fn start(urls: &str, manner: Manner) -> Self {
+    pub(crate) fn start(urls: &str, behavior: Behavior) -> Self {
         let mut child = Command::new(env::current_exe().unwrap())
-            .args(["work", urls, manner.name()])
+            .args(["work", urls, behavior.name()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (said, stdout) = (Arc::default(), child.stdout.take().unwrap());
-        let hearing: Arc<Mutex<Vec<Said>>> = Arc::clone(&said);
+        let (lines, stdout) = (Arc::default(), child.stdout.take().unwrap());
+        let sink: Arc<Mutex<Vec<Line>>> = Arc::clone(&lines);
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                hearing.lock().unwrap().push(Said::read(&line));
+                sink.lock().unwrap().push(Line::parse(&line));
             }
         });
-        Self { child, said }
+        Self { child, lines }
     }
 
-    /// Lets a handler go on that waits to be told.
-    pub(crate) fn tell(&mut self) {
+    /// Lets a waiting handler continue.
+    pub(crate) fn signal(&mut self) {
         let stdin = self.child.stdin.as_mut().unwrap();
         stdin.write_all(b"go on\n").unwrap();
     }
 
     /// Ends it as `kill -9` does.
     pub(crate) fn kill9(&mut self) {
-        // Both fail only when it has gone by itself.
+        // Both fail only when it has exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// How it ended, if it has.
+    /// Its exit status, if it has exited.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 
-    /// Waits until it has said this.
-    pub(crate) async fn until_said(&self, what: &str) {
+    /// Waits until it has printed this step.
+    pub(crate) async fn wait_for(&self, what: &str) {
         eventually(async || self.count(what) > 0).await;
     }
 
-    /// How often it has said this.
+    /// The number of times that it has printed this step.
     pub(crate) fn count(&self, what: &str) -> usize {
-        let said = self.said.lock().unwrap();
-        said.iter().filter(|line| line.what == what).count()
+        let lines = self.lines.lock().unwrap();
+        lines.iter().filter(|line| line.what == what).count()
     }
 
-    /// The most memory it has had so far, in KiB.
+    /// Its peak memory so far, in KiB.
     pub(crate) fn peak_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -91,15 +91,15 @@ impl Hand {
         kib.parse().unwrap()
     }
 
-    /// The longest time in which it began nothing, counted from the last mistake of the servers in it, where `last_mistake` before a moment knows
-    /// of one.
+    /// The longest time in which it began nothing. A gap counts from the servers' last mistake in
+    /// it, by `last_mistake` before a moment.
     pub(crate) fn silence(
         &self,
         during: &Range<SystemTime>,
         last_mistake: impl Fn(SystemTime) -> Option<SystemTime>,
     ) -> Duration {
-        let said = self.said.lock().unwrap();
-        let begun = said.iter().filter(|line| line.what == "begun");
+        let lines = self.lines.lock().unwrap();
+        let begun = lines.iter().filter(|line| line.what == "begun");
         let within = begun.map(|line| line.at).filter(|at| during.contains(at));
         let mut moments: Vec<SystemTime> = within.collect();
         moments.insert(0, during.start);
@@ -112,22 +112,22 @@ impl Hand {
     }
 
     fn begun_after(&self, moment: SystemTime) -> Option<SystemTime> {
-        let said = self.said.lock().unwrap();
-        let begun = said.iter().filter(|line| line.what == "begun");
+        let lines = self.lines.lock().unwrap();
+        let begun = lines.iter().filter(|line| line.what == "begun");
         begun.map(|line| line.at).find(|at| *at > moment)
     }
 }
 
-impl Drop for Hand {
+impl Drop for WorkerProcess {
     fn drop(&mut self) {
         self.kill9();
     }
 }
 
-impl Said {
-    fn read(line: &str) -> Self {
+impl Line {
+    fn parse(line: &str) -> Self {
         let [what, sequence, at] = line.split(' ').collect::<Vec<_>>()[..] else {
-            panic!("a worker said {line:?}");
+            panic!("a worker printed {line:?}");
         };
         Self {
             what: what.into(),
@@ -137,20 +137,20 @@ impl Said {
     }
 }
 
-/// Waits until every worker has begun something after `moment`, and says how long the slowest took.
-pub(crate) async fn all_heard(hands: &[Hand], moment: SystemTime) -> Duration {
-    let heard = || hands.iter().map(|hand| hand.begun_after(moment));
-    eventually(async || heard().all(|at| at.is_some())).await;
-    let last = heard().flatten().max().unwrap();
+/// Waits until every worker has begun a message after `moment`. Returns the time of the slowest.
+pub(crate) async fn all_active(workers: &[WorkerProcess], moment: SystemTime) -> Duration {
+    let active = || workers.iter().map(|worker| worker.begun_after(moment));
+    eventually(async || active().all(|at| at.is_some())).await;
+    let last = active().flatten().max().unwrap();
     last.duration_since(moment).unwrap()
 }
 
-/// Waits until all of `published` has been begun by some worker: what the last of them said may still be on its way here. Says how many deliveries
-/// there were more than those.
-pub(crate) async fn all_delivered(hands: &[Hand], published: &BTreeSet<u64>) -> usize {
-    let deadline = Instant::now() + PATIENCE;
+/// Waits until all of `published` were begun by some worker: the last lines may still be on their
+/// way. Returns the number of repeated deliveries.
+pub(crate) async fn all_delivered(workers: &[WorkerProcess], published: &BTreeSet<u64>) -> usize {
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        let (distinct, repeated) = begun(hands);
+        let (distinct, repeated) = begun(workers);
         let lost: Vec<_> = published.difference(&distinct).collect();
         if lost.is_empty() {
             return repeated;
@@ -161,17 +161,19 @@ pub(crate) async fn all_delivered(hands: &[Hand], published: &BTreeSet<u64>) -> 
 }
 
 /// The longest time in which any worker began nothing.
-pub(crate) fn longest_silence(hands: &[Hand], during: Range<SystemTime>) -> Duration {
-    let silent = hands.iter().map(|hand| hand.silence(&during, |_| None));
+pub(crate) fn longest_silence(workers: &[WorkerProcess], during: Range<SystemTime>) -> Duration {
+    let silent = workers
+        .iter()
+        .map(|worker| worker.silence(&during, |_| None));
     silent.max().unwrap_or_default()
 }
 
-/// What was begun, of all workers together: which chunks, and how many deliveries more than those.
-pub(crate) fn begun(hands: &[Hand]) -> (BTreeSet<u64>, usize) {
+/// The chunks that all workers have begun, and the number of repeated deliveries.
+pub(crate) fn begun(workers: &[WorkerProcess]) -> (BTreeSet<u64>, usize) {
     let mut all = Vec::new();
-    for hand in hands {
-        let said = hand.said.lock().unwrap();
-        let begun = said.iter().filter(|line| line.what == "begun");
+    for worker in workers {
+        let lines = worker.lines.lock().unwrap();
+        let begun = lines.iter().filter(|line| line.what == "begun");
         all.extend(begun.map(|line| line.sequence));
     }
     let deliveries = all.len();

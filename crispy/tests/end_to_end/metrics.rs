@@ -18,7 +18,7 @@ use crate::fixture::{
 #[test]
 fn readiness_pages_give_the_reason_and_recover() {
     let mut stages = Stages::start(&[]);
-    stages.until_unready("uploader", "away");
+    stages.until_unready("uploader", "dependency unavailable");
     for ready in ["ingestor", "inspector"] {
         stages.until_ready(ready);
     }

@@ -1,6 +1,8 @@
 //! The nats-server of `crispy up`: its program, port and configuration.
 
 use std::{
+    env,
+    ffi::OsString,
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
@@ -13,6 +15,9 @@ use super::{
     child::{self, ChildCommand, Stderr},
     config::Up,
 };
+
+/// Limit of the Go runtime.
+const PROCESSORS: &str = "GOMAXPROCS";
 
 /// Name of the child and of its program.
 pub(super) const NAME: &str = "nats-server";
@@ -60,7 +65,7 @@ impl NatsServer {
             name: NAME,
             program: self.program.clone(),
             arguments: vec!["--config".into(), configuration.into()],
-            environment: Vec::new(),
+            environment: one_processor(),
             stderr: Stderr::Inherited,
             ours: false,
         })
@@ -77,6 +82,18 @@ impl NatsServer {
             path("nats-server.log"),
             path("jetstream"),
         )
+    }
+}
+
+/// Has its Go runtime use one processor at a time, unless the operator set `GOMAXPROCS`. Idle
+/// processors search for work: measured on a machine with two, one saves a sixth of its CPU time,
+/// and still carries many times the messages of one machine.
+fn one_processor() -> Vec<(&'static str, OsString)> {
+    let set = env::var_os(PROCESSORS).is_some();
+    if set {
+        Vec::new()
+    } else {
+        vec![(PROCESSORS, "1".into())]
     }
 }
 

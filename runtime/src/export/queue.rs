@@ -18,7 +18,7 @@ use std::{
 };
 
 use crispy_telemetry::catalogue::{REASON, TELEMETRY_LOST};
-use tracing::{info, warn};
+use tracing::{Level, enabled, info, warn};
 
 use super::environment::Signal;
 use crate::Redacted;
@@ -211,6 +211,10 @@ impl ExportQueue {
         {
             return;
         }
+        // Exports begin before there is a log: then the next failure is reported.
+        if !enabled!(Level::WARN) {
+            return;
+        }
         state.logged = true;
         let (signal, collector) = (self.signal.name(), self.collector.as_str());
         warn!(
@@ -342,6 +346,14 @@ mod tests {
             lines[5].contains("OTEL_METRICS_EXPORTER=prometheus"),
             "{lines:#?}"
         );
+    }
+
+    #[test]
+    fn an_outage_before_the_log_is_reported_later() {
+        let queue = queue(10);
+        queue.export_failed(1, "connection refused");
+        let log = CapturedLog::during(|| queue.export_failed(1, "connection refused"));
+        assert_eq!(log.lines().len(), 1, "{log:?}");
     }
 
     #[test]

@@ -60,12 +60,12 @@ exits! {
     PortTaken = 42, "a port is taken by another process", "stop that process, or choose another port";
     NatsUnreachable = 43, "the NATS server cannot be reached", "check address and network";
     StreamsMissing = 44, "the streams are not there", "run `crispy setup`";
-    NatsRefused = 45, "the NATS server refused the credentials", "check credentials and permissions";
+    NatsRefused = 45, "the NATS server refused the credentials", "check credentials and permissions (docs/permissions.md)";
     JaegerMissing = 46, "no Jaeger runs on this machine", "start one, or use `--jaeger=running` or `--otlp-endpoint`";
     JaegerUnreachable = 47, "Jaeger does not answer", "check its address (`--jaeger-url`), and that it runs";
     ChildDies = 50, "a child process keeps dying", "read its last log lines";
     Disagreement = 51, "a chunk disagrees with its descriptor", "read the inspector's warning: it names chunk and field";
-    DeadLetters = 52, "work ended in dead letters", "look at them, and replay them once the reason is fixed";
+    DeadLetters = 52, "work ended in dead letters", "`crispy dead list`, fix the reason, `crispy dead replay`";
     RunIncomplete = 53, "a run did not complete", "start the same command again: it goes on where this one ended";
     NeedsAttention = 54, "the system needs attention", "read what `crispy status` lists below its tables";
     NoTrace = 55, "there is no such trace", "check that traces were on, and kept";

@@ -3,7 +3,7 @@
 //!
 //! Names, units and attributes follow OpenTelemetry's conventions, and its own metrics are used
 //! where they exist (`messaging.*`, `process.*`). Values of attributes are bounded: a site has tens
-//! or hundreds of cameras, a queue three stages. Chunks, objects and runs are unbounded and belong
+//! or hundreds of cameras, a queue two stages. Chunks, objects and runs are unbounded and belong
 //! into logs and traces.
 
 use crate::{Counter, Gauge, Histogram, Kind, Row};

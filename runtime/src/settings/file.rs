@@ -30,7 +30,7 @@ use super::{BucketFlags, cameras::CameraFlags, cut::CutFlags, nats::NatsFlags};
 use crate::{export::TelemetryArgs, logging::LogArgs};
 
 /// Programs that may have a table, by the name of the binary without `crispy-`.
-const PROGRAMS: [&str; 5] = ["ingestor", "uploader", "inspector", "crispy", "loadtest"];
+const PROGRAMS: [&str; 4] = ["ingestor", "uploader", "inspector", "crispy"];
 
 /// Flags of several programs that are not in one of the shared groups of flags.
 const OTHER_SHARED: [&str; 3] = ["bucket", "spool", "data-dir"];

@@ -162,11 +162,11 @@ fn notes(chunks: &[Chunk]) -> Vec<String> {
         ),
         (
             sum(&|chunk| chunk.cut.pts_inferred.into()),
-            "with times worked out",
+            "with times inferred",
         ),
         (
             sum(&|chunk| chunk.cut.end_inferred.into()),
-            "with an end worked out",
+            "with an end inferred",
         ),
     ];
     let counted = counted.iter().filter(|(many, _)| *many > 0);
@@ -194,8 +194,8 @@ fn pictures(chunks: &[Chunk]) -> impl Iterator<Item = String> {
     let degrees = chunks[0].format.rotation_degrees;
     let resized = (sizes.len() > 1).then(|| sizes.join(" then "));
     let squeezed = (width != height).then(|| format!("pixels {width}:{height}"));
-    let turned = (degrees != 0).then(|| format!("turned by {degrees} degrees"));
-    [resized, squeezed, turned].into_iter().flatten()
+    let rotated = (degrees != 0).then(|| format!("rotated by {degrees} degrees"));
+    [resized, squeezed, rotated].into_iter().flatten()
 }
 
 impl fmt::Display for Row {

@@ -216,14 +216,14 @@ pub(crate) const SOURCES: &[Source] = &[
         }
     ),
     made!(
-        "H.264, the clock set back by 3 s in mid-GOP, MPEG-TS",
+        "H.264, the clock set back by 3 s in the middle of a group, MPEG-TS",
         |clips| stepped(clips, "-3")
     ),
     made!(
-        "H.264, the clock set forward by 20 s in mid-GOP, MPEG-TS",
+        "H.264, the clock set forward by 20 s in the middle of a group, MPEG-TS",
         |clips| stepped(clips, "20")
     ),
-    made!("H.264, joined in mid-GOP, MPEG-TS", |clips| {
+    made!("H.264, joined in the middle of a group, MPEG-TS", |clips| {
         let long = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -bf 0 -g 50 -sc_threshold 0";
         let source = clips.make("a.ts", LONGER, long);
         let path = clips.convert("b.ts", &source, "-c copy -bsf:v noise=drop='lt(n,20)'");
@@ -249,7 +249,7 @@ pub(crate) const SOURCES: &[Source] = &[
         let path = clips.convert_from("3", "a.mp4", &source, "-c copy");
         whole(path, (3, 1))
     }),
-    made!("H.264, turned, mp4", |clips| {
+    made!("H.264, rotated, mp4", |clips| {
         let plain = clips.make("plain.mp4", PICTURES, H264);
         whole(turned(clips, &plain, [0, 1, -1, 0]), (6, 1))
     }),

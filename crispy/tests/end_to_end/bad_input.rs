@@ -97,7 +97,7 @@ fn a_chunk_refused_by_its_container_leaves_the_others_safe() {
     let is_reported = exited
         .stderr
         .iter()
-        .any(|line| line.contains("write a chunk of") && line.contains(&place));
+        .any(|line| line.contains("write chunk of") && line.contains(&place));
     assert!(is_reported, "{exited}");
     assert_eq!(exited.output().chunks.len(), 7);
     let objects = fixture.bucket().files().into_iter();

@@ -166,5 +166,5 @@ fn run_state_is_stored(fixture: &Fixture, objects: &[Object]) {
     assert_eq!(state["run"], last.run);
     assert_eq!(state["next_sequence"], objects.len() as u64);
     assert_eq!(state["last_sha256"], last.metadata["sha256"]);
-    assert_eq!(state["exited"], true);
+    assert_eq!(state["ended"], true);
 }

@@ -164,7 +164,7 @@ impl Jaeger {
 
     fn failed(&self, error: ResponseError) -> Failed {
         let reason = match error {
-            ResponseError::NotJaeger => "it does not have Jaeger's query API (/api/v3, Jaeger 1.49 or later): is this the address of Jaeger's pages, usually port 16686?".to_owned(),
+            ResponseError::NotJaeger => "it does not have Jaeger's query API /api/v3: is this the address of Jaeger's pages, usually port 16686?".to_owned(),
             ResponseError::Refused(reason) => reason,
         };
         let message = anyhow!("query Jaeger at {}: {reason}", self.redacted_url());

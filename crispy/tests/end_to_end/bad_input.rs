@@ -1,5 +1,5 @@
-//! Mistakes with sources and names: each has an exit code, a message with a hint, and leaves nothing
-//! behind.
+//! Mistakes with sources and names: each has an exit code and a message with a hint, and leaves
+//! nothing behind.
 
 use std::{
     fs,

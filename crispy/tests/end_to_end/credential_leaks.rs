@@ -58,8 +58,8 @@ fn nats_credentials_appear_nowhere_whether_accepted_or_not() {
     }
 }
 
-/// Checks the output, files and telemetry of `crispy up` at debug level for `secrets`, with a bucket
-/// that accepts or refuses it.
+/// Checks the output, files and telemetry of `crispy up` at debug level for `secrets`, with a
+/// bucket that accepts or refuses it.
 #[track_caller]
 fn leaks_nothing(secrets: &Secrets, bucket: &str, settings: &[(&str, &str)], accepted: bool) {
     let (fixture, traces) = (Fixture::new(), Traces::receiver_only());

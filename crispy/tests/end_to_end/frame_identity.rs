@@ -100,8 +100,8 @@ fn frames_of(objects: &[Object]) -> Vec<String> {
         .collect()
 }
 
-/// Checks the ticks in the metadata, which must suffice without our programs, and in FFmpeg's view of
-/// each object.
+/// Checks the ticks in the metadata, which must suffice without our programs, and in FFmpeg's view
+/// of each object.
 fn every_tick_is_covered(source: &Path, objects: &[Object]) {
     let (whole, timebase) = video::ticks(source);
     let mut reached = None;

@@ -1,4 +1,5 @@
-//! SIGKILL of each process in the middle of the work: nothing is lost or doubled, no process is left.
+//! SIGKILL of each process in the middle of the work: nothing is lost or doubled, and no process is
+//! left.
 
 use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 

@@ -81,8 +81,8 @@ impl StageLogs {
         found.count()
     }
 
-    /// Checks that every line about a chunk has its trace id in `trace_field`, after `prefix`, and a
-    /// span id in `span_field`.
+    /// Checks that every line about a chunk has its trace id in `trace_field`, after `prefix`, and
+    /// a span id in `span_field`.
     #[track_caller]
     fn has_trace_ids(&self, trace_field: &str, prefix: &str, span_field: &str) {
         let all: BTreeSet<_> = self.traces.values().map(String::as_str).collect();

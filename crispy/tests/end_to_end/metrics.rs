@@ -108,8 +108,8 @@ fn metrics_under_load_are_valid_and_in_the_catalogue() {
         |count| count >= 30.0,
     );
     for name in ["uploader", "inspector"] {
-        // The queue's numbers come with the next poll of the server. The other metric shows that the
-        // stage exists.
+        // The queue's numbers come with the next poll of the server. The other metric shows that
+        // the stage exists.
         for row in ["crispy_queue_pending", "crispy_queue_breaker_open"] {
             let series = format!(r#"{row}{{stage="{name}"}}"#);
             stages.until_value(name, &series, |value| value == 0.0);

@@ -1,5 +1,5 @@
-//! Objects that crash their inspector or are no video: no other chunk waits for them, and nothing is
-//! lost.
+//! Objects that crash their inspector or are no video: no other chunk waits for them, and nothing
+//! is lost.
 
 use std::{fs, time::Duration};
 

@@ -18,8 +18,8 @@ use crate::fixture::{
 /// Chunks of [`Stages::start`].
 const CHUNKS: f64 = 30.0;
 
-/// Limit of a program's exit. It takes at most a second longer with telemetry; this leaves room for a
-/// busy machine, and is below the SDK's own timeouts, the shortest of which is 5 s.
+/// Limit of a program's exit. It takes at most a second longer with telemetry; this leaves room for
+/// a busy machine, and is below the SDK's own timeouts, the shortest of which is 5 s.
 const EXIT_LIMIT: Duration = Duration::from_millis(4500);
 
 const PROTOCOLS: [&str; 2] = ["grpc", "http/protobuf"];
@@ -48,7 +48,8 @@ impl Collector {
         Self { receiver, proxy }
     }
 
-    /// Three stages that export spans ten times a second, at most five at once, and metrics as often.
+    /// Three stages that export spans ten times a second, at most five at once, and metrics as
+    /// often.
     fn stages(&self, protocol: &str, timeout: &str, more: &[(&'static str, &str)]) -> Stages {
         let url = format!("http://{}", self.proxy.address());
         let mut variables = vec![

@@ -37,7 +37,7 @@ demo/clip.mp4: tools/clip
 
 ##@ Working on it
 .PHONY: test check bench outage cluster fuzz media-table fmt clippy doc deny advisories layers style links observe
-check: setup fmt layers links observe deny clippy doc test ## everything that CI checks, cheapest first
+check: setup fmt layers style links observe deny clippy doc test ## everything that CI checks, cheapest first
 
 # Builds everything first: tests start the programs of other crates, which cargo test may not build.
 test: setup ## run all tests, with a real nats-server

@@ -1,7 +1,8 @@
 //! Worker processes that are killed, or whose servers are.
 //!
 //! ```text
-//!   this program ──► a server or a cluster, streams, load        claims: kills, crash_loop, outage, lame_duck, cluster, memory
+//!   this program ──► a server or a cluster, streams, load
+//!        │           claims: kills, crash_loop, outage, lame_duck, cluster, memory
 //!        └─ starts itself as workers (`worker_main`), which print their steps
 //! ```
 //!

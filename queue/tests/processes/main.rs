@@ -1,7 +1,7 @@
 //! Worker processes that are killed, or whose servers are.
 //!
 //! ```text
-//!   this program ──► a server or a cluster, streams, load      kills, crash_loop, outage, memory, …
+//!   this program ──► a server or a cluster, streams, load    kills, crash_loop, outage, memory, …
 //!        │           claims: kills, crash_loop, outage, lame_duck, cluster, memory
 //!        └─ starts itself as workers (`worker_main`), which print their steps
 //! ```

@@ -1,4 +1,4 @@
-//! The descriptor of a chunk: the facts of media in the words of the wire. Pure.
+//! Converts a cut chunk into its descriptor, a protobuf message. Pure.
 
 use crispy_checksum::Checksums;
 use crispy_media::{AudioTrack, ByteLayout, Chunk, Container, StartKind, VideoFormat};

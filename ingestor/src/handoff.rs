@@ -73,7 +73,11 @@ impl Handoff {
     /// A chunk's trace begins here, at the cut: a span that began with its window would show 3 s of
     /// filming as work. The filmed interval is in the span's `from` and `duration`. A chunk that an
     /// earlier process has committed continues in the trace that it has.
-    pub(crate) fn keep(&self, chunk: Chunk, run: &mut CurrentRun) -> Result<(), HandoffError> {
+    pub(crate) fn commit_and_queue(
+        &self,
+        chunk: Chunk,
+        run: &mut CurrentRun,
+    ) -> Result<(), HandoffError> {
         let id = run.next_id();
         let span = info_span!(
             parent: None,

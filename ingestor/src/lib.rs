@@ -34,7 +34,7 @@ use std::{sync::Arc, thread};
 use anyhow::anyhow;
 use crispy_fault::Kind;
 use crispy_media::{ReadError, StopFlag};
-use crispy_proto::id::Name;
+use crispy_proto::id::{CameraId, Name};
 use crispy_queue::{Connection, SpoolEvents, Stream};
 use crispy_runtime::{Exit, Failed, Stop};
 use crispy_spool::Spool;
@@ -94,13 +94,13 @@ async fn record_all(flags: RecordFlags, stop: Stop) -> Result<(), Failed> {
     };
     let recordings: Vec<_> = cameras
         .into_iter()
-        .map(|camera| record(camera, handoff.clone()))
+        .map(|camera| (camera.id.clone(), record(camera, handoff.clone())))
         .collect();
     drop(handoff);
     let summary = outbox.run(receiver, answers, stop.token()).await;
     let mut outcomes = Vec::with_capacity(recordings.len());
-    for recording in recordings {
-        outcomes.push(recording.await);
+    for (id, recording) in recordings {
+        outcomes.push((id, recording.await));
     }
     connection.close().await;
     result(outcomes, summary)
@@ -135,23 +135,25 @@ async fn open_cameras(
 ) -> Result<Vec<Camera>, Failed> {
     let sources = crispy_runtime::cameras::parse(&flags.cameras.camera)?;
     let opening = sources.into_iter().map(|source| {
-        let (site, flag, cut) = (site.clone(), flag.clone(), flags.cut.clone());
-        tokio::task::spawn_blocking(move || Camera::open(&source, &site, &cut, &flag))
+        let (name, site) = (source.name.clone(), site.clone());
+        let (flag, cut) = (flag.clone(), flags.cut.clone());
+        let camera = tokio::task::spawn_blocking(move || Camera::open(&source, &site, &cut, &flag));
+        (name, camera)
     });
     let (mut cameras, mut failures) = (Vec::new(), Vec::new());
-    for opened in opening.collect::<Vec<_>>() {
+    for (name, opened) in opening.collect::<Vec<_>>() {
         match opened.await {
             Ok(Ok(camera)) => cameras.push(camera),
-            Ok(Err(failed)) => failures.push(failed),
+            Ok(Err(failed)) => failures.push((name, failed)),
             Err(panic) => return Err(Failed::new(Exit::Failure, panic)),
         }
     }
     let mut failures = failures.into_iter();
-    let Some(first) = failures.next() else {
+    let Some((_, first)) = failures.next() else {
         return Ok(cameras);
     };
-    for other in failures {
-        error!(exit = other.exit.code(), error = %other, "failed to open camera");
+    for (camera, other) in failures {
+        error!(%site, %camera, exit = other.exit.code(), error = %other, "failed to open camera");
     }
     Err(first)
 }
@@ -172,7 +174,7 @@ fn report_scan(spool: &Spool) {
         warn!(
             chunks = damaged,
             folder = %spool.root().join("damaged").display(),
-            hint = "look at the files in this folder: they are not whole chunks",
+            hint = "check the disk, and copy the files before removing them: they are not uploaded",
             "damaged chunks set aside"
         );
     }
@@ -203,7 +205,8 @@ type Outcome = Result<Result<Ended, RecordError>, oneshot::error::RecvError>;
 /// Records one camera on a thread of its own, because FFmpeg blocks.
 fn record(camera: Camera, handoff: Handoff) -> oneshot::Receiver<Result<Ended, RecordError>> {
     let (sender, receiver) = oneshot::channel();
-    let name = camera.id.camera.to_string();
+    let id = camera.id.clone();
+    let name = id.camera.to_string();
     handoff.status.opened(&name);
     let thread = thread::Builder::new().name(format!("cam-{name}"));
     let recording = thread.spawn(move || {
@@ -214,6 +217,8 @@ fn record(camera: Camera, handoff: Handoff) -> oneshot::Receiver<Result<Ended, R
     });
     if let Err(error) = recording {
         error!(
+            site = %id.site,
+            camera = %id.camera,
             %error,
             hint = "raise the system's limits of threads and memory, and start again",
             "failed to start camera thread"
@@ -223,16 +228,22 @@ fn record(camera: Camera, handoff: Handoff) -> oneshot::Receiver<Result<Ended, R
 }
 
 /// The process's result: the worst first.
-fn result(outcomes: Vec<Outcome>, summary: Summary) -> Result<(), Failed> {
+fn result(outcomes: Vec<(CameraId, Outcome)>, summary: Summary) -> Result<(), Failed> {
     let mut first = None;
     let mut stopped = false;
-    for outcome in outcomes {
+    for (id, outcome) in outcomes {
         match outcome {
             Ok(Ok(Ended::AtItsEnd)) => {}
             Ok(Ok(Ended::Stopped)) => stopped = true,
             Ok(Err(failed)) => {
                 let failed = Failed::new(exit_of(&failed), failed);
-                error!(exit = failed.exit.code(), error = %failed, "recording failed");
+                error!(
+                    site = %id.site,
+                    camera = %id.camera,
+                    exit = failed.exit.code(),
+                    error = %failed,
+                    "recording failed"
+                );
                 first = first.or(Some(failed));
             }
             Err(_) => {

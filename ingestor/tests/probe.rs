@@ -186,7 +186,7 @@ fn a_report_before_a_broken_server_has_its_failure() {
     assert!(warnings(&report).contains(&"unreadable"), "{report}");
     let failure = report["read"]["failure"].as_str().unwrap();
     assert!(
-        failure.contains("broke off after 2000000 bytes"),
+        failure.contains("the connection ended after 2000000 bytes"),
         "{failure}"
     );
     assert!(report["frames"]["count"].as_u64().unwrap() > 0);

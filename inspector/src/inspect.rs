@@ -77,7 +77,7 @@ impl InspectHandler {
 
     /// Decides by a check whether a failed read is an outage or the object's own failure: a store
     /// that answers 500 may be down, or may fail for this one object only.
-    async fn attribute(&self, fault: Fault) -> Fault {
+    async fn outage_or_own_failure(&self, fault: Fault) -> Fault {
         // A store with late listings may still show an absent object; the limit ends the retries.
         if fault.is_not_found() {
             return fault.into_transient();
@@ -101,7 +101,7 @@ impl InspectHandler {
             async { context::record_error(read_back(bucket, &event.object, descriptor).await) };
         let report = match bucket.in_span("GET", &event.object, 0, read).await {
             Ok(report) => report,
-            Err(fault) => return Err(self.attribute(fault).await),
+            Err(fault) => return Err(self.outage_or_own_failure(fault).await),
         };
         if bucket.url() != event.bucket {
             event.bucket = bucket.url().to_owned();
@@ -133,7 +133,7 @@ impl InspectHandler {
                 match bucket.lookup(&event.object, event.size, sha256).await {
                     Ok(Lookup::Mine { .. }) => return Ok(bucket),
                     Ok(_) => {}
-                    Err(fault) => return Err(self.attribute(fault).await),
+                    Err(fault) => return Err(self.outage_or_own_failure(fault).await),
                 }
             }
         }

@@ -67,7 +67,7 @@ impl DeadLetterDraft<'_> {
     }
 }
 
-/// The camera of a message from a foreign subject, published by hand under our wildcard.
+/// The camera of a message from a foreign subject, which does not name a camera.
 fn unknown_camera() -> CameraId {
     CameraId::from_wire("unknown", "unknown").expect("both are names")
 }

@@ -50,7 +50,7 @@ impl Connection {
 
     /// The number of messages that `stage` has not finished, delivered or not.
     pub async fn unfinished(&self, stage: Stage) -> Result<u64, Fault> {
-        let stream = stage.source().name(self.prefix());
+        let stream = stage.input().name(self.prefix());
         match api::consumer_info(self, &stream, stage.as_str()).await {
             Ok(info) => Ok(info.num_pending + info.num_ack_pending as u64),
             Err(error) => {

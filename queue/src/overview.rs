@@ -107,7 +107,7 @@ impl Connection {
     /// Reads the backlog of `stage`, in three short requests, cheap enough for metrics. Missing
     /// streams and consumers are part of the result and no error.
     pub async fn backlog(&self, stage: Stage) -> Result<Backlog, Fault> {
-        let source = stream_state(self, stage.source()).await?;
+        let source = stream_state(self, stage.input()).await?;
         Ok(Backlog {
             stream: source.name,
             usage: source.usage,
@@ -139,7 +139,7 @@ async fn stream_state(connection: &Connection, stream: Stream) -> Result<StreamS
 }
 
 async fn work(connection: &Connection, stage: Stage) -> Result<Option<Work>, Fault> {
-    let stream = stage.source().name(connection.prefix());
+    let stream = stage.input().name(connection.prefix());
     let target = format!("consumer {stage} of stream {stream}");
     let info = api::consumer_info(connection, &stream, stage.as_str()).await;
     Ok(present(&target, info)?.map(|info| Work {

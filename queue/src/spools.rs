@@ -1,4 +1,6 @@
 //! The addresses of spools: the key-value bucket `{prefix}_spools`.
+//!
+//! For spools that are read over HTTP, which are to come: no program uses it yet.
 
 use async_nats::HeaderMap;
 use crispy_fault::Fault;

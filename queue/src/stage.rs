@@ -30,7 +30,7 @@ impl Stage {
     }
 
     /// The stream with the stage's messages.
-    pub fn source(self) -> Stream {
+    pub fn input(self) -> Stream {
         match self {
             Self::Uploader => Stream::Chunks,
             Self::Inspector => Stream::Uploaded,

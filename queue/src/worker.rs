@@ -76,7 +76,7 @@ impl Worker {
     pub async fn bind(connection: &Connection, config: WorkerConfig) -> Result<Self, Fault> {
         let (stage, prefix) = (config.stage, connection.prefix());
         let settings = crispy_jetstream::WorkerConfig {
-            stream: stage.source().name(prefix),
+            stream: stage.input().name(prefix),
             consumer: stage.to_string(),
             crash_marks: CrashMarks {
                 stream: Stream::CrashMarks.name(prefix),

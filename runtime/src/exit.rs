@@ -47,7 +47,7 @@ exits! {
     SourceNotFound = 20, "the source is not there", "check path or address";
     SourceEmpty = 21, "the source is empty", "check what writes it";
     SourceNotVideo = 22, "the source is not video that can be read", "check that it is a video file or stream";
-    SourceCutShort = 23, "the source is a file that was cut short", "copy or record it again; it is refused before its first chunk, so none of it was kept";
+    SourceCutShort = 23, "the source is a truncated file", "copy or record it again; it is refused before its first chunk, so none of it was kept";
     SourceWithoutVideo = 24, "the source has no video track", "give one that has; sound alone is not cut";
     CodecUnsupported = 25, "the source's codec is not supported", "re-encode it, or use a codec that the message lists";
     SourceUnreadable = 26, "the source cannot be read: permission, I/O or time-out", "check rights, disk and network";

@@ -47,8 +47,8 @@ pub async fn run_worker<H: Handler>(
         handled = summary.handled,
         retried = summary.retried,
         dead_lettered = summary.dead_lettered,
-        handed_back = summary.handed_back,
-        "drained"
+        returned_at_stop = summary.handed_back,
+        "worker stopped, all messages settled"
     );
     connection.close().await;
     Ok(())

@@ -101,8 +101,8 @@ pub enum FetchError {
     },
     /// Bytes from another position in the file.
     #[error(
-        "{place} was asked for its bytes from {at} on and gives others: its Range requests cannot \
-         be relied on; download the file and record it from disk"
+        "{place} returned other bytes than requested (from {at} on): its Range requests cannot be \
+         relied on; download the file and record it from disk"
     )]
     OtherRange {
         /// The requested place.
@@ -112,8 +112,8 @@ pub enum FetchError {
     },
     /// Compressed bytes.
     #[error(
-        "{place} comes compressed ({encoding}), against the request: switch off the server's \
-         Content-Encoding for video and playlists"
+        "{place} is compressed ({encoding}) although the request forbids it: switch off the \
+         server's Content-Encoding for video and playlists"
     )]
     Encoded {
         /// The requested place.
@@ -123,15 +123,15 @@ pub enum FetchError {
     },
     /// An end that may be a broken connection.
     #[error(
-        "{place} comes without its length (no Content-Length, not chunked), so its end cannot be \
-         told from a broken connection: make the server send it"
+        "{place} has no Content-Length and is not chunked, so its end looks like a broken \
+         connection: make the server send its length"
     )]
     UnknownEnd {
         /// The requested place.
         place: String,
     },
     /// Fewer bytes than promised.
-    #[error("{place} broke off after {at} bytes")]
+    #[error("{place}: the connection ended after {at} bytes")]
     Broken {
         /// The requested place.
         place: String,
@@ -142,8 +142,8 @@ pub enum FetchError {
     },
     /// A broken connection that cannot be resumed.
     #[error(
-        "{place} broke off after {at} bytes, and the server cannot go on from there: it takes no \
-         Range requests; download the file and record it from disk"
+        "{place}: the connection ended after {at} bytes, and the server cannot continue there: it \
+         takes no Range requests; download the file and record it from disk"
     )]
     NoRange {
         /// The requested place.
@@ -152,7 +152,7 @@ pub enum FetchError {
         at: u64,
     },
     /// More than fits into memory.
-    #[error("{place} is longer than {limit} bytes: no segment or playlist is")]
+    #[error("{place} is longer than {limit} bytes; segments and playlists may not be longer")]
     TooLong {
         /// The requested place.
         place: String,

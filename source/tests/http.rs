@@ -296,7 +296,7 @@ fn a_compressed_answer_is_an_error() {
     let folder = Folder::with(&small(), "a.mp4");
     let server = folder.serve(&[("/a.mp4", HttpFault::Compressed)]);
     let (_, text) = fetch_error(&server.url("/a.mp4"));
-    assert!(text.contains("comes compressed (gzip)"), "{text}");
+    assert!(text.contains("is compressed (gzip)"), "{text}");
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn a_segment_without_a_certain_end_is_an_error() {
     ];
     let (_, failure) = cut(open(&folder.serve(&faults).url("/list.m3u8")));
     let text = crispy_fault::chain(&failure.expect("an error"));
-    assert!(text.contains("comes without its length"), "{text}");
+    assert!(text.contains("has no Content-Length"), "{text}");
 }
 
 #[test]

@@ -81,27 +81,27 @@ impl Spool {
         Ok(Committed::Fresh(encoded))
     }
 
-    /// Compares a descriptor with its bytes, as far as that costs next to nothing. A wrong one
-    /// would only be found on another host, when it is too late to tell which of the two is wrong.
-    /// SHA-256 is checked when the bytes are read.
+    /// Compares a descriptor with its bytes, as far as that costs next to nothing. Otherwise the
+    /// error shows only in the uploader, where its origin is unknown. SHA-256 is checked when the
+    /// bytes are read.
     fn check(&self, id: &ChunkId, chunk: &v1::ChunkReady, bytes: &[u8]) -> Result<PathBuf, Fault> {
-        let misfit = |field| {
+        let mismatch = |field| {
             Fault::rejected(format!(
                 "commit {id}: the descriptor's {field} is not that of the bytes or of this spool"
             ))
         };
-        let path = layout::bytes(id, chunk.container()).ok_or_else(|| misfit("container"))?;
+        let path = layout::bytes(id, chunk.container()).ok_or_else(|| mismatch("container"))?;
         if chunk.size != bytes.len() as u64 {
-            return Err(misfit("size"));
+            return Err(mismatch("size"));
         }
         if chunk.sha256.len() != 32 {
-            return Err(misfit("sha256"));
+            return Err(mismatch("sha256"));
         }
         if chunk.crc32c != crc32c::crc32c(bytes) {
-            return Err(misfit("crc32c"));
+            return Err(mismatch("crc32c"));
         }
         if chunk.spool_id != self.id.as_str() {
-            return Err(misfit("spool_id"));
+            return Err(mismatch("spool_id"));
         }
         Ok(self.root().join(path))
     }

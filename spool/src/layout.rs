@@ -14,7 +14,7 @@ pub(super) const ID: &str = "spool.id";
 pub(super) const LOCK: &str = "spool.lock";
 /// Committed chunks.
 pub(super) const CHUNKS: &str = "chunks";
-/// Chunks that failed the scan, kept for people to look at.
+/// Chunks that failed the scan, kept for manual inspection.
 pub(super) const DAMAGED: &str = "damaged";
 
 const DESCRIPTOR: &str = "pb";

@@ -5,10 +5,10 @@
 //!                                                └─► free: gone with its chunk
 //! ```
 //!
-//! The marker lies beside its chunk because only the spool outlives both the process and the queue.
-//! It *is* the dead letter, so that one that the queue has lost can be published again: without its
-//! letter no command could reach the chunk any more. A marker is part of no commit: it comes after
-//! one, written with the same care, and the next scan removes one without a chunk.
+//! The marker is stored beside its chunk because only the spool outlives both the process and the
+//! queue. It *is* the dead letter, so that one that the queue has lost can be published again:
+//! `crispy dead` finds a chunk only by its dead letter. A marker is part of no commit: it comes
+//! after one, written with the same care, and the next scan removes one without a chunk.
 
 use std::{fs, io, path::Path};
 

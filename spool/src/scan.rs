@@ -24,7 +24,7 @@ use super::{
 pub struct ScanReport {
     /// Files of torn commits, which were never reported, and of torn frees: removed.
     pub torn: usize,
-    /// Committed chunks whose files have changed: set aside under `damaged`, for people to look at.
+    /// Committed chunks whose files have changed: set aside under `damaged`, for manual inspection.
     pub damaged: Vec<DamagedChunk>,
     /// Files and folders that this version does not know: left alone.
     pub unknown: usize,

@@ -207,7 +207,7 @@ fn a_descriptor_of_other_bytes_or_another_spool_is_refused() {
     let bytes = bytes_of(0);
     let good = describe(&spool, "front", 0, &bytes);
     type Spoil = fn(&mut ChunkReady);
-    let misfits: [(&str, Spoil); 6] = [
+    let mismatches: [(&str, Spoil); 6] = [
         ("size", |chunk| chunk.size = 1),
         ("crc32c", |chunk| chunk.crc32c ^= 1),
         ("sha256", |chunk| chunk.sha256 = vec![1, 2]),
@@ -215,7 +215,7 @@ fn a_descriptor_of_other_bytes_or_another_spool_is_refused() {
         ("container", |chunk| chunk.container = 99),
         ("spool_id", |chunk| chunk.spool_id = "f".repeat(32)),
     ];
-    for (field, spoil) in misfits {
+    for (field, spoil) in mismatches {
         let mut chunk = good.clone();
         spoil(&mut chunk);
         let text = fault(spool.commit(&chunk, &bytes), "rejected");

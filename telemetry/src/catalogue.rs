@@ -25,11 +25,11 @@ pub const FIELD: &str = "field";
 /// Attribute: the level of a log line.
 pub const LEVEL: &str = "level";
 
-/// Bucket bounds for durations of requests, in seconds: 5 ms to 1 min.
+/// Histogram bounds for durations of requests, in seconds: 5 ms to 1 min.
 const REQUEST: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 ];
-/// Bucket bounds for latencies that include queues, in seconds: 50 ms, the latency of an idle
+/// Histogram bounds for latencies that include queues, in seconds: 50 ms, the latency of an idle
 /// system, to 6 h, since an outage lasts hours.
 const JOURNEY: &[f64] = &[
     0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 21600.0,

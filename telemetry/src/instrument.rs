@@ -31,7 +31,7 @@ pub enum Kind {
     Counter,
     /// The last value set, or the value at the time of collection.
     Gauge,
-    /// A distribution of values over these bucket bounds.
+    /// A distribution of values over these histogram bounds.
     Histogram(&'static [f64]),
 }
 

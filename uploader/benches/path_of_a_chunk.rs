@@ -3,10 +3,7 @@
 //!
 //! `cargo bench -p crispy-uploader`. Processor time of all threads, the best of several rounds;
 //! wall time beside it, which is mostly the disk's.
-#![allow(
-    clippy::print_stdout,
-    reason = "a benchmark reports to whoever started it"
-)]
+#![allow(clippy::print_stdout, reason = "a benchmark reports to its user")]
 
 use std::{path::Path, time::Instant};
 

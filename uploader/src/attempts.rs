@@ -22,10 +22,10 @@ use tokio::time::sleep;
 use tracing::debug;
 
 use crate::{
-    fetch::Spools,
+    fetch::SpoolReaders,
     metrics,
     monitored_bucket::MonitoredBucket,
-    retry::{self, Decision, Step},
+    retry::{self, Step, UploadDecision},
 };
 
 /// The source of an object's bytes.
@@ -37,7 +37,7 @@ pub(crate) enum ByteSource {
 /// An object to be stored.
 pub(crate) struct UploadAttempts<'a> {
     pub(crate) bucket: &'a MonitoredBucket,
-    pub(crate) spools: &'a Spools,
+    pub(crate) spools: &'a SpoolReaders,
     pub(crate) key: &'a str,
     pub(crate) size: u64,
     pub(crate) checksums: Checksums,
@@ -78,9 +78,9 @@ impl UploadAttempts<'_> {
             };
             failures += 1;
             match retry::decide(progress.step, fault.kind(), failures, rand::random()) {
-                Decision::GiveUp => return Err(fault),
-                Decision::Probe => return Err(self.attribute(fault).await),
-                Decision::Retry { pause, refetch } => {
+                UploadDecision::GiveUp => return Err(fault),
+                UploadDecision::Probe => return Err(self.outage_or_own_failure(fault).await),
+                UploadDecision::Retry { pause, refetch } => {
                     debug!(
                         object = self.key,
                         attempt = failures,
@@ -100,7 +100,7 @@ impl UploadAttempts<'_> {
     }
 
     /// Decides by a probe whether a failure is an outage of the bucket or this object's own.
-    async fn attribute(&self, fault: Fault) -> Fault {
+    async fn outage_or_own_failure(&self, fault: Fault) -> Fault {
         match self.bucket.probe(self.size).await {
             Ok(()) => fault.into_transient(),
             Err(outage) => outage.context(format!("after failed attempts ({})", chain(&fault))),
@@ -120,7 +120,8 @@ impl UploadAttempts<'_> {
                 progress.step = Step::Fetch;
                 match self.fetch().await {
                     Ok(bytes) => progress.bytes.insert(bytes).clone(),
-                    // Its owner frees an uploaded chunk, so the bucket decides whether it is lost.
+                    // The ingestor may have freed it after an upload: look it up in the bucket
+                    // before calling it lost.
                     Err(gone) if gone.is_not_found() => {
                         return self.look_up(progress).await?.ok_or(gone);
                     }

@@ -17,13 +17,13 @@ use crate::memory_budget::MemoryBudget;
 /// The spools of the configured roots. A root may come and go; each is opened at its first use, and
 /// again when its id changes.
 #[derive(Clone)]
-pub(crate) struct Spools {
+pub(crate) struct SpoolReaders {
     roots: Arc<[PathBuf]>,
     budget: MemoryBudget,
     open: Arc<Mutex<Vec<Arc<SpoolReader>>>>,
 }
 
-impl Spools {
+impl SpoolReaders {
     /// Spools at `roots`, which may be missing at first. Their bytes are reserved in `budget`.
     pub(crate) fn new(roots: &[PathBuf], budget: MemoryBudget) -> Self {
         Self {

@@ -35,7 +35,7 @@ pub use config::Config;
 use crispy_bucket::Bucket;
 use crispy_queue::Stage;
 use crispy_runtime::{Exit, Failed, Stop, WithExit, health::readiness};
-use fetch::Spools;
+use fetch::SpoolReaders;
 use memory_budget::MemoryBudget;
 use monitored_bucket::MonitoredBucket;
 use tokio::time::sleep;
@@ -56,7 +56,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
             warn!(
                 error,
                 hint = "check the bucket if this lasts: uploads are retried until it recovers",
-                "bucket fails at startup"
+                "bucket unavailable at startup"
             );
             watch_until_healthy(bucket.clone());
         }
@@ -71,7 +71,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Failed> {
     let producer = crispy_runtime::producer(env!("CARGO_PKG_VERSION"));
     let handler = UploadHandler {
         bucket: MonitoredBucket::new(bucket, config.max_upload_rate),
-        spools: Spools::new(&config.spool, MemoryBudget::new(config.max_in_flight)),
+        spools: SpoolReaders::new(&config.spool, MemoryBudget::new(config.max_in_flight)),
         publisher: connection.publisher().await,
         subjects: connection.subjects(),
         producer: producer.clone(),

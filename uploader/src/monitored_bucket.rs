@@ -7,7 +7,7 @@
 //!                                                      └─ no, or no answer: an outage
 //! ```
 //!
-//! A store that swallows requests is detected in half a minute, before its puts time out, and a put
+//! A store that never answers is detected in half a minute, before its puts time out, and a put
 //! that is only slow continues.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -46,11 +46,11 @@ pub(crate) struct MonitoredBucket {
     limiter: RateLimiter,
     /// Largest size rejected since the bucket was last healthy. Probes use it: a nearly full disk
     /// still accepts small objects, and a network may break only large requests, so a smaller probe
-    /// would make the breaker flap.
+    /// would make the breaker open and close repeatedly.
     largest_rejected: AtomicU64,
-    /// Outages in a row that were called for silence. On a line so narrow that our own uploads
-    /// drown the probe, each of them ends uploads that were making progress. So each doubles the
-    /// next silence, until a put succeeds.
+    /// Outages in a row that were declared because of silence. On a line so narrow that our own
+    /// uploads delay the probe, each of them ends uploads that were making progress. So each
+    /// doubles the next silence, until a put succeeds.
     alarms: AtomicU32,
     /// The start of the latest successful probe. Locked during a probe: one answer serves all tasks
     /// that wait for it.

@@ -41,7 +41,7 @@ pub(crate) enum Step {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub(crate) enum UploadDecision {
     /// Another attempt after a pause.
     Retry {
         pause: Duration,
@@ -55,21 +55,21 @@ pub(crate) enum Decision {
 }
 
 /// The decision after failure number `failures` (from 1), given a `random` number in [0, 1).
-pub(crate) fn decide(step: Step, kind: &Kind, failures: u32, random: f64) -> Decision {
+pub(crate) fn decide(step: Step, kind: &Kind, failures: u32, random: f64) -> UploadDecision {
     let (wait, refetch) = match kind {
-        _ if step == Step::Fetch => return Decision::GiveUp,
+        _ if step == Step::Fetch => return UploadDecision::GiveUp,
         Kind::Transient { retry_after } => (retry_after.unwrap_or_default(), false),
         Kind::Corrupt => (Duration::ZERO, true),
         Kind::NotFound | Kind::Conflict | Kind::Rejected | Kind::Unavailable(_) => {
-            return Decision::GiveUp;
+            return UploadDecision::GiveUp;
         }
     };
     if failures > MAX_RETRIES || wait > MAX_WAIT {
-        return Decision::Probe;
+        return UploadDecision::Probe;
     }
     // The sum, since all clients with the same `Retry-After` would come at the same time.
     let pause = wait + BACKOFF.delay(failures, random);
-    Decision::Retry { pause, refetch }
+    UploadDecision::Retry { pause, refetch }
 }
 
 #[cfg(test)]
@@ -95,11 +95,11 @@ mod tests {
         for kind in [Kind::NotFound, Kind::Conflict, Kind::Rejected, outage] {
             for step in [Step::Fetch, Step::LookUp, Step::Put] {
                 let decision = decide(step, &kind, 1, 0.5);
-                assert_eq!(decision, Decision::GiveUp, "{step:?}, {kind}");
+                assert_eq!(decision, UploadDecision::GiveUp, "{step:?}, {kind}");
             }
         }
         for kind in [transient(0), Kind::Corrupt] {
-            assert_eq!(decide(Step::Fetch, &kind, 1, 0.5), Decision::GiveUp);
+            assert_eq!(decide(Step::Fetch, &kind, 1, 0.5), UploadDecision::GiveUp);
         }
     }
 
@@ -112,7 +112,7 @@ mod tests {
         ] {
             for failures in 1..=MAX_RETRIES {
                 match decide(step, &kind, failures, 0.5) {
-                    Decision::Retry { pause, refetch } => {
+                    UploadDecision::Retry { pause, refetch } => {
                         assert_eq!(refetch, fetched_again, "{kind}");
                         assert!(pause <= BACKOFF.longest, "{kind}: {pause:?}");
                     }
@@ -120,7 +120,7 @@ mod tests {
                 }
             }
             let last = decide(step, &kind, MAX_RETRIES + 1, 0.5);
-            assert_eq!(last, Decision::Probe, "{kind}");
+            assert_eq!(last, UploadDecision::Probe, "{kind}");
         }
     }
 
@@ -131,12 +131,12 @@ mod tests {
         ) {
             let wait = Duration::from_secs(seconds);
             match decide(Step::Put, &transient(seconds), failures, random) {
-                Decision::Retry { pause, .. } => {
+                UploadDecision::Retry { pause, .. } => {
                     prop_assert!(failures <= MAX_RETRIES);
                     prop_assert!(pause >= wait && pause <= MAX_WAIT + BACKOFF.longest);
                 }
                 decision => {
-                    prop_assert_eq!(decision, Decision::Probe);
+                    prop_assert_eq!(decision, UploadDecision::Probe);
                     prop_assert!(failures > MAX_RETRIES || wait > MAX_WAIT);
                 }
             }

@@ -7,7 +7,7 @@ use crispy_proto::v1;
 use crispy_queue::Connection;
 
 pub use crate::upload::{ChunkMessage, UploadHandler};
-use crate::{fetch::Spools, memory_budget::MemoryBudget, monitored_bucket::MonitoredBucket};
+use crate::{fetch::SpoolReaders, memory_budget::MemoryBudget, monitored_bucket::MonitoredBucket};
 
 /// The memory of chunks in flight, in bytes.
 const MAX_IN_FLIGHT: u64 = 64 << 20;
@@ -16,7 +16,7 @@ const MAX_IN_FLIGHT: u64 = 64 << 20;
 pub async fn handler(connection: &Connection, bucket: Bucket, spools: &[PathBuf]) -> UploadHandler {
     UploadHandler {
         bucket: MonitoredBucket::new(bucket, None),
-        spools: Spools::new(spools, MemoryBudget::new(MAX_IN_FLIGHT)),
+        spools: SpoolReaders::new(spools, MemoryBudget::new(MAX_IN_FLIGHT)),
         publisher: connection.publisher().await,
         subjects: connection.subjects(),
         producer: v1::Producer::default(),

@@ -24,7 +24,7 @@ use tracing::{info, warn};
 
 use crate::{
     attempts::{ByteSource, UploadAttempts},
-    fetch::Spools,
+    fetch::SpoolReaders,
     metadata, metrics,
     monitored_bucket::MonitoredBucket,
     run_state,
@@ -53,7 +53,7 @@ impl Decode for ChunkMessage {
 /// The handler of an uploader's worker.
 pub struct UploadHandler {
     pub(crate) bucket: MonitoredBucket,
-    pub(crate) spools: Spools,
+    pub(crate) spools: SpoolReaders,
     pub(crate) publisher: Publisher,
     pub(crate) subjects: Subjects,
     /// This process.
@@ -151,7 +151,7 @@ impl UploadHandler {
                     run = state.run,
                     object = key,
                     already_there,
-                    "run stored"
+                    "run state stored"
                 );
             }
         }

@@ -10,7 +10,7 @@
 //!    └── any other error ──────────────────────────────────► the fault
 //! ```
 //!
-//! The look-up is no retry of policy: it sends no bytes, and decides what the put's fault means.
+//! The look-up is not a retry: it sends no bytes, and decides what the put's fault means.
 //!
 //! Some stores ignore the condition of a put, among them emulators and old S3-likes.
 //! [`Objects::check_writable`] detects that, and from then on a put is preceded by a look-up. That
@@ -92,7 +92,7 @@ impl Backend for Objects {
         }
         match reconcile().await {
             Ok(Some(put)) => Ok(put),
-            // A broken connection concerns this object, unless there is no other to be had.
+            // A broken connection concerns this object, unless the look-up cannot connect either.
             Err(outage) if outage.is_unavailable() => Err(outage),
             // The next attempt looks up again.
             Ok(None) | Err(_) => Err(fault),

@@ -6,13 +6,13 @@
 //! | 404 of a bucket or container | Unavailable | it is missing for every object |
 //! | 401, 403, any 3xx, 405, 501, 507 | Unavailable | rights, endpoint, space: of every object |
 //! | 400 about credentials, region, payer or clock | Unavailable | the same, in other words |
-//! | any error of a server of tokens | Unavailable | every request needs a token |
+//! | any error of a token server | Unavailable | every request needs a token |
 //! | no connection | Unavailable | |
 //! | 403 of a put | Forbidden, Unavailable if there is no object | an object may exist |
 //! | 409, 412 | Conflict | another writer was faster: look up the object |
 //! | 400 about a checksum | Corrupt | the bytes changed on their way |
 //! | 400 about size, key or metadata, 411, 413, 414 | Rejected | it will not change |
-//! | 408, 429, 5xx, no answer, a broken connection, any other 400 | Transient | this once |
+//! | 408, 429, 5xx, no answer, a broken connection, other 400 | Transient | it may succeed next time |
 
 use std::error::Error;
 

@@ -1,7 +1,7 @@
 //! The connection to one store: runs operations with timeouts, and refreshes stale credentials.
 //!
 //! An operation whose credentials the store calls stale is repeated once with fresh ones. That is
-//! no retry of policy: the store refused the request before it looked at it, and the same request
+//! not a retry: the store refused the request before it looked at it, and the same request
 //! with the same credentials would fail forever.
 
 use std::{

@@ -65,7 +65,7 @@ pub(crate) async fn run(up: Up, stop: Stop) -> Result<(), Failed> {
         elapsed: ended - started,
         cpu: running.cpu(),
         bucket: &preflight.bucket,
-        sample: running.sample(),
+        sample: running.playable_object(),
         trace: page.as_deref(),
         problem: outcome.as_ref().err().map(ToString::to_string),
     })?;

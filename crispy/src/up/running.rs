@@ -119,7 +119,7 @@ impl<'a> Running<'a> {
     }
 
     /// An object that can be played.
-    pub(super) fn sample(&self) -> Option<&str> {
+    pub(super) fn playable_object(&self) -> Option<&str> {
         self.sample.as_deref()
     }
 

@@ -66,7 +66,7 @@ pub(super) async fn repair_deleted(connection: Connection) {
     {
         warn!(
             error = %missing,
-            hint = "find out who deleted them; the spool fills them again",
+            hint = "find out who deleted them; the ingestor republishes from its spool",
             "streams are missing, recreating them"
         );
         repair(connection).await;

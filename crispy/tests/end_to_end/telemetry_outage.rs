@@ -96,7 +96,7 @@ fn exits_in_time(stages: &mut Stages, name: &str) -> Exited {
 fn workers_exit_in_time(mut stages: Stages) {
     for name in WORKERS {
         stages.running(name).signal(Signal::TERM);
-        stages.running_mut(name).until_stderr("drained");
+        stages.running_mut(name).until_stderr("worker stopped");
         exits_in_time(&mut stages, name);
     }
 }

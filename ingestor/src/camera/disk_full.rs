@@ -17,7 +17,7 @@ const CHECK: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(2);
 
 /// Repeats `commit` while the disk is full. `held` is the number of bytes in the spool: when it
-/// falls, there is space. Blocks.
+/// falls, there is space. Blocks the calling thread.
 ///
 /// `None` if `stopped` returned true.
 pub(crate) fn retry_while_full<T>(

@@ -67,7 +67,7 @@ pub(crate) enum RecordError {
 }
 
 impl Camera {
-    /// Opens a camera's source. Blocks.
+    /// Opens a camera's source. Blocks the calling thread.
     pub(crate) fn open(
         source: &CameraSource,
         site: &Name,
@@ -99,7 +99,7 @@ impl Camera {
         })
     }
 
-    /// Cuts the source to its end and hands each chunk over. Blocks.
+    /// Cuts the source to its end and hands each chunk over. Blocks the calling thread.
     pub(crate) fn record(mut self, handoff: &Handoff) -> Result<Ended, RecordError> {
         let mut current: Option<(u32, CurrentRun)> = None;
         loop {
@@ -120,7 +120,7 @@ impl Camera {
             let Some((_, run)) = &mut current else {
                 continue;
             };
-            match handoff.keep(chunk, run) {
+            match handoff.commit_and_queue(chunk, run) {
                 Ok(()) => {}
                 Err(HandoffError::Stopped) => return Ok(Ended::Stopped),
                 Err(source) => {

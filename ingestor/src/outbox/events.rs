@@ -49,7 +49,8 @@ impl Outbox {
                     warn!(
                         chunk = %id,
                         object = upload.object,
-                        hint = "compare the object with the spool's file",
+                        hint = "compare the object with the spool's file, and find the object's \
+                                writer: nothing is overwritten",
                         "bucket holds other bytes, spool keeps its own"
                     );
                 }),
@@ -108,7 +109,8 @@ impl Outbox {
                     error!(
                         chunk = %id,
                         error = format!("{error:#}"),
-                        hint = "check the spool's disk: it is tried again when the event returns",
+                        hint = "check the spool's disk: the removal is retried when the upload \
+                                event is delivered again",
                         "failed to remove chunk from spool"
                     );
                 });

@@ -70,7 +70,7 @@ pub(super) enum Match {
 }
 
 impl Ledger {
-    /// Adds a committed chunk. It is being published, or [queued](Self::queue) next.
+    /// Adds a committed chunk. It is being published, or [queued](Self::enqueue) next.
     pub(super) fn track(&mut self, id: ChunkId, chunk: &v1::ChunkReady) {
         let entry = Entry {
             size: chunk.size,
@@ -84,7 +84,7 @@ impl Ledger {
     }
 
     /// Has a chunk published from the spool when its turn comes.
-    pub(super) fn queue(&mut self, id: ChunkId) {
+    pub(super) fn enqueue(&mut self, id: ChunkId) {
         self.unsent.push_back(id);
     }
 
@@ -111,7 +111,7 @@ impl Ledger {
 
     /// Marks a chunk as queued, unless it was parked in the meantime: a dead letter may come before
     /// the stream's answer.
-    pub(super) fn sent(&mut self, id: &ChunkId, receipt: Receipt) {
+    pub(super) fn mark_sent(&mut self, id: &ChunkId, receipt: Receipt) {
         if let Some(entry) = self
             .entries
             .get_mut(id)
@@ -293,7 +293,7 @@ mod tests {
     fn ledger_with_one() -> Ledger {
         let mut ledger = Ledger::default();
         ledger.track(id(0), &chunk());
-        ledger.queue(id(0));
+        ledger.enqueue(id(0));
         ledger
     }
 
@@ -311,7 +311,7 @@ mod tests {
         let mut ledger = ledger_with_one();
         assert_eq!(ledger.next_unsent(), Some((id(0), 0)));
         assert_eq!(ledger.next_unsent(), None);
-        ledger.sent(&id(0), receipt(Instant::now()));
+        ledger.mark_sent(&id(0), receipt(Instant::now()));
         assert_eq!(ledger.waiting(), 1);
         ledger.remove(&id(0));
         assert_eq!(ledger.waiting(), 0);
@@ -322,7 +322,7 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.track(id(0), &chunk());
         assert!(!ledger.has_unsent());
-        ledger.sent(&id(0), receipt(Instant::now()));
+        ledger.mark_sent(&id(0), receipt(Instant::now()));
         assert_eq!((ledger.next_unsent(), ledger.waiting()), (None, 1));
     }
 
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn overdue_chunks_are_looked_up_once_a_minute() {
         let (mut ledger, start) = (ledger_with_one(), Instant::now());
-        ledger.sent(&id(0), receipt(start));
+        ledger.mark_sent(&id(0), receipt(start));
         assert!(ledger.overdue(start + OVERDUE / 2).is_empty());
         assert_eq!(
             ledger.overdue(start + OVERDUE),
@@ -374,7 +374,7 @@ mod tests {
         let mut ledger = ledger_with_one();
         ledger.next_unsent();
         ledger.park(&id(0));
-        ledger.sent(&id(0), receipt(Instant::now()));
+        ledger.mark_sent(&id(0), receipt(Instant::now()));
         assert!(ledger.is_parked(&id(0)));
         assert_eq!(Vec::from_iter(ledger.parked()), [(&id(0), 0)]);
     }

@@ -207,7 +207,7 @@ impl Outbox {
                 if self.publishing.len() < PUBLISHING && !self.ledger.has_unsent() {
                     self.publish_fresh(id, *descriptor);
                 } else {
-                    self.ledger.queue(id);
+                    self.ledger.enqueue(id);
                 }
             }
             Outgoing::Run(state) => {
@@ -259,7 +259,7 @@ impl Outbox {
                 Ok(false) => {
                     self.log_in_trace(
                         &id,
-                        || info!(chunk = %id, "chunk neither queued nor answered, resending"),
+                        || info!(chunk = %id, "chunk not in queue and not confirmed, resending"),
                     );
                     self.ledger.resend(&id);
                 }
@@ -277,7 +277,7 @@ fn recover(spool: &Spool) -> Result<Ledger, Fault> {
         // The scan has read the id before: a descriptor without one is not in the spool.
         if let Ok(id) = ChunkId::from_wire(chunk.id.as_ref()) {
             ledger.track(id.clone(), &chunk);
-            ledger.queue(id.clone());
+            ledger.enqueue(id.clone());
             if spool.is_parked(&id) {
                 ledger.park(&id);
             }

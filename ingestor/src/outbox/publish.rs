@@ -96,7 +96,7 @@ impl Outbox {
             &id,
             || debug!(target: CHUNKS, chunk = %id, sequence, "published"),
         );
-        self.ledger.sent(
+        self.ledger.mark_sent(
             &id,
             Receipt {
                 message_id,

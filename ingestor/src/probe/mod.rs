@@ -105,7 +105,7 @@ pub(crate) async fn run(probe: Probe, stop: Stop) -> Result<(), Failed> {
     }
 }
 
-/// Reads a source as recording does. Blocks.
+/// Reads a source as recording does. Blocks the calling thread.
 fn read(probe: &Probe, stop: &StopFlag) -> Result<(Report, EndReason), Failed> {
     let source = open(&probe.source, &probe.cut, stop)?;
     let limit = match probe.limit {

@@ -1,4 +1,4 @@
-//! Cuts packets in decode order into stretches that play alone.
+//! Cuts packets in decode order into chunks.
 //!
 //! ```text
 //!   grid        |           |           |           |   origin + n * window

@@ -72,7 +72,7 @@ impl Plan {
                     progress.correct_size(config);
                 }
                 Action::Put(stage, config) => {
-                    let stream = stage.source().name(connection.prefix());
+                    let stream = stage.input().name(connection.prefix());
                     let put = api::put_consumer(connection, &stream, config.clone()).await;
                     put.map_err(|error| (format!("consumer {stage} of stream {stream}"), error))?;
                 }

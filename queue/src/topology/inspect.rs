@@ -27,7 +27,7 @@ pub(super) async fn inspect(connection: &Connection) -> Result<Present, Fault> {
         Ok((stream, present(&format!("stream {name}"), info)?))
     });
     let consumers = Stage::ALL.map(|stage| async move {
-        let name = stage.source().name(connection.prefix());
+        let name = stage.input().name(connection.prefix());
         let info = api::consumer_info(connection, &name, stage.as_str()).await;
         let target = format!("consumer {stage} of stream {name}");
         Ok((stage, present(&target, info)?))

@@ -151,7 +151,7 @@ impl Plan {
 
     fn consumer_step(&self, stage: Stage, info: Option<consumer::Info>) -> Option<Step> {
         let wanted = stage_consumer(stage);
-        let stream = stage.source().name(self.connection.prefix());
+        let stream = stage.input().name(self.connection.prefix());
         let (changes, config) = match info {
             None => {
                 let consumer = stage.to_string();

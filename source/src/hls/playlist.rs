@@ -69,7 +69,7 @@ pub(super) fn best_variant(playlist: &PlaylistText) -> Result<Option<Url>, Fetch
 
 fn parse(playlist: &PlaylistText) -> Result<Playlist, FetchError> {
     m3u8_rs::parse_playlist_res(without_byte_order_mark(&playlist.text))
-        .map_err(|_| refuse("it cannot be understood: is it HLS (RFC 8216)?"))
+        .map_err(|_| refuse("it is not a valid HLS playlist (RFC 8216)"))
 }
 
 fn refuse(reason: &str) -> FetchError {
@@ -96,7 +96,7 @@ impl Plan {
     /// The segments of a media playlist.
     pub(super) fn parse(playlist: &PlaylistText) -> Result<Self, FetchError> {
         let Playlist::MediaPlaylist(list) = parse(playlist)? else {
-            return Err(refuse("its variant lists variants again"));
+            return Err(refuse("its variant is itself a master playlist"));
         };
         check(&list)?;
         let mut plan = Self {

@@ -12,7 +12,7 @@
 //! | 409, 412 | Conflict | another writer was faster: look up the object |
 //! | 400 about a checksum | Corrupt | the bytes changed on their way |
 //! | 400 about size, key or metadata, 411, 413, 414 | Rejected | it will not change |
-//! | 408, 429, 5xx, no answer, a broken connection, other 400 | Transient | it may succeed next time |
+//! | 408, 429, 5xx, no answer, reset, other 400 | Transient | it may succeed next time |
 
 use std::error::Error;
 

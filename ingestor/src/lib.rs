@@ -49,9 +49,9 @@ use handoff::Handoff;
 use outbox::{Outbox, Summary};
 
 /// Messages between the cameras and the outbox. The outbox takes each at once, whatever the state
-/// of the queue, except during a wait of its own (the sync of a marker, a lookup of overdue chunks:
-/// a few requests of some seconds). 256 hold the chunks of a thousand cameras for 0.7 s, at 2 KB
-/// each; beyond them the cameras wait, with their chunks on disk already.
+/// of the queue, except during a wait of its own for the disk (the sync of a marker). 256 hold the
+/// chunks of a thousand cameras for 0.7 s, at 2 KB each; beyond them the cameras wait, with their
+/// chunks on disk already.
 const CHANNEL: usize = 256;
 
 /// Records, or reports on a source, as the command line says.

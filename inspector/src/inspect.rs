@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use crispy_bucket::{Bucket, Lookup, RangeReader};
-use crispy_fault::{DependencyId, Fault, chain};
+use crispy_fault::{DependencyId, Fault, Kind, chain};
 use crispy_jetstream::{Delivery, PublishError};
 use crispy_media::ProbeError;
 use crispy_proto::{
@@ -78,8 +78,9 @@ impl InspectHandler {
     /// Decides by a check whether a failed read is an outage or the object's own failure: a store
     /// that answers 500 may be down, or may fail for this one object only.
     async fn outage_or_own_failure(&self, fault: Fault) -> Fault {
-        // A store with late listings may still show an absent object; the limit ends the retries.
-        if fault.is_not_found() {
+        // A store with late listings may still show an absent object, and a proxy may refuse a
+        // request for a while; the limit ends the retries.
+        if matches!(fault.kind(), Kind::NotFound | Kind::Rejected) {
             return fault.into_transient();
         }
         if !fault.is_transient() {

@@ -26,4 +26,6 @@ pub mod id;
 )]
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/crispy.v1.rs"));
+    // The schema keeps its first name, which travels in headers.
+    pub use self::{DeadRuling as DeadLetterDecision, dead_ruling as dead_letter_decision};
 }

@@ -40,7 +40,7 @@ pub use overview::{Backlog, ConsumerState, Overview, StreamState, StreamUsage, W
 pub use prefix::Prefix;
 pub use publisher::Publisher;
 pub use reader::{Reader, Received, StartAt};
-pub use spool_events::{SpoolEvent, SpoolEventKind, SpoolEvents};
+pub use spool_events::{PendingEvents, SpoolEvent, SpoolEventKind, SpoolEvents};
 pub use spools::Spools;
 pub use stage::Stage;
 pub use stream::Stream;

@@ -150,9 +150,34 @@ impl SpoolEvents {
         }
     }
 
+    /// Counts the events that are not acknowledged, beside their reception.
+    pub fn pending_events(&self) -> PendingEvents {
+        PendingEvents {
+            connection: self.connection.clone(),
+            consumer: self.consumer.clone(),
+        }
+    }
+
+    /// [`PendingEvents::count`].
+    pub async fn pending(&self) -> Result<u64, Fault> {
+        self.pending_events().count().await
+    }
+}
+
+/// Counts the events of one spool that are not acknowledged.
+#[derive(Clone, Debug)]
+pub struct PendingEvents {
+    connection: Connection,
+    consumer: String,
+}
+
+impl PendingEvents {
     /// The number of events that are not acknowledged, delivered or not. At 0 there is nothing to
     /// wait for.
-    pub async fn pending(&self) -> Result<u64, Fault> {
+    ///
+    /// # Errors
+    /// The failure of a request.
+    pub async fn count(&self) -> Result<u64, Fault> {
         let pending = async |stream: Stream| {
             let (name, consumer) = (stream.name(self.connection.prefix()), &self.consumer);
             let info = api::consumer_info(&self.connection, &name, consumer).await;

@@ -134,6 +134,14 @@ impl Ledger {
         }
     }
 
+    /// The place of a chunk in the queue; `None` if it is not there, parked, or unknown.
+    pub(super) fn receipt(&self, id: &ChunkId) -> Option<&Receipt> {
+        match &self.entries.get(id)?.state {
+            State::Sent(receipt) => Some(receipt),
+            State::Sending | State::Parked => None,
+        }
+    }
+
     /// Restarts the wait for an answer: the chunk is still in the queue.
     pub(super) fn still_queued(&mut self, id: &ChunkId, now: Instant) {
         if let Some(Entry {

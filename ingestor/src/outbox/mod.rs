@@ -20,13 +20,11 @@
 
 mod events;
 mod ledger;
+mod overdue;
 mod parked;
 mod publish;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use crispy_fault::{Fault, chain};
 use crispy_jetstream::{PublishError, Published};
@@ -39,7 +37,7 @@ use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
     sync::{mpsc, watch},
     task::spawn_blocking,
-    time::interval,
+    time::{MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -47,6 +45,7 @@ use tracing::{error, info, warn};
 use crate::{handoff::Outgoing, metrics::Pending};
 use events::{Freed, next_event};
 use ledger::Ledger;
+use overdue::LookedUp;
 use parked::{LetterSearch, Letters};
 use publish::{PUBLISHING, PublishResult};
 
@@ -54,7 +53,7 @@ use publish::{PUBLISHING, PublishResult};
 const CHECK: Duration = Duration::from_secs(5);
 
 /// Runs and events that may wait for the queue, some 1 KB each. Beyond them the cameras wait.
-const ANNOUNCEMENTS: usize = 1024;
+const ANNOUNCEMENTS: usize = 16 * 1024;
 
 /// Publishes, watches and frees the chunks of one spool.
 pub(crate) struct Outbox {
@@ -68,6 +67,7 @@ pub(crate) struct Outbox {
     /// Runs, events and dead letters that are being published.
     announcing: FuturesUnordered<BoxFuture<'static, Result<Published, PublishError>>>,
     freeing: FuturesUnordered<BoxFuture<'static, Freed>>,
+    looking_up: FuturesUnordered<BoxFuture<'static, Vec<LookedUp>>>,
     searching: FuturesUnordered<BoxFuture<'static, Option<LetterSearch>>>,
     /// The ledger's numbers, for metrics.
     pending: watch::Sender<Pending>,
@@ -135,6 +135,7 @@ impl Outbox {
             publishing: FuturesUnordered::new(),
             announcing: FuturesUnordered::new(),
             freeing: FuturesUnordered::new(),
+            looking_up: FuturesUnordered::new(),
             searching: FuturesUnordered::new(),
             pending: watch::Sender::default(),
             health: Health::new(),
@@ -156,7 +157,9 @@ impl Outbox {
         mut events: SpoolEvents,
         stop: CancellationToken,
     ) -> Summary {
+        let counter = events.pending_events();
         let mut check = interval(CHECK);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut cameras_done = false;
         while !(cameras_done && self.is_done()) {
             self.publish_unsent();
@@ -173,11 +176,12 @@ impl Outbox {
                 event = next_event(&mut events, &self.health.answers, &mut self.events_unavailable) => {
                     self.handle(event).await;
                 }
-                Some(search) = self.searching.next() => self.finish_search(search, &events).await,
+                Some(results) = self.looking_up.next() => self.looked_up(results, &counter),
+                Some(search) = self.searching.next() => self.finish_search(search).await,
                 _ = check.tick() => {
                     self.pending.send_replace(self.ledger.pending());
-                    self.check_overdue(&events).await;
-                    self.search_letters().await;
+                    self.look_up_overdue(&counter);
+                    self.search_letters(&counter);
                 }
             }
         }
@@ -234,38 +238,6 @@ impl Outbox {
         self.announcing.push(Box::pin(async move {
             publisher.publish(subject, &id, &*message).await
         }));
-    }
-
-    /// Looks up the chunks without an answer in their stream, and resends the missing ones.
-    async fn check_overdue(&mut self, events: &SpoolEvents) {
-        let now = Instant::now();
-        let overdue = self.ledger.overdue(now);
-        if overdue.is_empty() {
-            return;
-        }
-        // An answer on its way explains everything. A server that does not reply explains nothing:
-        // the next check asks again.
-        if !matches!(events.pending().await, Ok(0)) {
-            return;
-        }
-        for (id, receipt) in overdue {
-            let queued = self.connection.is_queued(
-                crispy_queue::Stream::Chunks,
-                receipt.sequence,
-                &receipt.message_id,
-            );
-            match queued.await {
-                Ok(true) => self.ledger.still_queued(&id, now),
-                Ok(false) => {
-                    self.log_in_trace(
-                        &id,
-                        || info!(chunk = %id, "chunk not in queue and not confirmed, resending"),
-                    );
-                    self.ledger.resend(&id);
-                }
-                Err(_) => return,
-            }
-        }
     }
 }
 

@@ -22,7 +22,7 @@ use crispy_proto::{
     v1::{ChunkReady, DeadLetter},
 };
 use crispy_queue::{
-    Connection, DeadLetterFilter, DeadLetters, Decode, Message, SpoolEvents, Stage, Stream,
+    Connection, DeadLetterFilter, DeadLetters, Decode, Message, PendingEvents, Stage, Stream,
     message_id,
 };
 use tracing::{error, info, warn};
@@ -33,7 +33,7 @@ use super::{Outbox, on_disk};
 const SEARCH: Duration = Duration::from_secs(3600);
 
 /// The state of the letters of parked chunks.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Letters {
     /// The last search that found or published each of them, and the creation time of their stream
     /// (Unix microseconds) then.
@@ -132,32 +132,28 @@ impl Outbox {
         (ours && self.ledger.tracks(&id, chunk.committed_us)).then_some(id)
     }
 
-    /// Starts a search for the letters of all parked chunks, if it is due.
-    pub(super) async fn search_letters(&mut self) {
+    /// Starts a search for the letters of all parked chunks, unless one runs already.
+    pub(super) fn search_letters(&mut self, pending: &PendingEvents) {
         if self.ledger.parked_count() == 0 {
             self.letters.unsure = false;
             return;
         }
-        // A server that does not reply, or has no such stream, is asked again later.
-        let Ok(created_us) = self.connection.stream_created(Stream::Dead).await else {
-            return;
-        };
-        if !self.searching.is_empty() || !self.letters.is_due(created_us) {
+        if !self.searching.is_empty() {
             return;
         }
         let parked = self.ledger.parked();
         let missing = parked.map(|(id, committed)| (id.clone(), committed));
-        let search = search(self.connection.clone(), created_us, missing.collect());
+        let search = search(
+            self.connection.clone(),
+            self.letters.clone(),
+            pending.clone(),
+            missing.collect(),
+        );
         self.searching.push(Box::pin(search));
     }
 
-    /// Publishes the missing letters again. A decision on its way explains an absence: then the
-    /// search is repeated.
-    pub(super) async fn finish_search(
-        &mut self,
-        search: Option<LetterSearch>,
-        events: &SpoolEvents,
-    ) {
+    /// Publishes the missing letters again.
+    pub(super) async fn finish_search(&mut self, search: Option<LetterSearch>) {
         let Some(LetterSearch {
             created_us,
             missing,
@@ -165,9 +161,6 @@ impl Outbox {
         else {
             return;
         };
-        if !matches!(events.pending().await, Ok(0)) {
-            return;
-        }
         self.letters.found = Some((Instant::now(), created_us));
         self.letters.unsure = false;
         for id in missing.into_keys() {
@@ -213,12 +206,19 @@ impl Outbox {
     }
 }
 
-/// Reads the letters, and keeps in `missing` the chunks without one; `None` if they cannot be read.
+/// Reads the letters, and keeps in `missing` the chunks without one. `None` if the search is not
+/// due, if they cannot be read, or if a decision on its way may explain an absence: the next check
+/// asks again.
 async fn search(
     connection: Connection,
-    created_us: i64,
+    known: Letters,
+    pending: PendingEvents,
     mut missing: BTreeMap<ChunkId, i64>,
 ) -> Option<LetterSearch> {
+    let created_us = connection.stream_created(Stream::Dead).await.ok()?;
+    if !known.is_due(created_us) {
+        return None;
+    }
     let filter = DeadLetterFilter {
         stage: Some(Stage::Uploader),
         ..DeadLetterFilter::default()
@@ -241,7 +241,8 @@ async fn search(
         );
         return None;
     }
-    Some(LetterSearch {
+    let explained = !matches!(pending.count().await, Ok(0));
+    (!explained).then_some(LetterSearch {
         created_us,
         missing,
     })

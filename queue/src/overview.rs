@@ -107,10 +107,10 @@ impl Connection {
     /// Reads the backlog of `stage`, in three short requests, cheap enough for metrics. Missing
     /// streams and consumers are part of the result and no error.
     pub async fn backlog(&self, stage: Stage) -> Result<Backlog, Fault> {
-        let source = stream_state(self, stage.input()).await?;
+        let input = stream_state(self, stage.input()).await?;
         Ok(Backlog {
-            stream: source.name,
-            usage: source.usage,
+            stream: input.name,
+            usage: input.usage,
             work: work(self, stage).await?,
             dead_letters: dead(self).await?.remove(&stage).unwrap_or(0),
         })

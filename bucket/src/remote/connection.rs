@@ -1,8 +1,8 @@
 //! The connection to one store: runs operations with timeouts, and refreshes stale credentials.
 //!
-//! An operation whose credentials the store calls stale is repeated once with fresh ones. That is
-//! not a retry: the store refused the request before it looked at it, and the same request
-//! with the same credentials would fail forever.
+//! An operation whose credentials the store calls stale is repeated once with fresh ones. The retry
+//! policy does not count that: the store refused the request before it looked at it, and the same
+//! request with the same credentials would fail forever.
 
 use std::{
     fmt,

@@ -186,7 +186,7 @@ fn without_ranges_a_broken_connection_is_an_error() {
     let (chunks, failure) = cut(open(&server.url("/a.ts")));
     let text = crispy_fault::chain(&failure.expect("an error"));
     assert!(
-        !chunks.is_empty() && text.contains("cannot go on from there"),
+        !chunks.is_empty() && text.contains("cannot continue there"),
         "{text}"
     );
 }

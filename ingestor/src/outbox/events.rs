@@ -34,6 +34,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The end of one attempt to remove a chunk from the spool.
 pub(super) struct Freed {
     id: ChunkId,
+    /// The commit that was removed.
+    committed_us: Option<i64>,
     event: SpoolEvent,
     outcome: anyhow::Result<()>,
 }
@@ -90,19 +92,34 @@ impl Outbox {
     /// Removes a chunk that the bucket has.
     fn free(&mut self, id: ChunkId, event: SpoolEvent) {
         let (spool, chunk) = (Arc::clone(&self.spool), id.clone());
+        let committed_us = self.ledger.committed_us(&id);
         self.freeing.push(Box::pin(async move {
             let outcome = on_disk(&spool, move |spool| spool.free(&chunk).map(drop)).await;
-            Freed { id, event, outcome }
+            Freed {
+                id,
+                committed_us,
+                event,
+                outcome,
+            }
         }));
     }
 
     pub(super) async fn freed(&mut self, freed: Freed) {
-        let Freed { id, event, outcome } = freed;
+        let Freed {
+            id,
+            committed_us,
+            event,
+            outcome,
+        } = freed;
         match outcome {
             Ok(()) => {
                 self.health.freeing.met();
-                self.ledger.remove(&id);
-                event.ack().await;
+                if self.ledger.remove(&id, committed_us) {
+                    event.ack().await;
+                } else {
+                    // Committed again in the meantime: the event may be about that commit too.
+                    self.handle(event).await;
+                }
             }
             Err(error) => {
                 self.log_in_trace(&id, || {
@@ -154,6 +171,7 @@ impl Outbox {
         });
         let (spool, publisher) = (Arc::clone(&self.spool), self.publisher.clone());
         let subject = self.subjects.events(&id.camera);
+        let committed_us = self.ledger.committed_us(&id);
         self.freeing.push(Box::pin(async move {
             let declare = async {
                 let (read, removed) = (id.clone(), id.clone());
@@ -171,7 +189,12 @@ impl Outbox {
                 Ok(())
             };
             let outcome = declare.await;
-            Freed { id, event, outcome }
+            Freed {
+                id,
+                committed_us,
+                event,
+                outcome,
+            }
         }));
     }
 }

@@ -179,9 +179,16 @@ impl Ledger {
         }
     }
 
-    /// Removes a chunk that has left the spool.
-    pub(super) fn remove(&mut self, id: &ChunkId) {
-        self.entries.remove(id);
+    /// Time of a chunk's commit, in Unix microseconds; `None` if it is not here.
+    pub(super) fn committed_us(&self, id: &ChunkId) -> Option<i64> {
+        self.entries.get(id).map(|entry| entry.committed_us)
+    }
+
+    /// Removes a commit of a chunk that has left the spool. False if that commit is not here: the
+    /// same source, recorded again, may have committed the chunk again in the meantime.
+    pub(super) fn remove(&mut self, id: &ChunkId, committed_us: Option<i64>) -> bool {
+        let same = self.committed_us(id) == committed_us;
+        same && self.entries.remove(id).is_some()
     }
 
     /// Parks a chunk. False if it is not here, or was parked before.
@@ -321,8 +328,22 @@ mod tests {
         assert_eq!(ledger.next_unsent(), None);
         ledger.mark_sent(&id(0), receipt(Instant::now()));
         assert_eq!(ledger.waiting(), 1);
-        ledger.remove(&id(0));
+        let commit = ledger.committed_us(&id(0));
+        assert!(ledger.remove(&id(0), commit));
         assert_eq!(ledger.waiting(), 0);
+    }
+
+    #[test]
+    fn a_later_commit_of_a_chunk_outlives_the_removal_of_an_earlier_one() {
+        let mut ledger = ledger_with_one();
+        let commit = ledger.committed_us(&id(0));
+        let again = v1::ChunkReady {
+            committed_us: 7,
+            ..chunk()
+        };
+        ledger.track(id(0), &again);
+        assert!(!ledger.remove(&id(0), commit));
+        assert_eq!(ledger.committed_us(&id(0)), Some(7));
     }
 
     #[test]
@@ -337,7 +358,8 @@ mod tests {
     #[test]
     fn an_answer_before_its_turn_saves_the_publishing() {
         let mut ledger = ledger_with_one();
-        ledger.remove(&id(0));
+        let commit = ledger.committed_us(&id(0));
+        assert!(ledger.remove(&id(0), commit));
         assert_eq!(ledger.next_unsent(), None);
     }
 

@@ -79,7 +79,10 @@ impl Outbox {
         } = result;
         let sequence = match outcome {
             Ok(Some(published)) => published.sequence,
-            Ok(None) => return self.ledger.remove(&id),
+            Ok(None) => {
+                self.ledger.remove(&id, self.ledger.committed_us(&id));
+                return;
+            }
             Err(error) => {
                 self.log_in_trace(&id, || {
                     error!(
